@@ -1,0 +1,102 @@
+"""The SQLite file: connections with the right settings, the schema and its numbered migrations, and whether the file is still the same.
+
+`schema.sql` is version 1. Version N > 1 is the file `migrations/000N_what.sql`. Each is applied in one transaction with
+`PRAGMA user_version`, so that a crash leaves the one or the other.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from importlib import resources
+
+from hubbub.errors import ConfigurationError
+from hubbub.storage.statements import Columns
+
+PREFIX = "sqlite:///"
+
+
+class FileGone(sqlite3.OperationalError):
+    """The database file was removed or replaced: SQLite itself would go on writing into the void."""
+
+
+class Database:
+    """Where the data is. Used by the writer and the reader thread, each with its own connection."""
+
+    def __init__(self, url: str, *, busy_timeout: float) -> None:
+        if not url.startswith(PREFIX) or url == PREFIX:
+            raise ConfigurationError(f"storage.database: {url!r} is not sqlite:///FILE")
+        self.path = url[len(PREFIX) :]
+        self.in_memory = self.path == ":memory:"
+        self.busy_timeout = busy_timeout
+
+    def connect(self, *, create: bool = False) -> sqlite3.Connection:
+        """A connection in autocommit mode: transactions are begun and ended by name. Raises sqlite3.Error."""
+        if not create and not self.in_memory and not os.path.exists(self.path):
+            raise FileGone(f"{self.path} is gone")
+        connection = sqlite3.connect(self.path, timeout=self.busy_timeout, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA journal_size_limit = 67108864")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def identity(self) -> tuple[int, int]:
+        """Device and inode of the file. Raises FileGone."""
+        if self.in_memory:
+            return 0, 0
+        try:
+            found = os.stat(self.path)
+        except OSError as error:
+            raise FileGone(f"{self.path}: {error.strerror}") from error
+        return found.st_dev, found.st_ino
+
+
+def shipped_scripts() -> dict[int, str]:
+    """Version to SQL, as shipped with this release."""
+    here = resources.files(__package__)
+    scripts = {1: here.joinpath("schema.sql").read_text(encoding="utf-8")}
+    folder = here.joinpath("migrations")
+    if folder.is_dir():
+        for entry in folder.iterdir():
+            number = entry.name.partition("_")[0]
+            if entry.name.endswith(".sql") and number.isdigit():
+                scripts[int(number)] = entry.read_text(encoding="utf-8")
+    return scripts
+
+
+def migrate(connection: sqlite3.Connection, scripts: Mapping[int, str]) -> tuple[int, int]:
+    """Bring the database to the newest version; returns the versions before and after.
+
+    Raises ConfigurationError when a newer release wrote it, sqlite3.Error when a script fails (the database is then as before it).
+    """
+    newest = max(scripts)
+    if sorted(scripts) != list(range(1, newest + 1)):
+        raise ValueError(f"migrations are not numbered without a gap: {sorted(scripts)}")
+    before = version_of(connection)
+    if before > newest:
+        raise ConfigurationError(f"the database has schema version {before}; this release knows up to {newest}")
+    for number in range(before + 1, newest + 1):
+        try:
+            connection.executescript(f"BEGIN IMMEDIATE;\n{scripts[number]}\n;PRAGMA user_version = {number};\nCOMMIT;")
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+    return before, newest
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """PRAGMA user_version."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def columns_of(connection: sqlite3.Connection) -> Columns:
+    """The tables and their columns as they are in the database."""
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")]
+    return {table: frozenset(row[1] for row in connection.execute(f"PRAGMA table_info({table})")) for table in tables}

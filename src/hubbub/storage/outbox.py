@@ -1,0 +1,95 @@
+"""The outbox table: notices that are due, done (kept for a while) or dead (kept until replayed or removed).
+
+Sequence numbers are given inside the one writer's transactions, so what a reader sees after number N was committed after N: a cursor
+over them misses nothing. (With several writers, as on PostgreSQL, this needs a claim by row lock instead.)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from hubbub.clock import Clock
+from hubbub.ids import Id
+from hubbub.storage.changes import Row
+from hubbub.storage.statements import Statement
+
+Read = Callable[[Statement], Awaitable[list[Row]]]
+Write = Callable[[Sequence[Statement]], Awaitable[tuple[int, ...]]]
+
+_AGAIN = (
+    # REPLACE on the unique id removes the old row: the notice takes its place at the end of its lane.
+    "INSERT OR REPLACE INTO outbox (id, lane, account, state, due, attempts, created, error, data) "
+    "SELECT id, lane, account, 'due', ?, attempts, ?, error, data FROM outbox WHERE {} ORDER BY seq"
+)
+
+
+class Outbox:
+    """What delivery needs of the store. All methods raise StorageUnavailable."""
+
+    def __init__(self, read: Read, write: Write, clock: Clock) -> None:
+        self._read = read
+        self._write = write
+        self._clock = clock
+
+    async def due(self, after: int, limit: int, lane: str | None = None) -> list[Row]:
+        """`seq`, `lane` and `created` of due notices beyond `after`, in order; of one lane if named."""
+        sql = "SELECT seq, lane, created FROM outbox WHERE state = 'due' AND seq > ?"
+        if lane is None:
+            return await self._read(Statement(f"{sql} ORDER BY seq LIMIT ?", (after, limit)))
+        return await self._read(Statement(f"{sql} AND lane = ? ORDER BY seq LIMIT ?", (after, lane, limit)))
+
+    async def fetch(self, seqs: Sequence[int]) -> list[Row]:
+        """Whole rows, `data` parsed."""
+        return await self._read(
+            Statement("SELECT * FROM outbox WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq", (json.dumps(list(seqs)),))
+        )
+
+    async def settle(
+        self,
+        done: Sequence[int] = (),
+        dead: Sequence[tuple[int, int, str]] = (),
+        failed: Sequence[tuple[int, int, float, str]] = (),
+    ) -> None:
+        """Record what became of notices in one transaction.
+
+        `done`: sequence numbers. `dead`: number, attempts to add, last error. `failed`: number, attempts to add, next try, last error.
+        """
+        now = self._clock.now()
+        statements: list[Statement] = []
+        if done:
+            sql = (
+                "UPDATE outbox SET state = 'done', attempts = attempts + 1, error = NULL, settled = ? "
+                "WHERE seq IN (SELECT value FROM json_each(?))"
+            )
+            statements.append(Statement(sql, (now, json.dumps(list(done)))))
+        for seq, attempts, error in dead:
+            sql = "UPDATE outbox SET state = 'dead', attempts = attempts + ?, error = ?, settled = ? WHERE seq = ?"
+            statements.append(Statement(sql, (attempts, error, now, seq)))
+        for seq, attempts, due, error in failed:
+            sql = "UPDATE outbox SET attempts = attempts + ?, due = ?, error = ? WHERE seq = ? AND state = 'due'"
+            statements.append(Statement(sql, (attempts, due, error, seq)))
+        if statements:
+            await self._write(statements)
+
+    async def replay(self, id: Id) -> bool:
+        """Make a dead or done notice due again, as the last of its lane; False when there is none."""
+        return await self._again("id = ? AND state IN ('dead', 'done')", (id,)) > 0
+
+    async def replay_dead(self, lane: str | None = None) -> int:
+        """Make the dead notices of a lane, or of all lanes, due again in their old order; returns how many."""
+        if lane is None:
+            return await self._again("state = 'dead'", ())
+        return await self._again("state = 'dead' AND lane = ?", (lane,))
+
+    async def _again(self, condition: str, values: tuple[Any, ...]) -> int:
+        now = self._clock.now()
+        (count,) = await self._write([Statement(_AGAIN.format(condition), (now, now, *values))])
+        return count
+
+    async def purge(self, *, done_before: float, limit: int = 1000) -> int:
+        """Remove notices that were done before that time, the oldest first, at most `limit`."""
+        sql = "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE state = 'done' AND settled < ? ORDER BY settled LIMIT ?)"
+        (count,) = await self._write([Statement(sql, (done_before, limit))])
+        return count
