@@ -1,0 +1,291 @@
+"""SDP offers and answers for one audio stream (RFC 8866, RFC 3264): pure text in, values out.
+
+Spoken here: PCMU and PCMA over RTP/AVP, `telephone-event/8000` (RFC 4733), hold by direction or by the address 0.0.0.0.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+Address = tuple[str, int]
+CODECS = ("PCMU", "PCMA")
+STATIC = {"PCMU": 0, "PCMA": 8}  # RFC 3551 table 4
+NAMES = {number: name for name, number in STATIC.items()}
+RATE = 8000
+TELEPHONE_EVENT = 101
+PTIMES = (10, 20, 30, 40, 50, 60)
+LONGEST = 32_768
+DIRECTIONS: dict[str, Direction] = {"sendrecv": "sendrecv", "sendonly": "sendonly", "recvonly": "recvonly", "inactive": "inactive"}
+MIRROR: dict[Direction, Direction] = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
+
+
+class SdpError(ValueError):
+    """The SDP cannot be used; the message says why. The INVITE gets 488."""
+
+
+@dataclass(frozen=True)
+class Payload:
+    """One format of the m-line: payload type number, encoding name in capitals, clock rate, channels."""
+
+    number: int
+    name: str
+    rate: int
+    channels: int = 1
+
+
+@dataclass(frozen=True)
+class MediaLine:
+    """An m-line as it was offered; the answer must repeat each (RFC 3264 6)."""
+
+    kind: str
+    port: int
+    protocol: str
+    formats: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AudioMedia:
+    """The audio stream that will be used, and the m-lines around it. `ptime` is in milliseconds."""
+
+    address: str
+    port: int
+    payloads: tuple[Payload, ...]
+    direction: Direction
+    ptime: int | None
+    maxptime: int | None
+    lines: tuple[MediaLine, ...]
+    index: int  # of the audio among `lines`
+
+    @property
+    def held(self) -> bool:
+        """Hold in the old way: nobody listens at 0.0.0.0 (RFC 3264 8.4)."""
+        return self.address in ("0.0.0.0", "::")
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """What both sides will do: codec and payload types to send with, where to, and who sends."""
+
+    codec_name: str
+    payload_type: int
+    telephone_event: int | None
+    ptime: int
+    remote: Address
+    send: bool
+    receive: bool
+
+
+@dataclass
+class _Section:
+    """The session part, or one m-line with what follows it."""
+
+    media: MediaLine | None
+    connection: str | None
+    attributes: list[tuple[str, str]]
+
+    def number(self, name: str) -> int | None:
+        found = next((value for key, value in self.attributes if key == name), None)
+        return int(found) if found is not None and re.fullmatch(r"[0-9]{1,4}", found) else None
+
+    def direction(self) -> Direction | None:
+        return next((DIRECTIONS[key] for key, _ in self.attributes if key in DIRECTIONS), None)
+
+
+def parse_sdp(text: str) -> AudioMedia:
+    """Read an offer or an answer and choose its first usable audio stream. SdpError says what is wrong."""
+    session, *media = _sections(text)
+    lines = tuple(section.media for section in media if section.media is not None)
+    index = _usable(lines)
+    section = media[index]
+    address = section.connection or session.connection
+    if address is None:
+        raise SdpError("no c= line for the audio stream")
+    payloads = _payloads(lines[index], section)
+    return AudioMedia(
+        address=address,
+        port=lines[index].port,
+        payloads=payloads,
+        direction=section.direction() or session.direction() or "sendrecv",
+        ptime=section.number("ptime") or session.number("ptime"),
+        maxptime=section.number("maxptime") or session.number("maxptime"),
+        lines=lines,
+        index=index,
+    )
+
+
+def _sections(text: str) -> list[_Section]:
+    if len(text) > LONGEST:
+        raise SdpError(f"SDP of more than {LONGEST} characters")
+    sections = [_Section(None, None, [])]
+    started = False
+    for number, line in enumerate(re.split(r"\r\n|\n|\r", text), 1):
+        line = line.rstrip(" \t\0")
+        if not line:
+            continue
+        if re.match(r"[a-z]=", line) is None:
+            raise SdpError(f"line {number} is not SDP: {line[:40]!r}")
+        kind, value = line[0], line[2:].strip()
+        if not started and line != "v=0":
+            raise SdpError("SDP does not begin with v=0")
+        started = True
+        if kind == "m":
+            sections.append(_Section(_media_line(value, number), None, []))
+        elif kind == "c":
+            sections[-1].connection = sections[-1].connection or _connection(value, number)
+        elif kind == "a":
+            name, _, setting = value.partition(":")
+            sections[-1].attributes.append((name.strip().lower(), setting.strip()))
+    if not started:
+        raise SdpError("SDP is empty")
+    return sections
+
+
+def _media_line(value: str, number: int) -> MediaLine:
+    parts = value.split()
+    if len(parts) < 4 or re.fullmatch(r"[0-9]{1,5}(/[0-9]{1,5})?", parts[1]) is None or int(parts[1].partition("/")[0]) > 65535:
+        raise SdpError(f"line {number}: m= needs media, port, protocol and formats")
+    return MediaLine(parts[0].lower(), int(parts[1].partition("/")[0]), parts[2].upper(), tuple(parts[3:]))
+
+
+def _connection(value: str, number: int) -> str:
+    parts = value.split()
+    if len(parts) != 3 or parts[0].upper() != "IN" or parts[1].upper() not in ("IP4", "IP6"):
+        raise SdpError(f"line {number}: c= needs IN, IP4 or IP6, and an address")
+    try:
+        address = ipaddress.ip_address(parts[2].partition("/")[0])
+    except ValueError as error:
+        raise SdpError(f"line {number}: {parts[2][:60]!r} is not an IP address") from error
+    if address.is_multicast:
+        raise SdpError(f"line {number}: multicast is not supported")
+    return str(address)
+
+
+def _usable(lines: tuple[MediaLine, ...]) -> int:
+    audio = [index for index, line in enumerate(lines) if line.kind == "audio"]
+    if not audio:
+        raise SdpError("no audio stream")
+    alive = [index for index in audio if lines[index].port > 0]
+    if not alive:
+        raise SdpError("the audio stream is rejected (port 0)")
+    for index in alive:
+        if lines[index].protocol == "RTP/AVP":
+            return index
+    raise SdpError(f"{lines[alive[0]].protocol[:40]} is not supported, only RTP/AVP")
+
+
+def _payloads(line: MediaLine, section: _Section) -> tuple[Payload, ...]:
+    maps: dict[int, Payload] = {}
+    for name, value in section.attributes:
+        found = re.fullmatch(r"([0-9]{1,3})\s+([^\s/]+)/([0-9]{1,6})(?:/([0-9]{1,2}))?", value) if name == "rtpmap" else None
+        if found is not None:
+            number = int(found[1])
+            maps.setdefault(number, Payload(number, found[2].upper(), int(found[3]), int(found[4] or 1)))
+    payloads: list[Payload] = []
+    for item in line.formats:
+        if re.fullmatch(r"[0-9]{1,3}", item) is None or int(item) > 127:
+            raise SdpError(f"{item[:20]!r} is not a payload type")
+        number = int(item)
+        if number in maps:
+            payloads.append(maps[number])
+        elif number in NAMES:
+            payloads.append(Payload(number, NAMES[number], RATE))
+    return tuple(payloads)
+
+
+def _codec(media: AudioMedia, codecs: Sequence[str]) -> Payload:
+    for payload in media.payloads:
+        if payload.name in codecs and payload.rate == RATE and payload.channels == 1:
+            return payload
+    known = ", ".join(payload.name for payload in media.payloads) or "none known"
+    raise SdpError(f"no codec in common: {', '.join(codecs)} here, {known} there")
+
+
+def _event(media: AudioMedia) -> int | None:
+    return next((item.number for item in media.payloads if item.name == "TELEPHONE-EVENT" and item.rate == RATE), None)
+
+
+def _ptime(media: AudioMedia) -> int:
+    """The packet time that the other side wants, in the steps that are spoken here; 20 ms when it does not care."""
+    wanted = media.ptime or 20
+    limit = min(wanted, media.maxptime) if media.maxptime else wanted
+    return max((step for step in PTIMES if step <= limit), default=PTIMES[0])
+
+
+def _agreed(media: AudioMedia, codec: Payload) -> Agreed:
+    theirs = media.direction
+    return Agreed(
+        codec_name=codec.name,
+        payload_type=codec.number,
+        telephone_event=_event(media),
+        ptime=_ptime(media),
+        remote=(media.address, media.port),
+        send=theirs in ("sendrecv", "recvonly") and not media.held,
+        receive=theirs in ("sendrecv", "sendonly"),
+    )
+
+
+def make_offer(
+    local: Address,
+    *,
+    codecs: Sequence[str] = CODECS,
+    session: int,
+    version: int,
+    direction: Direction = "sendrecv",
+    ptime: int = 20,
+    telephone_event: int | None = TELEPHONE_EVENT,
+) -> str:
+    """An offer of one audio stream at `local`. `session` stays for the call, `version` grows with every change (RFC 3264 5, 8)."""
+    payloads = [Payload(STATIC[name], name, RATE) for name in codecs]
+    stream = _stream(local, payloads, telephone_event, ptime, direction)
+    return _document(local, session, version, [stream])
+
+
+def make_answer(
+    offer: AudioMedia,
+    local: Address,
+    *,
+    codecs: Sequence[str] = CODECS,
+    session: int,
+    version: int,
+) -> tuple[str, Agreed]:
+    """The answer to `offer`, and what it means. One codec is chosen, in the order of the offer; every other m-line is rejected.
+
+    SdpError when there is no codec in common.
+    """
+    codec = _codec(offer, codecs)
+    agreed = _agreed(offer, codec)
+    direction = MIRROR[offer.direction]
+    if offer.held and direction in ("sendrecv", "sendonly"):
+        direction = "recvonly" if direction == "sendrecv" else "inactive"
+    streams: list[list[str]] = []
+    for index, line in enumerate(offer.lines):
+        if index == offer.index:
+            streams.append(_stream(local, [codec], agreed.telephone_event, agreed.ptime, direction))
+        else:
+            streams.append([f"m={line.kind} 0 {line.protocol} {' '.join(line.formats)}"])
+    return _document(local, session, version, streams), agreed
+
+
+def read_answer(answer: AudioMedia, codecs: Sequence[str] = CODECS) -> Agreed:
+    """What an answer to an offer of `codecs` means. SdpError when it names none of them."""
+    return _agreed(answer, _codec(answer, codecs))
+
+
+def _stream(local: Address, codecs: Sequence[Payload], event: int | None, ptime: int, direction: Direction) -> list[str]:
+    numbers = [str(codec.number) for codec in codecs] + ([str(event)] if event is not None else [])
+    lines = [f"m=audio {local[1]} RTP/AVP {' '.join(numbers)}"]
+    lines += [f"a=rtpmap:{codec.number} {codec.name}/{codec.rate}" for codec in codecs]
+    if event is not None:
+        lines += [f"a=rtpmap:{event} telephone-event/{RATE}", f"a=fmtp:{event} 0-15"]
+    return [*lines, f"a=ptime:{ptime}", f"a={direction}"]
+
+
+def _document(local: Address, session: int, version: int, streams: Sequence[Sequence[str]]) -> str:
+    kind = "IP6" if ":" in local[0] else "IP4"
+    head = ["v=0", f"o=hubbub {session} {version} IN {kind} {local[0]}", "s=hubbub", f"c=IN {kind} {local[0]}", "t=0 0"]
+    return "\r\n".join([*head, *(line for stream in streams for line in stream), ""])
