@@ -157,9 +157,7 @@ class SippyCall:
             return
         self._state = State.CONFIRMED
         if self._offering:
-            self._offering = False
-            self.remote_sdp = sdp_of(ack)
-            self._tell("on_answer", self.remote_sdp)
+            self._late_answer(ack)
 
     def _no_ack(self) -> None:
         """No ACK in 32 s: the session is ended with BYE (13.3.1.4)."""
@@ -312,12 +310,13 @@ class SippyCall:
             return response
         self._offering = sdp_of(request) is None
         transaction.noack_cb = self._no_ack
-        self._endpoint.transactions.sendResponse(response, transaction, ack_cb=self._reacked)
+        self._endpoint.transactions.sendResponse(response, transaction, ack_cb=self._late_answer if self._offering else None)
         return None
 
-    def _reacked(self, ack: Any) -> None:
-        if self._offering and self._state is not State.ENDED:
-            self._offering = False
+    def _late_answer(self, ack: Any) -> None:
+        """The ACK brings the answer to an offer that our 200 made."""
+        self._offering = False
+        if self._state is not State.ENDED:
             self.remote_sdp = sdp_of(ack) or self.remote_sdp
             self._tell("on_answer", sdp_of(ack))
 
