@@ -33,12 +33,17 @@ class Outbox:
         self._write = write
         self._clock = clock
 
-    async def due(self, after: int, limit: int, lane: str | None = None) -> list[Row]:
-        """`seq`, `lane` and `created` of due notices beyond `after`, in order; of one lane if named."""
+    async def due(self, after: int, limit: int, *, lane: str | None = None, upto: int | None = None) -> list[Row]:
+        """`seq`, `lane` and `created` of due notices beyond `after` (and not beyond `upto`), in order; of one lane if named."""
         sql = "SELECT seq, lane, created FROM outbox WHERE state = 'due' AND seq > ?"
-        if lane is None:
-            return await self._read(Statement(f"{sql} ORDER BY seq LIMIT ?", (after, limit)))
-        return await self._read(Statement(f"{sql} AND lane = ? ORDER BY seq LIMIT ?", (after, lane, limit)))
+        values: list[Any] = [after]
+        if upto is not None:
+            sql += " AND seq <= ?"
+            values.append(upto)
+        if lane is not None:
+            sql += " AND lane = ?"
+            values.append(lane)
+        return await self._read(Statement(f"{sql} ORDER BY seq LIMIT ?", (*values, limit)))
 
     async def fetch(self, seqs: Sequence[int]) -> list[Row]:
         """Whole rows, `data` parsed."""
@@ -88,8 +93,9 @@ class Outbox:
         (count,) = await self._write([Statement(_AGAIN.format(condition), (now, now, *values))])
         return count
 
-    async def purge(self, *, done_before: float, limit: int = 1000) -> int:
-        """Remove notices that were done before that time, the oldest first, at most `limit`."""
-        sql = "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE state = 'done' AND settled < ? ORDER BY settled LIMIT ?)"
-        (count,) = await self._write([Statement(sql, (done_before, limit))])
-        return count
+    async def purge(self, *, done_before: float, dead_before: float, limit: int = 1000) -> int:
+        """Remove notices that were done or dead before those times, the oldest first, at most `limit` of each."""
+        sql = "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE state = '{0}' AND settled < ? ORDER BY settled LIMIT ?)"
+        return sum(
+            await self._write([Statement(sql.format("done"), (done_before, limit)), Statement(sql.format("dead"), (dead_before, limit))])
+        )

@@ -115,5 +115,5 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_due ON outbox (seq) WHERE state = 'due';
 CREATE INDEX outbox_lane ON outbox (lane, seq) WHERE state = 'due';
-CREATE INDEX outbox_dead ON outbox (lane, seq) WHERE state = 'dead';
+CREATE INDEX outbox_dead ON outbox (settled) WHERE state = 'dead';
 CREATE INDEX outbox_done ON outbox (settled) WHERE state = 'done';

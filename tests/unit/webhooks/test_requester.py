@@ -489,10 +489,24 @@ async def test_https_works_with_a_given_context(tmp_path: Any) -> None:
     if shutil.which("openssl") is None:
         pytest.skip("openssl makes the certificate of this test")
     subprocess.run(
-        (
-            "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 "
-            "-keyout key.pem -out cert.pem"
-        ).split(),
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            "key.pem",
+            "-out",
+            "cert.pem",
+        ],
         cwd=tmp_path,
         check=True,
         capture_output=True,
