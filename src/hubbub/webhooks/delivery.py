@@ -22,7 +22,7 @@ from hubbub.ids import Id
 from hubbub.webhooks.addresses import loggable
 from hubbub.webhooks.failures import Disconnected
 from hubbub.webhooks.lanes import Dead, Done, Entry, Lanes, Load, Outcome, Retry, Send
-from hubbub.webhooks.notices import Notice, lane_of
+from hubbub.webhooks.notices import Notice, lane_of, receiver_of
 from hubbub.webhooks.requester import HttpReply, HttpRequest
 
 __all__ = ["Delivery", "DeliveryStats", "Notice", "lane_of"]
@@ -242,7 +242,8 @@ class Delivery:
 
     def _entry(self, row: Row) -> Entry:
         # The lanes count on the monotonic clock: a change of the wall clock must not wake or kill them.
-        return Entry(row["seq"], row["lane"], self._clock.monotonic() - max(0.0, self._clock.now() - row["created"]))
+        born = self._clock.monotonic() - max(0.0, self._clock.now() - row["created"])
+        return Entry(row["seq"], row["lane"], born, receiver_of(row["lane"]))
 
     async def _dispatch(self) -> None:
         while len(self._unsettled) < UNSETTLED:

@@ -9,6 +9,7 @@ A lane is strict: its next notice is sent when the one before it was delivered o
     CUT          the connection broke before the answer: held like that, but given up after ten times, or one poisoned notice would
                  hold its lane for a day
 
+One receiver (`group`) gets at most three quarters of the places: one that hangs does not stop the others.
 Lanes hold sequence numbers, at most `window` each; more of a lane are loaded from the store when these are used up.
 """
 
@@ -38,11 +39,12 @@ class Outcome(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A notice that is due. `born`: when it was enqueued, on the time scale of `now`."""
+    """A notice that is due. `born`: when it was enqueued, on the time scale of `now`; `group`: its receiver, the same for all of a lane."""
 
     seq: int
     lane: str
     born: float
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ Verdict = Done | Retry | Dead
 @dataclass(slots=True)
 class _Lane:
     name: str
+    group: str
     waiting: deque[Entry] = field(default_factory=deque)
     last: int = 0
     """The highest sequence number taken in: what `Load` starts from."""
@@ -100,6 +103,13 @@ class _Lane:
     """Of the head."""
 
 
+@dataclass(slots=True)
+class _Group:
+    sending: int = 0
+    parked: deque[str] = field(default_factory=deque)
+    """Lanes that are ready but would take more than the receiver's share."""
+
+
 class Lanes:
     """All lanes with something due."""
 
@@ -111,6 +121,8 @@ class Lanes:
         self._ready: deque[str] = deque()
         self._held: list[tuple[float, str]] = []
         self._sending = 0
+        self._share = max(1, concurrent * 3 // 4) if concurrent > 1 else 1
+        self._groups: dict[str, _Group] = {}
 
     @property
     def sending(self) -> int:
@@ -130,7 +142,7 @@ class Lanes:
         for entry in entries:
             lane = self._lanes.get(entry.lane)
             if lane is None:
-                lane = self._lanes[entry.lane] = _Lane(entry.lane)
+                lane = self._lanes[entry.lane] = _Lane(entry.lane, entry.group or entry.lane)
                 self._ready.append(entry.lane)
             elif lane.more:
                 lane.announced_meanwhile = lane.loading
@@ -159,7 +171,7 @@ class Lanes:
 
     def put_back(self, name: str, now: float) -> None:
         """The head could not be sent for a reason of ours: look again in a while."""
-        self._sending -= 1
+        self._free(self._lanes[name])
         heapq.heappush(self._held, (now + FIRST_WAIT, name))
 
     def take(self, now: float) -> list[Send | Load]:
@@ -170,6 +182,11 @@ class Lanes:
         while self._ready and self._sending < self._concurrent:
             lane = self._lanes[self._ready.popleft()]
             if lane.waiting:
+                group = self._groups.setdefault(lane.group, _Group())
+                if group.sending >= self._share:
+                    group.parked.append(lane.name)
+                    continue
+                group.sending += 1
                 self._sending += 1
                 effects.append(Send(lane.name, lane.waiting[0].seq))
             elif lane.more:
@@ -186,7 +203,7 @@ class Lanes:
     def finished(self, name: str, outcome: Outcome, now: float) -> Verdict:
         """The head of a lane was sent: what it becomes."""
         lane = self._lanes[name]
-        self._sending -= 1
+        self._free(lane)
         if outcome is Outcome.UNREACHABLE or outcome is Outcome.CUT:
             lane.failures += 1
             lane.cuts += outcome is Outcome.CUT
@@ -206,6 +223,15 @@ class Lanes:
         while also and lane.waiting and lane.waiting[0].born <= now - GIVE_UP:
             others.append(lane.waiting.popleft().seq)
         return Dead(tuple(others))
+
+    def _free(self, lane: _Lane) -> None:
+        self._sending -= 1
+        group = self._groups[lane.group]
+        group.sending -= 1
+        if group.parked:
+            self._ready.append(group.parked.popleft())
+        elif group.sending == 0:
+            del self._groups[lane.group]
 
     def _advance(self, lane: _Lane) -> None:
         lane.waiting.popleft()

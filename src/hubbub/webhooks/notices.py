@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -44,3 +45,11 @@ class Notice:
 def lane_of(place: str, url: str) -> str:
     """The lane of a room's or call's notices to a URL: "one lane per (room or call, URL)" (design, law 4)."""
     return f"{place} {url.partition('#')[0]}"
+
+
+def receiver_of(lane: str) -> str:
+    """The receiver behind a lane: scheme and authority of its URL; empty when it names none."""
+    place, separator, rest = lane.partition("://")
+    if not separator:
+        return ""
+    return place.rpartition(" ")[2] + separator + re.split(r"[/?]", rest, maxsplit=1)[0].rpartition("@")[2]

@@ -17,6 +17,7 @@ from hubbub.webhooks import delivery as module
 from hubbub.webhooks.delivery import Delivery, Notice, classify, lane_of
 from hubbub.webhooks.failures import Disconnected
 from hubbub.webhooks.lanes import Outcome
+from hubbub.webhooks.notices import receiver_of
 from hubbub.webhooks.requester import HttpReply, HttpRequest
 
 Answer = int | RequestFailed
@@ -414,6 +415,12 @@ async def test_settled_notices_are_removed_after_a_while(world: World) -> None:
 def test_what_a_result_means(result: HttpReply | RequestFailed, outcome: Outcome) -> None:
     """Design, law 4: "only connection failure holds a lane; 4xx, 5xx and time-outs take the dialect's attempts, then dead letter"."""
     assert classify(result) is outcome
+
+
+def test_receivers_of_lanes() -> None:
+    assert receiver_of(lane_of("r1", "https://u:p@h:8080/x?y=http://z/")) == "https://h:8080"
+    assert receiver_of(lane_of("r1", "https://u:p@h:8080?x")) == "https://h:8080"
+    assert receiver_of("anything") == ""
 
 
 def test_lane_names() -> None:

@@ -39,6 +39,19 @@ def test_at_most_so_many_lanes_each_in_its_turn() -> None:
     assert lanes.take(0) == [Send("a", 2)]
 
 
+def test_one_receiver_gets_three_quarters_of_the_places() -> None:
+    lanes = Lanes(concurrent=4)
+    lanes.announce(Entry(seq, f"slow{seq}", 0, "slow") for seq in range(1, 7))
+    lanes.announce([Entry(7, "quick", 0, "other")])
+    assert lanes.take(0) == [Send("slow1", 1), Send("slow2", 2), Send("slow3", 3), Send("quick", 7)]
+    lanes.finished("quick", Outcome.DELIVERED, 0)
+    assert lanes.take(0) == []
+    lanes.finished("slow2", Outcome.DELIVERED, 0)
+    assert lanes.take(0) == [Send("slow4", 4)]
+    lanes.put_back("slow1", 0)
+    assert lanes.take(0) == [Send("slow5", 5)]
+
+
 def test_rejected_is_a_dead_letter_and_the_lane_goes_on() -> None:
     """ "4xx, 5xx and time-outs take the dialect's attempts, then dead letter, and the lane goes on"."""
     lanes = lanes_with((1, "a"), (2, "a"))
@@ -161,6 +174,7 @@ def test_any_history_keeps_order_and_loses_nothing(seed: int, window: int, concu
     """A store, commits in between, receivers that answer anything at any time: every notice ends once, in the order of its lane."""
     dice = random.Random(seed)
     lanes = Lanes(redeliver=redeliver, concurrent=concurrent, window=window)
+    groups = dice.choice([{}, {"a": "x", "b": "x"}])
     store: list[Entry] = []
     cursor = 0
     ended: dict[str, list[int]] = defaultdict(list)
@@ -170,7 +184,7 @@ def test_any_history_keeps_order_and_loses_nothing(seed: int, window: int, concu
     for step in range(400):
         if step < 200 and dice.random() < 0.4:
             store += [Entry(len(store) + 1 + i, dice.choice("abc"), now) for i in range(dice.randint(1, 4))][:4]
-            store = [Entry(seq, entry.lane, entry.born) for seq, entry in enumerate(store, 1)]
+            store = [Entry(seq, entry.lane, entry.born, groups.get(entry.lane, "")) for seq, entry in enumerate(store, 1)]
         if dice.random() < 0.5 or step > 300:
             page = store[cursor : cursor + 3]
             lanes.announce(page)
