@@ -1,0 +1,175 @@
+"""The face of the media plane for asyncio: legs, mixes, playbacks, recordings. Nothing here touches a packet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hubbub.errors import MediaError
+from hubbub.media import layout, process
+from hubbub.media.control import Control
+from hubbub.media.layout import RATE
+from hubbub.media.leg import Codec, Leg, LegCounters, PcmLeg
+from hubbub.media.mixes import Mix
+from hubbub.media.playback import Arena, Clip, Pcm, Playback, Source, Stream, Target
+from hubbub.media.recorder import Capture, CaptureResult, Recorder, Tap, recover_captures
+from hubbub.settings import MediaSettings
+
+__all__ = [
+    "RATE", "Capture", "CaptureResult", "Clip", "Codec", "Leg", "LegCounters", "Media", "MediaStats", "Mix", "Pcm", "PcmLeg", "Playback",
+    "Source", "Stream", "Tap", "recover_captures",
+]  # fmt: skip
+
+ARENA_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class MediaStats:
+    """How the media plane is doing."""
+
+    ticks: int
+    late: int
+    """Ticks that ended more than 20 ms after they were due."""
+    tick_late_ms: float
+    """The latest end of a tick so far."""
+    skipped: int
+    """Ticks that nobody served (20 ms of sound each, for all)."""
+    tick_p50_ms: float
+    tick_p99_ms: float
+    """From due to done, over the last 82 seconds at most."""
+    busy_seconds: float
+    """Processor time of the loop."""
+    legs: int
+    mixes: int
+    playbacks: int
+    received: int
+    sent: int
+    send_errors: int
+    dropped: dict[str, int]
+    """Datagrams that were not used, by reason."""
+    takeovers: int
+    takeover_ms: float
+    """From the end of the last lost process to the promotion of the next."""
+    standby: bool
+    realtime: bool
+    bad_commands: int
+    events_lost: int
+
+
+class Media:
+    """The media plane of a server: one media process and a hot standby."""
+
+    def __init__(self, settings: MediaSettings, *, host: str = "127.0.0.1", advertise: str = "", arena_bytes: int = ARENA_BYTES) -> None:
+        self.on_failure: Callable[[str], None] | None = None
+        self._host = host
+        self._advertise = advertise
+        first, last = settings.port_range
+        self._ports = range(first + first % 2, last + 1, 2)
+        self._next_port = 0
+        self._control = Control(layout.sizes_for(settings.legs, arena_bytes=arena_bytes))
+        self._control.supervisor.on_failure = self._failed
+        self._arena = Arena(self._control.engine.arena)
+        self._recorder = Recorder(self._control)
+        self._started = False
+
+    def _failed(self, text: str) -> None:
+        if self.on_failure:
+            self.on_failure(text)
+
+    async def start(self) -> None:
+        """Compile if that has not been done, start both processes; returns when the loop ticks."""
+        await asyncio.to_thread(process.warm)
+        await self._control.start()
+        self._recorder.start()
+        self._started = True
+
+    async def stop(self) -> None:
+        """End recordings (their files stay whole) and processes."""
+        if self._started:
+            self._started = False
+            await self._recorder.stop()
+            await self._control.stop()
+
+    def stats(self) -> MediaStats:
+        """How it is going."""
+        wire = self._control.engine.wires[0]
+        header = wire.header.tolist()
+        ticks = header[layout.H_RUNS]
+        # Times of the process that serves now; ticks that were never served are 0.
+        times = wire.times[wire.times > 0]
+        p50, p99 = np.percentile(times, [50, 99]) / 1e6 if len(times) else (0.0, 0.0)
+        supervisor = self._control.supervisor
+        return MediaStats(
+            ticks=ticks,
+            late=header[layout.H_LATE],
+            tick_late_ms=header[layout.H_LATE_MAX_NS] / 1e6,
+            skipped=header[layout.H_SKIPPED],
+            tick_p50_ms=float(p50),
+            tick_p99_ms=float(p99),
+            busy_seconds=header[layout.H_BUSY_NS] / 1e9,
+            legs=self._control.legs.used,
+            mixes=self._control.mixes.used,
+            playbacks=self._control.players.used,
+            received=header[layout.H_RECEIVED],
+            sent=header[layout.H_SENT],
+            send_errors=header[layout.H_SEND_ERRORS],
+            dropped=dict(zip(layout.DROPS, wire.dropped.tolist(), strict=False)),
+            takeovers=supervisor.takeovers,
+            takeover_ms=supervisor.takeover_seconds * 1000,
+            standby=supervisor.standby_ready,
+            realtime=header[layout.H_REALTIME] == process.REALTIME_FIFO,
+            bad_commands=header[layout.H_BAD_COMMANDS],
+            events_lost=header[layout.H_EVENTS_LOST],
+        )
+
+    @property
+    def worker_pid(self) -> int:
+        """The process that carries the audio now (for operators and tests), 0 while there is none."""
+        return self._control.supervisor.active_pid
+
+    def open_leg(self, *, depth_ms: int = 60) -> Leg:
+        """A leg with an RTP port of its own; `depth_ms` is how long its jitter buffer waits.
+
+        ResourceExhausted when no port or slot is left.
+        """
+        self._need_started()
+        leg = Leg(self._control, self._host, self._ports, self._next_port, self._advertise, depth_ms)
+        self._next_port = (self._ports.index(leg.bound_port) + 1) % len(self._ports)
+        return leg
+
+    def open_pcm_leg(self) -> PcmLeg:
+        """A leg without RTP. ResourceExhausted when no slot or ring is left."""
+        self._need_started()
+        return PcmLeg(self._control)
+
+    def open_mix(self) -> Mix:
+        """A mix. ResourceExhausted when none is left."""
+        self._need_started()
+        return Mix(self._control)
+
+    def play(self, source: Source, to: Leg | Mix, *, on_end: Callable[[], None] | None = None) -> Playback:
+        """Play to one leg (heard by it alone, over whatever it hears) or into a mix. ResourceExhausted when no player is left."""
+        self._need_started()
+        if to.closed:
+            raise MediaError("cannot play to what is closed")
+        target = Target(mix=to.index) if isinstance(to, Mix) else Target(leg=to.address)
+        playback = Playback(self._control, self._arena, source, target, on_end)
+        to.playbacks.add(playback)
+        playback.when_closed(lambda: to.playbacks.discard(playback))
+        return playback
+
+    def record(self, path: Path, taps: Sequence[Tap], *, rate: int = 8000) -> Capture:
+        """Write what the taps give to `path`: WAV, 16 bits, one channel per tap, `rate` samples a second.
+
+        ResourceExhausted when no ring is left, MediaError when the file cannot be written.
+        """
+        self._need_started()
+        return self._recorder.record(path, taps, rate)
+
+    def _need_started(self) -> None:
+        if not self._started:
+            raise MediaError("the media plane is not running")

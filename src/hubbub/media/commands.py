@@ -1,0 +1,428 @@
+"""Commands as the loop applies them: every index is checked; a wrong command is counted, never obeyed."""
+
+from __future__ import annotations
+
+from hubbub.media import dtmf, layout
+from hubbub.media.compiled import kernel
+from hubbub.media.desk import Desk
+from hubbub.media.layout import (
+    ACTIVE,
+    CLIP,
+    EDGE_GONE,
+    EVENT_RESERVE,
+    FREE,
+    GAIN_MAX,
+    H_BAD_COMMANDS,
+    LEAVING,
+    MIX_GONE,
+    NARROW,
+    PCM_RING,
+    PLAYED,
+    SOCKET,
+    TAP_GONE,
+    TAP_IN,
+    TAP_MIX,
+    Array,
+    Engine,
+)
+from hubbub.media.libc import fence
+from hubbub.media.mix import leave, link_edge, route
+from hubbub.media.rtp import write_peer
+from hubbub.media.signals import event_room, tell
+
+PER_TICK = 2048
+"""Commands applied in one tick at most: a burst must not delay the audio."""
+
+
+@kernel
+def _slot_ok(engine: Engine, worker: int, slot: int, generation: int) -> bool:
+    """Whether `slot` names an active slot of this worker in this life."""
+    slots = engine.slots
+    if slot < 0 or slot >= slots.size:
+        return False
+    return bool(slots[slot].state == ACTIVE and slots[slot].generation == generation and slots[slot].worker == worker)
+
+
+@kernel
+def _mix_ok(engine: Engine, worker: int, mix: int) -> bool:
+    mixes = engine.mixes
+    return bool(0 <= mix < mixes.size and mixes[mix].state == ACTIVE and mixes[mix].worker == worker)
+
+
+@kernel
+def source_ok(engine: Engine, worker: int, slot: int) -> bool:
+    """Whether the fields of a slot can be used: kinds, indices and ranges that the loop relies on."""
+    slots = engine.slots
+    legs = engine.links.size
+    kind = slots[slot].kind
+    if slots[slot].mix != -1 and not _mix_ok(engine, worker, slots[slot].mix):
+        return False
+    if kind == PCM_RING and not 0 <= slots[slot].ring < engine.rings.size:
+        return False
+    if slot < legs:
+        links = engine.links
+        good = (kind == SOCKET or kind == PCM_RING) and 0 <= links[slot].codec <= 1 and 80 <= links[slot].ptime <= 480
+        return bool(good and 0 <= links[slot].out_length < links[slot].ptime + NARROW)
+    player = slot - legs
+    if kind == CLIP:
+        players = engine.players
+        offset = players[player].offset
+        length = players[player].length
+        inside = offset >= 0 and 0 < length <= engine.arena.size and offset + length <= engine.arena.size
+        return bool(inside and 0 <= players[player].position < length and players[player].loops >= 0)
+    return bool(kind == PCM_RING)
+
+
+@kernel
+def activate(engine: Engine, desk: Desk, slot: int) -> None:
+    """Put a slot on the list of those that the loop serves."""
+    if desk.place[slot] < 0:
+        desk.place[slot] = desk.counts[0]
+        desk.active[desk.counts[0]] = slot
+        desk.counts[0] += 1
+    engine.slots[slot].state = ACTIVE
+
+
+@kernel
+def deactivate(engine: Engine, desk: Desk, slot: int) -> None:
+    """Take a slot off the list; from now on its fields are the server's."""
+    at = desk.place[slot]
+    if at >= 0:
+        last = desk.active[desk.counts[0] - 1]
+        desk.active[at] = last
+        desk.place[last] = at
+        desk.place[slot] = -1
+        desk.counts[0] -= 1
+    engine.slots[slot].have = 0
+    fence()
+    engine.slots[slot].state = FREE
+
+
+@kernel
+def _add_edge(engine: Engine, desk: Desk, worker: int, edge: int, source: int, listener: int, gain: int) -> bool:
+    """Make an edge of two active slots that are already checked; False when it cannot be."""
+    edges = engine.edges
+    if edge < 0 or edge >= edges.size or edges[edge].state != FREE or not -GAIN_MAX <= gain <= GAIN_MAX or gain == 0:
+        return False
+    edges[edge].source = source
+    edges[edge].listener = listener
+    edges[edge].gain = 0
+    edges[edge].gain_to = gain
+    edges[edge].state = ACTIVE
+    link_edge(edges, engine.ears, edge)
+    return True
+
+
+@kernel
+def _add(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> bool:
+    """ADD slot, generation, edge (or -1), listener, its generation, gain: the slot's fields were written by the server."""
+    slots = engine.slots
+    slot = words[1]
+    if slot < 0 or slot >= slots.size or slots[slot].state != FREE:
+        return False
+    if slots[slot].generation != words[2] or slots[slot].worker != worker:
+        return False
+    legs = engine.links.size
+    listener = words[4]
+    if not source_ok(engine, worker, slot):
+        # A player whose mix has just gone has nothing to play to: that is no error, and the server waits for its end.
+        return slot >= legs and tell(engine.wires, worker, PLAYED, slot, words[2], 0)
+    if words[3] >= 0:
+        heard = 0 <= listener < legs and _slot_ok(engine, worker, listener, words[5])
+        if not heard or not _add_edge(engine, desk, worker, words[3], slot, listener, words[6]):
+            tell(engine.wires, worker, EDGE_GONE, words[3], 0, 0)
+            return tell(engine.wires, worker, PLAYED, slot, words[2], 0)
+    if slot < legs:
+        engine.links[slot].last_heard = tick
+    activate(engine, desk, slot)
+    return True
+
+
+@kernel
+def _remove(engine: Engine, desk: Desk, worker: int, slot: int, generation: int) -> bool:
+    """REMOVE or STOP slot, generation: it fades out in this tick and is taken away at its end."""
+    if not _slot_ok(engine, worker, slot, generation):
+        return False
+    slots = engine.slots
+    slots[slot].state = LEAVING
+    slots[slot].speak_to = 0
+    slots[slot].moving = 0
+    edges = engine.edges
+    for e in range(edges.size):
+        if edges[e].state != FREE and edges[e].source == slot:
+            edges[e].gain_to = 0
+            edges[e].state = LEAVING
+    return True
+
+
+@kernel
+def _connect(engine: Engine, worker: int, words: Array, tick: int) -> bool:
+    """CONNECT leg, generation, remote, codec | type << 8 | (event type + 1) << 16 | sends << 24 | receives << 25, ptime, quiet ticks."""
+    leg = words[1]
+    links = engine.links
+    if not 0 <= leg < links.size or not _slot_ok(engine, worker, leg, words[2]):
+        return False
+    packed = words[4]
+    codec = packed & 255
+    ptime = words[5]
+    if codec > 1 or ptime < 80 or ptime > 480:
+        return False
+    if links[leg].signalled != words[3]:
+        links[leg].signalled = words[3]
+        links[leg].latched = 0
+        links[leg].locked = 0
+        write_peer(links, leg, words[3])
+    if links[leg].codec != codec or links[leg].ptime != ptime or not links[leg].connected:
+        links[leg].out_length = 0
+        links[leg].out_mark = 1
+    receives = (packed >> 25) & 1
+    if receives and not links[leg].receives:
+        links[leg].last_heard = tick
+    links[leg].codec = codec
+    links[leg].payload_type = (packed >> 8) & 127
+    links[leg].event_type = ((packed >> 16) & 255) - 1
+    links[leg].sends = (packed >> 24) & 1
+    links[leg].receives = receives
+    links[leg].ptime = ptime
+    links[leg].quiet_after = words[6]
+    links[leg].quiet_said = 0
+    links[leg].connected = 1
+    return True
+
+
+@kernel
+def _route(engine: Engine, worker: int, words: Array) -> bool:
+    """ROUTE slot, generation, mix (or -1), speak, hear."""
+    gains = -GAIN_MAX <= words[4] <= GAIN_MAX and -GAIN_MAX <= words[5] <= GAIN_MAX
+    if not _slot_ok(engine, worker, words[1], words[2]) or not gains:
+        return False
+    if words[3] != -1 and not _mix_ok(engine, worker, words[3]):
+        return False
+    slot = words[1]
+    if slot < engine.links.size and words[3] != engine.slots[slot].mix:
+        leave(engine.mixes, engine.ears, slot, engine.slots[slot].mix, -2)
+    route(engine.slots, slot, words[3], words[4], words[5])
+    return True
+
+
+@kernel
+def _edge(engine: Engine, desk: Desk, worker: int, words: Array) -> bool:
+    """EDGE edge, source, its generation, listener, its generation, gain (0 takes it away)."""
+    edges = engine.edges
+    edge = words[1]
+    if edge < 0 or edge >= edges.size:
+        return False
+    if edges[edge].state != FREE:
+        if edges[edge].source != words[2] or edges[edge].listener != words[4] or not -GAIN_MAX <= words[6] <= GAIN_MAX:
+            return False
+        edges[edge].gain_to = words[6]
+        edges[edge].state = LEAVING if words[6] == 0 else ACTIVE
+        return True
+    ends = (
+        _slot_ok(engine, worker, words[2], words[3]) and 0 <= words[4] < engine.links.size and _slot_ok(engine, worker, words[4], words[5])
+    )
+    if ends and _add_edge(engine, desk, worker, edge, words[2], words[4], words[6]):
+        return True
+    # An end that has just left, or an edge that went with it: no error, but the server waits for the word.
+    return tell(engine.wires, worker, EDGE_GONE, edge, 0, 0)
+
+
+@kernel
+def _add_mix(engine: Engine, desk: Desk, worker: int, mix: int) -> bool:
+    mixes = engine.mixes
+    if mix < 0 or mix >= mixes.size or mixes[mix].state != FREE or mixes[mix].worker != worker:
+        return False
+    mixes[mix].state = ACTIVE
+    desk.mixes[desk.counts[1]] = mix
+    desk.counts[1] += 1
+    return True
+
+
+@kernel
+def _remove_mix(engine: Engine, desk: Desk, worker: int, mix: int) -> bool:
+    """REMOVE_MIX mix: whoever is still in it hears nothing and is heard by nobody from now on."""
+    if not _mix_ok(engine, worker, mix):
+        return False
+    slots = engine.slots
+    legs = engine.links.size
+    for k in range(desk.counts[0]):
+        i = desk.active[k]
+        if slots[i].moving and slots[i].next_mix == mix:
+            slots[i].next_mix = -1
+        if slots[i].mix == mix:
+            if i < legs:
+                leave(engine.mixes, engine.ears, i, mix, -2)
+            elif slots[i].state == ACTIVE:
+                slots[i].state = LEAVING
+            slots[i].mix = -1
+            slots[i].speak_to = 0
+            slots[i].hear_to = 0
+    for k in range(desk.counts[2]):
+        tap = desk.taps[k]
+        if engine.taps[tap].kind == TAP_MIX and engine.taps[tap].of == mix:
+            engine.taps[tap].of = -1
+    for k in range(desk.counts[1]):
+        if desk.mixes[k] == mix:
+            desk.mixes[k] = desk.mixes[desk.counts[1] - 1]
+            desk.counts[1] -= 1
+            break
+    fence()
+    engine.mixes[mix].state = FREE
+    return tell(engine.wires, worker, MIX_GONE, mix, engine.mixes[mix].generation, 0)
+
+
+@kernel
+def _tap(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> bool:
+    """TAP tap, kind, of, generation: copies from this tick on; of a leg or mix that has gone, silence."""
+    taps = engine.taps
+    tap = words[1]
+    kind = words[2]
+    of = words[3]
+    if tap < 0 or tap >= taps.size or taps[tap].state != FREE or kind < TAP_IN or kind > TAP_MIX:
+        return False
+    if kind == TAP_MIX:
+        here = _mix_ok(engine, worker, of) and engine.mixes[of].generation == words[4]
+    else:
+        here = 0 <= of < engine.links.size and _slot_ok(engine, worker, of, words[4])
+    taps[tap].kind = kind
+    taps[tap].of = of if here else -1
+    taps[tap].start = tick
+    taps[tap].due = tick
+    taps[tap].overruns = 0
+    taps[tap].state = ACTIVE
+    desk.taps[desk.counts[2]] = tap
+    desk.counts[2] += 1
+    return True
+
+
+@kernel
+def _untap(engine: Engine, desk: Desk, worker: int, tap: int) -> bool:
+    taps = engine.taps
+    if tap < 0 or tap >= taps.size or taps[tap].state != ACTIVE:
+        return False
+    for k in range(desk.counts[2]):
+        if desk.taps[k] == tap:
+            desk.taps[k] = desk.taps[desk.counts[2] - 1]
+            desk.counts[2] -= 1
+            break
+    fence()
+    taps[tap].state = FREE
+    return tell(engine.wires, worker, TAP_GONE, tap, 0, 0)
+
+
+@kernel
+def _digit(engine: Engine, worker: int, words: Array) -> bool:
+    """DIGIT leg, generation, code, ticks of tone, ticks of gap."""
+    leg = words[1]
+    if not 0 <= leg < engine.links.size or not _slot_ok(engine, worker, leg, words[2]):
+        return False
+    if not 0 <= words[3] <= dtmf.PAUSE or not 1 <= words[4] <= 3000 or not 0 <= words[5] <= 3000:
+        return False
+    return dtmf.queue_digit(engine.keys, leg, words[3], words[4], words[5])
+
+
+@kernel
+def _apply(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> bool:
+    code = words[0]
+    if code == layout.ADD:
+        return _add(engine, desk, worker, words, tick)
+    if code == layout.REMOVE or code == layout.STOP:
+        return _remove(engine, desk, worker, words[1], words[2])
+    if code == layout.CONNECT:
+        return _connect(engine, worker, words, tick)
+    if code == layout.ROUTE:
+        return _route(engine, worker, words)
+    if code == layout.EDGE:
+        return _edge(engine, desk, worker, words)
+    if code == layout.ADD_MIX:
+        return _add_mix(engine, desk, worker, words[1])
+    if code == layout.REMOVE_MIX:
+        return _remove_mix(engine, desk, worker, words[1])
+    if code == layout.TAP:
+        return _tap(engine, desk, worker, words, tick)
+    if code == layout.UNTAP:
+        return _untap(engine, desk, worker, words[1])
+    if code == layout.DIGIT:
+        return _digit(engine, worker, words)
+    return False
+
+
+@kernel
+def apply_commands(engine: Engine, desk: Desk, worker: int, tick: int) -> int:
+    """Apply what the server has posted, while there is room for the answers; returns how many."""
+    wires = engine.wires
+    done = 0
+    tail = wires[worker].command_tail[0]
+    while done < PER_TICK and tail < wires[worker].command_head[0] and event_room(wires, worker) > EVENT_RESERVE:
+        fence()
+        words = wires[worker].command[tail % layout.COMMANDS]
+        if not _apply(engine, desk, worker, words, tick):
+            wires[worker].header[H_BAD_COMMANDS] += 1
+        tail += 1
+        done += 1
+        fence()
+        wires[worker].command_tail[0] = tail
+    return done
+
+
+@kernel
+def _rebuild_edges(engine: Engine, worker: int) -> int:
+    """Make the listeners' lists anew from the edges; returns how many edges were unusable."""
+    edges = engine.edges
+    legs = engine.links.size
+    slots = engine.slots
+    bad = 0
+    for leg in range(legs):
+        if slots[leg].worker == worker:
+            engine.ears[leg].first_edge = -1
+    for e in range(edges.size):
+        if edges[e].state == FREE:
+            continue
+        source = edges[e].source
+        leg = edges[e].listener
+        if not (0 <= source < slots.size and 0 <= leg < legs and slots[source].state != FREE and slots[leg].state != FREE):
+            edges[e].state = FREE
+            bad += 1
+            tell(engine.wires, worker, EDGE_GONE, e, 0, 0)
+        elif slots[leg].worker == worker:
+            link_edge(edges, engine.ears, e)
+    return bad
+
+
+@kernel
+def revalidate(engine: Engine, desk: Desk, worker: int) -> int:
+    """On takeover: build this process's lists from the shared states and check every index; returns how many entries were wrong."""
+    slots = engine.slots
+    bad = 0
+    for m in range(engine.mixes.size):
+        if engine.mixes[m].state == ACTIVE and engine.mixes[m].worker == worker:
+            desk.mixes[desk.counts[1]] = m
+            desk.counts[1] += 1
+    for i in range(slots.size):
+        if slots[i].state == FREE or slots[i].worker != worker:
+            continue
+        if slots[i].moving and slots[i].next_mix != -1 and not _mix_ok(engine, worker, slots[i].next_mix):
+            slots[i].next_mix = -1
+            bad += 1
+        state = slots[i].state
+        if not source_ok(engine, worker, i):
+            bad += 1
+            slots[i].mix = -1
+            if not source_ok(engine, worker, i):
+                state = LEAVING
+        activate(engine, desk, i)
+        slots[i].state = state
+        if i < engine.links.size:
+            engine.ears[i].shared = 0
+            engine.ears[i].same = 0
+    for tap in range(engine.taps.size):
+        if engine.taps[tap].state != ACTIVE:
+            continue
+        of = engine.taps[tap].of
+        mine = engine.taps[tap].kind == TAP_MIX and _mix_ok(engine, worker, of)
+        leg = engine.taps[tap].kind != TAP_MIX and 0 <= of < engine.links.size
+        if not mine and not leg:
+            engine.taps[tap].of = -1
+        desk.taps[desk.counts[2]] = tap
+        desk.counts[2] += 1
+    return bad + _rebuild_edges(engine, worker)

@@ -1,0 +1,80 @@
+"""How the loop is compiled: one decorator, and a cache folder that is named by everything that the code depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SOURCES = (
+    "layout", "compiled", "libc", "rings", "g711", "resample", "signals", "desk", "levels", "jitter", "rtp", "dtmf", "mix",
+    "players", "taps", "commands", "tick",
+)  # fmt: skip
+"""Modules that the compiled loop is made of.
+
+The compiler does not notice a changed callee in another module, so all of them name the cache."""
+
+
+def _processor() -> str:
+    """The processor's model and abilities: machine code for one may be illegal on another."""
+    wanted = ("model name", "flags", "CPU part", "CPU implementer", "Features")
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split("\n\n")[0].splitlines()
+    except OSError:
+        return platform.processor()
+    return "\n".join(line for line in lines if line.split("\t")[0].strip(" :") in wanted)
+
+
+def _release(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
+
+
+@cache
+def cache_folder() -> Path:
+    """Where machine code of exactly these sources, this compiler and this processor is kept; writable, created on demand."""
+    digest = hashlib.sha256()
+    for name in SOURCES:
+        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    # A checked build (CI runs the fuzzers with bounds checks) must not meet the production code.
+    for part in (
+        _release("numba"),
+        _release("llvmlite"),
+        _release("numpy"),
+        platform.python_version(),
+        _processor(),
+        os.environ.get("NUMBA_BOUNDSCHECK", ""),
+    ):
+        digest.update(part.encode() + b"\0")
+    name = digest.hexdigest()[:16]
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    for base in (Path(home) / "hubbub", Path(tempfile.gettempdir()) / f"hubbub-{os.getuid()}"):
+        folder = base / "engine" / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK) and folder.stat().st_uid == os.getuid():
+            return folder
+    return Path(tempfile.mkdtemp(prefix="hubbub-engine-"))
+
+
+def kernel(function: F) -> F:
+    """Compile `function` without the GIL and keep the machine code.
+
+    With NUMBA_DISABLE_JIT=1 it stays plain Python (for a debugger). Division follows numpy: no exception paths in the loop.
+    """
+    import numba
+
+    numba.config.CACHE_DIR = str(cache_folder())
+    return cast(F, numba.njit(nogil=True, cache=True, error_model="numpy")(function))

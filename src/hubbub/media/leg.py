@@ -1,0 +1,332 @@
+"""A leg: one caller's audio, seen from the server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import secrets
+import socket
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import structlog
+
+from hubbub.errors import MediaError, ResourceExhausted
+from hubbub.media import layout
+from hubbub.media.control import Control
+from hubbub.media.dtmf import KEYS, PAUSE
+from hubbub.media.layout import UNITY
+from hubbub.media.levels import decibels
+from hubbub.media.mixes import Mix
+from hubbub.media.rings import PcmRing
+
+if TYPE_CHECKING:
+    from hubbub.media.playback import Pcm, Playback
+
+log = structlog.get_logger()
+
+CODECS = {"PCMU": layout.PCMU, "PCMA": layout.PCMA}
+EXPEDITED = 0xB8
+"""IP type of service of voice packets: DSCP EF (RFC 4594)."""
+CLOSE_SECONDS = 5.0
+MIN_GAP_TICKS = 3
+"""The end packets of a digit need 60 ms before the next one."""
+
+
+@dataclass(frozen=True)
+class Codec:
+    """What both sides agreed to send."""
+
+    name: Literal["PCMU", "PCMA"] | str
+    payload_type: int
+    ptime: int = 20
+    """Milliseconds per packet that we send, 10 to 60; what arrives may have any."""
+
+
+@dataclass(frozen=True)
+class LegCounters:
+    """What a leg has seen so far."""
+
+    received: int
+    """Datagrams of any kind."""
+    sent: int
+    lost: int
+    late: int
+    duplicates: int
+    bad_source: int
+    bad_ssrc: int
+    dropped: int
+    """All datagrams that were not used, for any reason."""
+    underruns: int
+    """Frames of which nothing had arrived in time."""
+    restarts: int
+    digits: int
+    jitter_ms: float
+    """Interarrival jitter of RFC 3550, known to the 20 ms of a tick."""
+    level_db: float
+    """Level of the last frame, dBFS."""
+    talking: bool
+
+
+def _bind(host: str, ports: range, start: int) -> socket.socket:
+    """A UDP socket on the next free port of `ports`, beginning at index `start`."""
+    for step in range(len(ports)):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            sock.bind((host, ports[(start + step) % len(ports)]))
+        except OSError as error:
+            sock.close()
+            if error.errno == 98:
+                continue
+            raise MediaError(f"cannot bind {host}: {error}") from error
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, EXPEDITED)
+        return sock
+    raise ResourceExhausted(f"no free RTP port in {ports[0]}-{ports[-1]}")
+
+
+def _address_number(remote: tuple[str, int]) -> int:
+    """An IPv4 address and port as the loop writes it; MediaError when it is none."""
+    try:
+        host = int(ipaddress.IPv4Address(remote[0]))
+    except ValueError as error:
+        raise MediaError(f"not an IPv4 address: {remote[0]!r}") from error
+    if not 0 <= remote[1] <= 65535:
+        raise MediaError(f"not a port: {remote[1]}")
+    return host << 16 | remote[1]
+
+
+def parse_digits(digits: str, tone_ms: int, gap_ms: int) -> list[tuple[int, int, int]]:
+    """Queue entries (code, ticks of tone, ticks of gap) of a string of digits; `w` is half a second, `W` a second.
+
+    ValueError for a character that is no digit.
+    """
+    tone, gap = max(2, round(tone_ms / 20)), max(MIN_GAP_TICKS, round(gap_ms / 20))
+    entries: list[tuple[int, int, int]] = []
+    for character in digits:
+        if character in "wW":
+            pause = 25 if character == "w" else 50
+            if entries and entries[-1][0] == PAUSE and entries[-1][2] + pause <= 3000:
+                entries[-1] = (PAUSE, 1, entries[-1][2] + pause)
+            else:
+                entries.append((PAUSE, 1, pause))
+            continue
+        code = KEYS.find(character.upper())
+        if code < 0:
+            raise ValueError(f"not a digit: {character!r}")
+        entries.append((code, tone, gap))
+    return entries
+
+
+class Leg:
+    """One caller's audio: an RTP port (or a pair of PCM rings), a place in a mix, edges to others."""
+
+    def __init__(self, control: Control, host: str, ports: range, start: int, advertise: str, depth_ms: int = 60) -> None:
+        self.on_digit: Callable[[str], None] | None = None
+        self.on_speech: Callable[[bool], None] | None = None
+        self.on_silence_of_packets: Callable[[float], None] | None = None
+        self.quiet_seconds = 30.0
+        """After how long without packets `on_silence_of_packets` is called (again and again); taken over at `connect`."""
+        self.playbacks: set[Playback] = set()
+        self._control = control
+        self._socket: socket.socket | None = None
+        self._whispers: dict[Leg, int] = {}
+        self._removed: asyncio.Event = asyncio.Event()
+        self._closing: asyncio.Task[None] | None = None
+        self._digits_end = 0.0
+        self.slot = control.legs.take()
+        try:
+            if len(ports):
+                self._socket = _bind(host, ports, start)
+        except BaseException:
+            control.legs.give(self.slot)
+            raise
+        self.bound_port: int = self._socket.getsockname()[1] if self._socket else 0
+        self.local: tuple[str, int] = (advertise or host, self.bound_port)
+        """What to put into SDP."""
+        self.ssrc = secrets.randbits(32)
+        self._generation = control.claim(self.slot, self)
+        self._born(depth_ms)
+
+    def _born(self, depth_ms: int) -> None:
+        engine = self._control.engine
+        layout.clear_leg(engine, self.slot)
+        engine.slots[self.slot].kind = layout.SOCKET if self._socket else layout.PCM_RING
+        engine.jitter[self.slot].depth = depth_ms * 8
+        link = engine.links[self.slot]
+        link.out_ssrc = self.ssrc
+        link.out_sequence = secrets.randbits(15)  # RFC 3550 5.1: random, and far from the first wrap
+        link.out_time = secrets.randbits(32)
+        link.out_mark = 1
+        if self._socket:
+            self._control.supervisor.open_descriptor(self.slot, self._generation, self._socket.fileno())
+            self._add()
+
+    def _add(self) -> None:
+        self._control.post(layout.ADD, self.slot, self._generation, -1)
+
+    @property
+    def address(self) -> tuple[int, int]:
+        """Slot and generation."""
+        return self.slot, self._generation
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closing is not None
+
+    def connect(
+        self, remote: tuple[str, int], codec: Codec, *, telephone_event: int | None = None, send: bool = True, receive: bool = True
+    ) -> None:
+        """Send to `remote` and take what comes from there (RFC 3264: again for each new offer).
+
+        A source other than `remote` is believed when it is the first to send a packet of the right type (symmetric RTP, RFC 4961).
+        MediaError when codec, frame length or address cannot be used.
+        """
+        if codec.name.upper() not in CODECS:
+            raise MediaError(f"unknown codec {codec.name}")
+        if not 10 <= codec.ptime <= 60 or codec.ptime % 10:
+            raise MediaError(f"packets of {codec.ptime} ms cannot be made")
+        event = 0 if telephone_event is None else (telephone_event & 127) + 1
+        packed = CODECS[codec.name.upper()] | (codec.payload_type & 127) << 8 | event << 16 | int(send) << 24 | int(receive) << 25
+        number = _address_number(remote)
+        if remote[0] == "0.0.0.0" or remote[1] == 0:  # RFC 2543 hold
+            packed &= ~(1 << 24)
+        self._post(layout.CONNECT, number, packed, codec.ptime * 8, round(self.quiet_seconds * 50))
+
+    def _post(self, code: int, *words: int) -> None:
+        if not self._closing:
+            self._control.post(code, self.slot, self._generation, *words)
+
+    def route(self, mix: Mix | None, *, speak: bool = True, hear: bool = True) -> None:
+        """Place the leg in the matrix: `speak` = it is in the mix's sum, `hear` = it hears the sum minus itself."""
+        index = mix.index if mix is not None else -1
+        self._post(layout.ROUTE, index, UNITY if speak else 0, UNITY if hear else 0)
+
+    def whisper(self, targets: Collection[Leg]) -> None:
+        """Be heard by exactly these legs, beside any mix; none takes all such edges away."""
+        if self._closing:
+            return
+        for leg in [leg for leg in self._whispers if leg not in targets]:
+            self._control.drop_edge(self._whispers.pop(leg), self.address, leg.address)
+        for leg in targets:
+            if leg not in self._whispers and leg is not self and not leg.closed:
+                self._whispers[leg] = self._control.add_edge(self.address, leg.address, UNITY, self._edge_gone)
+
+    def _edge_gone(self, edge: int) -> None:
+        for leg, kept in list(self._whispers.items()):
+            if kept == edge:
+                del self._whispers[leg]
+
+    def send_digits(self, digits: str, *, tone_ms: int = 200, gap_ms: int = 100) -> float:
+        """Send keys as telephone events (RFC 4733), or as tones where the far end takes no events; returns how many seconds it takes.
+
+        What is sent while earlier digits are under way comes after them.
+        """
+        entries = parse_digits(digits, tone_ms, gap_ms)
+        loop = asyncio.get_running_loop()
+        began = max(loop.time(), self._digits_end)
+        at = began
+        for place, (code, tone, gap) in enumerate(entries):
+            # The loop's queue holds 64: what is far away waits here.
+            if place < layout.DIGIT_QUEUE // 2 and at - loop.time() < 1:
+                self._post(layout.DIGIT, code, tone, gap)
+            else:
+                loop.call_at(at - 0.5, self._post, layout.DIGIT, code, tone, gap)
+            at += (gap if code == PAUSE else tone + gap) * 0.02
+        self._digits_end = at
+        return at - loop.time() if entries else 0.0
+
+    def counters(self) -> LegCounters:
+        """What the leg has seen so far."""
+        words = self._control.engine.links[self.slot].counters.tolist()
+        voice = self._control.engine.voices[self.slot]
+        expected = words[layout.C_HIGHEST] - words[layout.C_FIRST] + 1 if words[layout.C_FIRST] else 0
+        return LegCounters(
+            received=words[layout.C_RECEIVED],
+            sent=words[layout.C_SENT],
+            lost=max(0, expected - words[layout.C_ACCEPTED]),
+            late=words[layout.C_LATE],
+            duplicates=words[layout.C_DUPLICATE],
+            bad_source=words[layout.C_BAD_SOURCE],
+            bad_ssrc=words[layout.C_BAD_SSRC],
+            dropped=words[layout.C_DROPPED],
+            underruns=words[layout.C_UNDERRUNS],
+            restarts=words[layout.C_RESTARTS],
+            digits=words[layout.C_DIGITS],
+            jitter_ms=words[layout.C_JITTER] / 16 / 8,
+            level_db=decibels(int(voice.level)),
+            talking=bool(voice.talking),
+        )
+
+    def handle(self, code: int, value: int) -> None:
+        """An event of the loop."""
+        if code == layout.REMOVED:
+            self._removed.set()
+        elif code == layout.KEY and self.on_digit and 0 <= value < len(KEYS):
+            self.on_digit(KEYS[value])
+        elif code == layout.SPEECH and self.on_speech:
+            self.on_speech(value > 0)
+        elif code == layout.QUIET and self.on_silence_of_packets:
+            self.on_silence_of_packets(value / 50)
+
+    async def close(self) -> None:
+        """Fade out, stop what it plays, and give the port and slot back. A second call waits for the first."""
+        if not self._closing:
+            self._control.post(layout.REMOVE, self.slot, self._generation)
+            self._closing = asyncio.get_running_loop().create_task(self._finish())
+        await asyncio.shield(self._closing)
+
+    async def _finish(self) -> None:
+        for playback in list(self.playbacks):
+            playback.stop()
+        self._whispers.clear()
+        deadline = asyncio.get_running_loop().time() + CLOSE_SECONDS
+        while not self._removed.is_set() and asyncio.get_running_loop().time() < deadline:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._removed.wait(), 0.25)
+            # An event that was lost with a process must not hold the port for ever; the state says the same.
+            if self._control.is_free(self.slot):
+                break
+        self._control.supervisor.close_descriptor(self.slot, self._generation)
+        if self._socket:
+            self._socket.close()
+        self._released()
+
+    def _released(self) -> None:
+        if self._control.is_free(self.slot):
+            self._control.release(self.slot)
+        else:  # no media process answers: the slot is not safe to reuse
+            log.error("media_slot_leaked", slot=self.slot)
+
+
+class PcmLeg(Leg):
+    """A leg without RTP: its sound comes from and goes to rings of wide PCM (browsers, streams, bots, other nodes)."""
+
+    def __init__(self, control: Control) -> None:
+        self._input: PcmRing = control.take_ring()
+        try:
+            self._output: PcmRing = control.take_ring()
+            super().__init__(control, "", range(0), 0, "")
+        except BaseException:
+            control.rings.give(self._input.index)
+            raise
+        control.engine.slots[self.slot].ring = self._input.index
+        self._add()
+        control.open_tap(self._output, layout.TAP_OUT, self.address, lambda ring: control.rings.give(ring))
+
+    def write(self, pcm: Pcm) -> int:
+        """Say something: returns how many samples were taken (the ring holds 4 s)."""
+        return self._input.write(pcm)
+
+    def read(self) -> Pcm:
+        """What was heard since the last call; older than 4 s is lost."""
+        return self._output.read()
+
+    def _released(self) -> None:
+        self._control.close_tap(self._output)
+        if self._control.is_free(self.slot):
+            self._control.rings.give(self._input.index)
+        super()._released()

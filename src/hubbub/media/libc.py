@@ -1,0 +1,51 @@
+"""The C library as the loop sees it: resolved by name, so that compiled callers can be cached (a ctypes pointer could not be)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+from numba.extending import intrinsic
+
+from hubbub.media.compiled import kernel
+
+_i32, _i64, _ptr = types.int32, types.int64, types.uintp
+
+DONTWAIT = 0x40
+MONOTONIC = 1
+THREAD_CPU = 3
+ABSTIME = 1
+
+recvfrom: Any = types.ExternalFunction("recvfrom", _i64(_i32, _ptr, _ptr, _i32, _ptr, _ptr))
+sendto: Any = types.ExternalFunction("sendto", _i64(_i32, _ptr, _ptr, _i32, _ptr, _i32))
+write: Any = types.ExternalFunction("write", _i64(_i32, _ptr, _ptr))
+clock_gettime: Any = types.ExternalFunction("clock_gettime", _i32(_i32, _ptr))
+clock_nanosleep: Any = types.ExternalFunction("clock_nanosleep", _i32(_i32, _i32, _ptr, _ptr))
+
+
+def _fence(context: Any) -> Any:
+    """Order memory: what was written before is seen before what is written after (no instruction on x86, `dmb` on ARM)."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.fence("acq_rel")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+fence: Any = intrinsic(_fence)
+
+
+@kernel
+def clock_ns(clock: int, spec: Any) -> int:
+    """Nanoseconds of a clock; `spec` is scratch, two int64."""
+    clock_gettime(clock, spec.ctypes.data)
+    return int(spec[0] * 1_000_000_000 + spec[1])
+
+
+@kernel
+def sleep_until(due: int, spec: Any) -> None:
+    """Sleep to `due` nanoseconds of the monotonic clock; `spec` is scratch, two int64."""
+    spec[0] = due // 1_000_000_000
+    spec[1] = due % 1_000_000_000
+    clock_nanosleep(MONOTONIC, ABSTIME, spec.ctypes.data, 0)

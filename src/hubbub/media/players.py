@@ -1,0 +1,73 @@
+"""Clips and PCM rings as sources: one wide frame per tick."""
+
+from __future__ import annotations
+
+from hubbub.media.compiled import kernel
+from hubbub.media.layout import CLIP, FRAME, RING_SAMPLES, Array, Players, Rings, Slots
+from hubbub.media.libc import fence
+
+PLAYING = 0
+STOPPED = 1
+FINISHED = 2
+
+
+@kernel
+def _from_clip(slots: Slots, players: Players, arena: Array, slot: int, player: int) -> None:
+    """The next frame of a clip: around its end when it loops, zeros after its last."""
+    offset = players[player].offset
+    length = players[player].length
+    position = players[player].position
+    n = 0
+    while n < FRAME:
+        count = min(FRAME - n, length - position)
+        for k in range(count):
+            slots[slot].pcm[n + k] = arena[offset + position + k]
+        n += count
+        position += count
+        players[player].played += count
+        if position >= length:
+            if players[player].loops == 1:
+                players[player].stopping = FINISHED
+                for k in range(n, FRAME):
+                    slots[slot].pcm[k] = 0
+                break
+            if players[player].loops > 1:
+                players[player].loops -= 1
+            position = 0
+    players[player].position = position
+
+
+@kernel
+def from_ring(slots: Slots, rings: Rings, slot: int, ring: int) -> int:
+    """The next frame of a PCM ring, zeros where it has not enough; returns how many samples there were."""
+    tail = rings[ring].tail[0]
+    waiting = rings[ring].head[0] - tail
+    fence()
+    count = max(0, min(waiting, FRAME))
+    for n in range(count):
+        slots[slot].pcm[n] = rings[ring].pcm[(tail + n) % RING_SAMPLES]
+    for n in range(count, FRAME):
+        slots[slot].pcm[n] = 0
+    fence()
+    rings[ring].tail[0] = tail + count
+    return int(count)
+
+
+@kernel
+def play(slots: Slots, players: Players, rings: Rings, arena: Array, slot: int, player: int) -> None:
+    """Produce a player's frame of this tick; at its end `stopping` says FINISHED."""
+    slots[slot].have = 1
+    if slots[slot].kind == CLIP:
+        _from_clip(slots, players, arena, slot, player)
+        return
+    ring = slots[slot].ring
+    ended = rings[ring].ended
+    fence()
+    count = from_ring(slots, rings, slot, ring)
+    players[player].played += count
+    if count < FRAME:
+        if ended:
+            players[player].stopping = FINISHED
+        else:
+            players[player].underruns += 1
+        slots[slot].have = count > 0

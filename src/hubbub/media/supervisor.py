@@ -1,0 +1,305 @@
+"""Starts the media processes and watches them: one carries the audio, one stands by; when the first dies the second goes on.
+
+A thread of its own waits for the end of the active process, so that takeover never waits for the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import mmap
+import os
+import select
+import socket
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+
+from hubbub.errors import MediaError
+from hubbub.media import process
+from hubbub.media.layout import H_EPOCH, H_REALTIME, H_STOP, H_TICK, Engine, Sizes, block_bytes, map_engine
+
+log = structlog.get_logger()
+
+STALL_SECONDS = 1.0
+"""A loop that has not ticked for so long is as good as dead."""
+READY_SECONDS = 60.0
+RESPAWN_SECONDS = 1.0
+
+
+class Child:
+    """A media process, seen from the server."""
+
+    def __init__(self, sizes: Sizes, worker: int, memory: int, eventfd: int) -> None:
+        self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        passed = (theirs.fileno(), memory, eventfd)
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(process.source_root()), os.environ.get("PYTHONPATH", "")])),
+        }
+        with theirs:
+            self.process = subprocess.Popen(
+                process.command_line(sizes, worker, theirs.fileno(), memory, eventfd),
+                pass_fds=passed, stdin=subprocess.DEVNULL, env=environment, process_group=0,
+            )  # fmt: skip
+        self.pidfd = os.pidfd_open(self.process.pid)
+        self.ready = False
+        self._waiting: deque[tuple[bytes, list[int]]] = deque()
+        self._lock = threading.Lock()
+
+    def send(self, message: bytes, descriptors: list[int]) -> None:
+        """Send a message, or keep it until the process reads again. Messages keep their order."""
+        with self._lock:
+            self._waiting.append((message, descriptors))
+            self._flush()
+
+    def flush(self) -> None:
+        """Send what waits."""
+        with self._lock:
+            self._flush()
+
+    def _flush(self) -> None:
+        while self._waiting and self.ready:
+            message, descriptors = self._waiting[0]
+            try:
+                self.socket.sendmsg([message], process.ancillary(descriptors) if descriptors else [], socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except OSError:  # it is dead, and its end will be noticed
+                self._waiting.clear()
+                return
+            self._waiting.popleft()
+
+    @property
+    def clogged(self) -> bool:
+        """Whether messages wait."""
+        return bool(self._waiting)
+
+    def wait_ready(self, seconds: float) -> bool:
+        """Wait until the process has its code loaded."""
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        if not poll.poll(seconds * 1000):
+            return False
+        try:
+            return self.socket.recv(16) == process.READY
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is really gone: two loops must never run on one block."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        """Forget the process."""
+        self.socket.close()
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
+
+
+class Supervisor:
+    """The media processes of one worker, their memory, and the descriptors that they need."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        self.sizes = sizes
+        self._memory_fd = os.memfd_create("hubbub-media", os.MFD_CLOEXEC)
+        os.ftruncate(self._memory_fd, block_bytes(sizes))
+        self.memory = mmap.mmap(self._memory_fd, block_bytes(sizes))
+        self.engine: Engine = map_engine(sizes, self.memory)
+        self.eventfd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self.on_failure: Callable[[str], None] | None = None
+        self.takeovers = 0
+        self.takeover_seconds = 0.0
+        self._active: Child | None = None
+        self._standby: Child | None = None
+        self._open: dict[int, tuple[int, int]] = {}
+        self._lock = threading.RLock()
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def start(self) -> None:
+        """Start both processes; returns when the loop ticks. MediaError when it does not come up."""
+        self._loop = asyncio.get_running_loop()
+        child = self._spawn()
+        if not await asyncio.to_thread(child.wait_ready, READY_SECONDS):
+            child.kill()
+            raise MediaError("the media process did not start; see its message on standard error")
+        self._admit(child)
+        self.engine.wires[0].header[H_EPOCH] = time.monotonic_ns()
+        with self._lock:
+            self._active = child
+            child.send(process.PROMOTE, [])
+        await self._ticking()
+        self._say_priority()
+        for target in (self._watch, self._keep_standby):
+            thread = threading.Thread(target=target, name=f"media-{target.__name__.strip('_')}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    async def _ticking(self) -> None:
+        for _ in range(500):
+            if self.engine.wires[0].header[H_TICK] > 0:
+                return
+            await asyncio.sleep(0.01)
+        raise MediaError("the media loop does not tick")
+
+    def _say_priority(self) -> None:
+        level = int(self.engine.wires[0].header[H_REALTIME])
+        if level == process.REALTIME_NONE:
+            log.warning("media_not_realtime", advice="allow real-time priority: ulimit -r 20, CAP_SYS_NICE, or docker --cap-add SYS_NICE")
+        elif level == process.REALTIME_NICE:
+            log.warning("media_not_realtime", priority="nice -11", advice="CAP_SYS_NICE or ulimit -r 20 gives SCHED_FIFO")
+
+    async def stop(self) -> None:
+        """End both processes; takes at most a moment."""
+        self._stopping.set()
+        self.engine.wires[0].header[H_STOP] = 1
+        with self._lock:
+            children = [child for child in (self._active, self._standby) if child]
+            self._active = self._standby = None
+        for child in children:
+            child.kill()
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join, 10)
+        for child in children:
+            child.close()
+        os.close(self.eventfd)
+        os.close(self._memory_fd)
+
+    def _spawn(self) -> Child:
+        # The kernel kills the child when the *thread* that spawned it ends: both spawning threads live as long as the supervisor.
+        return Child(self.sizes, 0, self._memory_fd, self.eventfd)
+
+    def _admit(self, child: Child) -> None:
+        """Give a loaded process all descriptors that are open, and from now on each new one."""
+        with self._lock:
+            child.ready = True
+            entries = [(leg, generation, descriptor) for leg, (generation, descriptor) in self._open.items()]
+            for start in range(0, len(entries), process.BATCH):
+                part = entries[start : start + process.BATCH]
+                message = process.DESCRIPTORS + process.pack_entries([(leg, generation) for leg, generation, _ in part])
+                child.send(message, [descriptor for _, _, descriptor in part])
+
+    def _children(self) -> list[Child]:
+        return [child for child in (self._active, self._standby) if child and child.ready]
+
+    def open_descriptor(self, leg: int, generation: int, descriptor: int) -> None:
+        """Give a leg's socket to both processes."""
+        with self._lock:
+            self._open[leg] = (generation, descriptor)
+            for child in self._children():
+                child.send(process.DESCRIPTORS + process.pack_entries([(leg, generation)]), [descriptor])
+
+    def close_descriptor(self, leg: int, generation: int) -> None:
+        """Let both processes close a leg's socket; only after the loop has said REMOVED."""
+        with self._lock:
+            self._open.pop(leg, None)
+            for child in self._children():
+                child.send(process.CLOSE + process.pack_entries([(leg, generation)]), [])
+
+    @property
+    def standby_ready(self) -> bool:
+        """Whether a loaded process stands by."""
+        standby = self._standby
+        return bool(standby and standby.ready)
+
+    @property
+    def active_pid(self) -> int:
+        """The process that carries the audio, 0 when there is none."""
+        active = self._active
+        return active.process.pid if active else 0
+
+    def _watch(self) -> None:
+        """Wait for the end of the active process, or for its loop to stand still."""
+        ticked, since = -1, time.monotonic()
+        while not self._stopping.is_set():
+            child = self._active
+            if child is None:
+                self._stopping.wait(0.01)
+                ticked, since = -1, time.monotonic()
+                continue
+            poll = select.poll()
+            poll.register(child.pidfd, select.POLLIN)
+            if poll.poll(100):
+                self._take_over(child, "died")
+                continue
+            for other in self._children():
+                if other.clogged:
+                    other.flush()
+            tick = int(self.engine.wires[0].header[H_TICK])
+            now = time.monotonic()
+            if tick != ticked or self._active is not child:
+                ticked, since = tick, now
+            elif now - since > STALL_SECONDS:
+                self._take_over(child, "stands still")
+                since = time.monotonic()
+
+    def _take_over(self, dead: Child, how: str) -> None:
+        """Make sure that the old process is gone, then promote the standby."""
+        began = time.monotonic()
+        dead.kill()
+        if self._stopping.is_set():
+            return
+        with self._lock:
+            successor = self._standby if self._standby and self._standby.ready else None
+            self._active = successor
+            if successor:
+                self._standby = None
+                successor.send(process.PROMOTE, [])
+        dead.close()
+        self.takeovers += 1
+        self.takeover_seconds = time.monotonic() - began
+        code = dead.process.returncode
+        log.error("media_process_lost", how=how, status=code, standby=successor is not None)
+        self._tell(f"the media process {how} (status {code}); " + ("the standby has taken over" if successor else "no standby was ready"))
+
+    def _tell(self, text: str) -> None:
+        def call() -> None:
+            if self.on_failure:
+                self.on_failure(text)
+
+        if self._loop and not self._loop.is_closed():
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(call)
+
+    def _keep_standby(self) -> None:
+        """See to it that a loaded process stands by."""
+        while not self._stopping.wait(0.05):
+            if self._standby is not None:
+                self._check_standby(self._standby)
+                continue
+            child = self._spawn()
+            self._standby = child
+            if not child.wait_ready(READY_SECONDS):
+                if not self._stopping.is_set():
+                    log.error("media_standby_failed", status=child.process.poll())
+                self._drop_standby(child)
+                continue
+            self._admit(child)
+            with self._lock:
+                if self._active is None and not self._stopping.is_set():
+                    # The active process died while this one was loading: it goes on at once.
+                    self._active, self._standby = child, None
+                    child.send(process.PROMOTE, [])
+
+    def _check_standby(self, child: Child) -> None:
+        if child.process.poll() is not None and child is self._standby:
+            log.error("media_standby_lost", status=child.process.returncode)
+            self._drop_standby(child)
+
+    def _drop_standby(self, child: Child) -> None:
+        with self._lock:
+            if child is self._standby:
+                self._standby = None
+        child.kill()
+        if not self._stopping.is_set():
+            child.close()
+        self._stopping.wait(RESPAWN_SECONDS)

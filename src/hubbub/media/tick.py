@@ -1,0 +1,321 @@
+"""The loop: twenty milliseconds at a time, without Python, without allocation."""
+
+from __future__ import annotations
+
+from hubbub.media import dtmf
+from hubbub.media.commands import apply_commands, deactivate, revalidate
+from hubbub.media.compiled import kernel
+from hubbub.media.desk import RECEIVE_BYTES, Desk
+from hubbub.media.jitter import fetch, skip
+from hubbub.media.layout import (
+    C_DIGITS,
+    C_SENT,
+    C_UNDERRUNS,
+    EDGE_GONE,
+    FRAME,
+    FREE,
+    H_BUSY_NS,
+    H_EPOCH,
+    H_LATE,
+    H_LATE_MAX_NS,
+    H_RECEIVED,
+    H_REPAIRED,
+    H_RUNS,
+    H_SEND_ERRORS,
+    H_SENT,
+    H_SKIPPED,
+    H_STOP,
+    H_TICK,
+    KEY,
+    LEAVING,
+    NARROW,
+    PLAYED,
+    QUIET,
+    REMOVED,
+    SOCKET,
+    SPEECH,
+    TAP_MIX,
+    TICK_NS,
+    TIMES,
+    Engine,
+)
+from hubbub.media.levels import detect, energy
+from hubbub.media.libc import DONTWAIT, MONOTONIC, THREAD_CPU, clock_ns, recvfrom, sendto, sleep_until, write
+from hubbub.media.mix import advance, encode_mix, listen, listen_narrow, sum_mixes, unlink_edge
+from hubbub.media.players import FINISHED, from_ring, play
+from hubbub.media.resample import widen
+from hubbub.media.rtp import append, ingest, next_packet, packet_sent, source_number, write_header
+from hubbub.media.signals import event_room, tell
+from hubbub.media.taps import copy_taps
+
+READS = 4
+"""Datagrams read per socket and tick: catches up after a pause, and is the flood protection."""
+CATCH_UP = 5
+"""Ticks that are made up for after a pause; beyond, time is skipped."""
+
+
+@kernel
+def receive_leg(engine: Engine, desk: Desk, worker: int, leg: int, tick: int) -> None:
+    """Read what waits at a leg's socket."""
+    descriptor = desk.descriptor[leg]
+    if descriptor < 0 or desk.descriptor_generation[leg] != engine.slots[leg].generation:
+        return
+    data = desk.receive.ctypes.data
+    address = desk.source.ctypes.data
+    length = desk.source_length.ctypes.data
+    for _ in range(READS):
+        desk.source_length[0] = 16
+        size = recvfrom(descriptor, data, RECEIVE_BYTES, DONTWAIT, address, length)
+        if size < 0:
+            break
+        engine.wires[worker].header[H_RECEIVED] += 1
+        source = source_number(desk.source)
+        key = ingest(engine.wires, worker, engine.links, engine.jitter, engine.keys, leg, desk.receive, size, source, tick)
+        if key >= 0:
+            engine.links[leg].counters[C_DIGITS] += 1
+            tell(engine.wires, worker, KEY, leg, engine.slots[leg].generation, key)
+
+
+@kernel
+def produce_leg(engine: Engine, desk: Desk, worker: int, leg: int, tick: int) -> None:
+    """Play out, measure and widen a leg's frame of this tick."""
+    slots = engine.slots
+    voices = engine.voices
+    total = 0
+    if slots[leg].kind == SOCKET:
+        covered = fetch(engine.jitter, leg, desk.decode, voices[leg].level, desk.narrow)
+        if covered < 0:
+            for n in range(NARROW):
+                desk.narrow[n] = 0
+        elif covered == 0 and tick - engine.links[leg].last_heard < 50:
+            engine.links[leg].counters[C_UNDERRUNS] += 1
+        total = energy(desk.narrow, NARROW)
+        level = total // NARROW
+        if total != 0 or voices[leg].tail:
+            widen(voices[leg].up, desk.narrow, slots[leg].pcm, desk.line, desk.total)
+    else:
+        from_ring(slots, engine.rings, leg, slots[leg].ring)
+        total = energy(slots[leg].pcm, FRAME)
+        level = total // FRAME
+    slots[leg].have = total != 0 or voices[leg].tail != 0
+    voices[leg].tail = total != 0
+    change = detect(voices, leg, level)
+    if change != 0:
+        tell(engine.wires, worker, SPEECH, leg, slots[leg].generation, change)
+
+
+@kernel
+def _watch_quiet(engine: Engine, worker: int, leg: int, tick: int) -> None:
+    """Tell when nothing has arrived for long, once per period."""
+    links = engine.links
+    if not links[leg].connected or not links[leg].receives or links[leg].quiet_after <= 0:
+        return
+    quiet = tick - links[leg].last_heard
+    if quiet >= links[leg].quiet_after * (links[leg].quiet_said + 1):
+        links[leg].quiet_said += 1
+        tell(engine.wires, worker, QUIET, leg, engine.slots[leg].generation, quiet)
+
+
+@kernel
+def _send(engine: Engine, desk: Desk, worker: int, leg: int, size: int) -> None:
+    """Send the first `size` bytes of the leg's packet."""
+    descriptor = desk.descriptor[leg]
+    if descriptor < 0 or desk.descriptor_generation[leg] != engine.slots[leg].generation:
+        return
+    sent = sendto(descriptor, engine.links[leg].packet.ctypes.data, size, DONTWAIT, engine.links[leg].peer.ctypes.data, 16)
+    if sent == size:
+        engine.links[leg].counters[C_SENT] += 1
+        engine.wires[worker].header[H_SENT] += 1
+    else:
+        engine.wires[worker].header[H_SEND_ERRORS] += 1
+
+
+@kernel
+def _send_audio(engine: Engine, desk: Desk, worker: int, leg: int, shared: bool, run: int) -> None:
+    """Encode what the leg hears, and send the packets that are full."""
+    links = engine.links
+    codec = links[leg].codec
+    if shared:
+        mix = engine.slots[leg].mix
+        encode_mix(engine.mixes, mix, codec, desk, run)
+        append(links, leg, engine.mixes[mix].payload[codec])
+    else:
+        at = 12 + links[leg].out_length
+        for n in range(NARROW):
+            links[leg].packet[at + n] = desk.encode[codec, (desk.narrow[n] >> 2) + 8192]
+        links[leg].out_length += NARROW
+        links[leg].out_time = (links[leg].out_time + NARROW) & 0xFFFFFFFF
+    while True:
+        size = next_packet(links, leg)
+        if size == 0:
+            break
+        _send(engine, desk, worker, leg, size)
+        packet_sent(links, leg)
+
+
+@kernel
+def _send_event(engine: Engine, desk: Desk, worker: int, leg: int) -> None:
+    """Send this tick's telephone event instead of audio."""
+    links = engine.links
+    dtmf.hush(links, leg)
+    mark = dtmf.event_payload(engine.keys, leg, links)
+    write_header(links, leg, links[leg].event_type, mark, engine.keys[leg].start)
+    links[leg].out_time = (links[leg].out_time + NARROW) & 0xFFFFFFFF
+    _send(engine, desk, worker, leg, 16)
+
+
+@kernel
+def serve_leg(engine: Engine, desk: Desk, worker: int, leg: int, run: int) -> None:
+    """Compute what a leg hears and send it."""
+    links = engine.links
+    phase = dtmf.step(engine.keys, leg, links[leg].out_time)
+    sounding = phase != dtmf.IDLE and links[leg].event_type < 0
+    shared = listen(engine.slots, engine.mixes, engine.ears, engine.edges, desk, leg, run, sounding)
+    if sounding:
+        dtmf.tone_frame(engine.keys, leg, phase, desk.sine, engine.ears[leg].pcm)
+    if engine.slots[leg].kind != SOCKET:
+        return
+    if not shared:
+        listen_narrow(engine.ears, desk, leg)
+    if not links[leg].connected or not links[leg].sends:
+        links[leg].out_length = 0
+        links[leg].out_mark = 1
+        links[leg].out_time = (links[leg].out_time + NARROW) & 0xFFFFFFFF
+    elif not sounding and (phase == dtmf.TONE or phase == dtmf.END):
+        _send_event(engine, desk, worker, leg)
+    else:
+        _send_audio(engine, desk, worker, leg, shared, run)
+
+
+@kernel
+def _bury(engine: Engine, desk: Desk, worker: int, slot: int) -> None:
+    """Take a slot away for good, and everything that points at it."""
+    edges = engine.edges
+    legs = engine.links.size
+    for e in range(edges.size):
+        if edges[e].state != FREE and (edges[e].source == slot or (slot < legs and edges[e].listener == slot)):
+            unlink_edge(edges, engine.ears, e)
+            tell(engine.wires, worker, EDGE_GONE, e, 0, 0)
+    for k in range(desk.counts[2]):
+        tap = desk.taps[k]
+        if engine.taps[tap].kind != TAP_MIX and engine.taps[tap].of == slot:
+            engine.taps[tap].of = -1
+    generation = engine.slots[slot].generation
+    deactivate(engine, desk, slot)
+    if slot < legs:
+        tell(engine.wires, worker, REMOVED, slot, generation, 0)
+    else:
+        complete = engine.players[slot - legs].stopping == FINISHED
+        tell(engine.wires, worker, PLAYED, slot, generation, 1 if complete else 0)
+
+
+@kernel
+def _edges_on(engine: Engine, worker: int, leg: int) -> None:
+    """Bring a leg's edges to their wanted gains; those that have faded out go."""
+    edges = engine.edges
+    e = engine.ears[leg].first_edge
+    while e >= 0:
+        after = edges[e].next
+        edges[e].gain = edges[e].gain_to
+        if edges[e].state == LEAVING and edges[e].gain == 0:
+            unlink_edge(edges, engine.ears, e)
+            tell(engine.wires, worker, EDGE_GONE, e, 0, 0)
+        e = after
+
+
+@kernel
+def finish(engine: Engine, desk: Desk, worker: int) -> None:
+    """End a tick: gains arrive, edges and slots that have faded out go."""
+    slots = engine.slots
+    legs = engine.links.size
+    advance(slots, desk)
+    k = 0
+    while k < desk.counts[0]:
+        slot = desk.active[k]
+        if slot < legs:
+            if engine.ears[slot].first_edge >= 0:
+                _edges_on(engine, worker, slot)
+        elif engine.players[slot - legs].stopping == FINISHED:
+            slots[slot].state = LEAVING
+        # While the server does not read its events, what leaves stays a little longer: the word must not be lost.
+        if slots[slot].state == LEAVING and event_room(engine.wires, worker) > 64:
+            _bury(engine, desk, worker, slot)
+        else:
+            k += 1
+
+
+@kernel
+def run_tick(engine: Engine, desk: Desk, worker: int, tick: int) -> None:
+    """Everything that happens in one tick."""
+    slots = engine.slots
+    legs = engine.links.size
+    run = engine.wires[worker].header[H_RUNS] + 1
+    engine.wires[worker].header[H_RUNS] = run
+    apply_commands(engine, desk, worker, tick)
+    for k in range(desk.counts[0]):
+        slot = desk.active[k]
+        if slot < legs and slots[slot].kind == SOCKET:
+            receive_leg(engine, desk, worker, slot, tick)
+    for k in range(desk.counts[0]):
+        slot = desk.active[k]
+        if slot < legs:
+            produce_leg(engine, desk, worker, slot, tick)
+            _watch_quiet(engine, worker, slot, tick)
+        else:
+            play(slots, engine.players, engine.rings, engine.arena, slot, slot - legs)
+    sum_mixes(slots, engine.mixes, desk)
+    for k in range(desk.counts[0]):
+        if desk.active[k] < legs:
+            serve_leg(engine, desk, worker, desk.active[k], run)
+    copy_taps(slots, engine.mixes, engine.ears, engine.rings, engine.taps, desk, tick, run)
+    finish(engine, desk, worker)
+
+
+@kernel
+def _skip(engine: Engine, desk: Desk, worker: int, ticks: int) -> None:
+    """Let time pass that nobody served: clocks go on, sound is lost."""
+    engine.wires[worker].header[H_SKIPPED] += ticks
+    for k in range(desk.counts[0]):
+        slot = desk.active[k]
+        if slot < engine.links.size:
+            skip(engine.jitter, slot, ticks)
+            engine.links[slot].out_time = (engine.links[slot].out_time + ticks * NARROW) & 0xFFFFFFFF
+            engine.links[slot].out_mark = 1
+
+
+@kernel
+def loop(engine: Engine, desk: Desk, worker: int, until: int) -> int:
+    """Serve ticks until the server says stop, or up to tick `until` (0: for ever); returns the last tick.
+
+    Begins where the shared header says the last process ended, so a standby simply goes on.
+    """
+    header = engine.wires[worker].header
+    header[H_REPAIRED] += revalidate(engine, desk, worker)
+    epoch = header[H_EPOCH]
+    tick = header[H_TICK]
+    before = clock_ns(THREAD_CPU, desk.spec)
+    while not header[H_STOP] and (until == 0 or tick < until):
+        due = epoch + (tick + 1) * TICK_NS
+        now = clock_ns(MONOTONIC, desk.spec)
+        if now < due:
+            sleep_until(due, desk.spec)
+        elif now - due > CATCH_UP * TICK_NS:
+            behind = (now - due) // TICK_NS
+            _skip(engine, desk, worker, behind)
+            tick += behind
+            due += behind * TICK_NS
+        tick += 1
+        said = engine.wires[worker].event_head[0]
+        run_tick(engine, desk, worker, tick)
+        header[H_TICK] = tick
+        if engine.wires[worker].event_head[0] != said:
+            write(desk.eventfd[0], desk.one.ctypes.data, 8)
+        after = clock_ns(THREAD_CPU, desk.spec)
+        header[H_BUSY_NS] += after - before
+        before = after
+        took = clock_ns(MONOTONIC, desk.spec) - due
+        engine.wires[worker].times[tick % TIMES] = took
+        if took > TICK_NS:
+            header[H_LATE] += 1
+        header[H_LATE_MAX_NS] = max(header[H_LATE_MAX_NS], took)
+    return int(tick)
