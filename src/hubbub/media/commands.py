@@ -61,7 +61,7 @@ def source_ok(engine: Engine, worker: int, slot: int) -> bool:
         return False
     if slot < legs:
         links = engine.links
-        good = (kind == SOCKET or kind == PCM_RING) and 0 <= links[slot].codec <= 1 and 80 <= links[slot].ptime <= 480
+        good = kind in (SOCKET, PCM_RING) and 0 <= links[slot].codec <= 1 and 80 <= links[slot].ptime <= 480
         return bool(good and 0 <= links[slot].out_length < links[slot].ptime + NARROW)
     player = slot - legs
     if kind == CLIP:

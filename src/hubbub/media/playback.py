@@ -121,6 +121,7 @@ class Playback:
         self._added = False
         self._stopping = False
         self._closed: Callable[[], None] | None = None
+        self._final = 0.0
         self._slot = control.players.take()
         self._generation = control.claim(self._slot, self)
         try:
@@ -198,11 +199,9 @@ class Playback:
     @property
     def position(self) -> float:
         """Seconds that were played."""
-        return (
-            int(self._control.engine.players[self._slot - self._control.sizes.legs].played) / RATE if not self.done.done() else self._final
-        )
-
-    _final = 0.0
+        if self.done.done():
+            return self._final
+        return int(self._control.engine.players[self._slot - self._control.sizes.legs].played) / RATE
 
     def stop(self) -> None:
         """Fade out within a frame and end."""

@@ -1,7 +1,7 @@
 """The media process: maps the block, gets its descriptors, and runs the loop; or waits, loaded, to take over.
 
-`python -m hubbub.media.process --warm` compiles; the server starts the others. The server imports only `warm` and the message codes from here,
-never the compiler: that lives in these processes.
+`python -m hubbub.media.process --warm` compiles; the server starts the others. The server imports only `warm` and the message
+codes from here, never the compiler: that lives in these processes.
 """
 
 from __future__ import annotations

@@ -168,9 +168,8 @@ class Capture:
         try:
             self._write(self._collect())
             now = time.monotonic()
-            if ending:
-                if self._resample is not None:
-                    self._write_samples(self._resample.resample_chunk(np.zeros((0, len(self._rings)), np.int16), last=True))
+            if ending and self._resample is not None:
+                self._write_samples(self._resample.resample_chunk(np.zeros((0, len(self._rings)), np.int16), last=True))
             if ending or now - self._flushed > FLUSH_SECONDS:
                 self._flush(now)
         except (OSError, ValueError) as error:

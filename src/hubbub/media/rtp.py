@@ -91,7 +91,7 @@ def _payload(data: Array, size: int) -> int:
         if padding == 0 or padding >= length:
             return -1
         length -= padding
-    return (start << 16) | length
+    return int((start << 16) | length)
 
 
 @kernel

@@ -46,10 +46,8 @@ def copy_taps(slots: Slots, mixes: Mixes, ears: Ears, rings: Rings, taps: Taps, 
         if of >= 0 and kind == TAP_IN:
             done = _put(rings, tap, slots[of].pcm, slots[of].have != 0)
         elif of >= 0 and kind == TAP_OUT:
-            if ears[of].shared:
-                done = _put(rings, tap, mixes[slots[of].mix].pcm, True)
-            else:
-                done = _put(rings, tap, ears[of].pcm, True)
+            heard = mixes[slots[of].mix].pcm if ears[of].shared else ears[of].pcm
+            done = _put(rings, tap, heard, True)
         elif of >= 0 and kind == TAP_MIX:
             hear_mix(mixes, of, run)
             done = _put(rings, tap, mixes[of].pcm, True)
