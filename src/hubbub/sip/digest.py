@@ -106,6 +106,7 @@ class DigestServer:
 
     realm: str
     secret: bytes
+    algorithms: tuple[str, ...] = OFFERED
     lifetime: float = NONCE_SECONDS
     _counts: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
@@ -115,10 +116,10 @@ class DigestServer:
         return base64.urlsafe_b64encode(stamp + b"|" + self._sign(stamp)).decode()
 
     def challenges(self, now: float, salt: bytes, *, stale: bool = False) -> list[str]:
-        """Values of WWW-Authenticate headers, strongest algorithm first."""
+        """Values of WWW-Authenticate headers, in the order of `algorithms`."""
         nonce = self.nonce(now, salt)
         tail = ", stale=true" if stale else ""
-        return [f'Digest realm={_quoted(self.realm)}, nonce="{nonce}", algorithm={name}, qop="auth"{tail}' for name in OFFERED]
+        return [f'Digest realm={_quoted(self.realm)}, nonce="{nonce}", algorithm={name}, qop="auth"{tail}' for name in self.algorithms]
 
     def judge(self, credentials: Mapping[str, str], *, password: str | None, method: str, body: str, now: float) -> Verdict:
         """Whether the credentials prove `password` (None: no such user; takes the same time, and is WRONG)."""
@@ -128,7 +129,7 @@ class DigestServer:
         born = self._born(credentials.get("nonce", ""))
         if credentials.get("realm") != self.realm or expected is None or born is None:
             return Verdict.STALE if born is None and expected is not None else Verdict.WRONG
-        if not 0 <= now - born <= self.lifetime:
+        if not -1.0 <= now - born <= self.lifetime:  # the stamp is rounded, and a clock may step back a little
             return Verdict.STALE
         if not same or password is None:
             return Verdict.WRONG

@@ -53,6 +53,30 @@ def extension_headers(data: str) -> dict[str, str]:
     return found
 
 
+def tidy(message: str) -> str:
+    """The message with white space around `;`, `=` and `/` taken out of its routing headers, where RFC 3261 25.1 allows it and
+    the stack does not read it (RFC 4475 3.1.1.1). Quoted strings are left alone."""
+    end = re.search(r"\r\n\r\n|\n\n|\r\r", message)
+    head = message[: end.start()] if end else message
+    if not _LOOSE.search(head):
+        return message
+    lines = re.sub(r"(\r\n|\n|\r)[ \t]+", " ", head)
+    return _ROUTING.sub(_tighten, lines) + message[len(head) :]
+
+
+_LOOSE = re.compile(r"[ \t][;=]|[;=][ \t\r\n]|[ \t]/|/[ \t\r\n]|[ \t]:")
+_ROUTING = re.compile(r"(?im)^(via|v|from|f|to|t|contact|m|route|record-route)([ \t]*:[ \t]*)([^\r\n]*)")
+
+
+def _tighten(match: re.Match[str]) -> str:
+    name, value = match.group(1), match.group(3)
+    pieces = re.split(r'("(?:[^"\\]|\\.)*")', value)
+    pieces[::2] = [re.sub(r"[ \t]*([;=])[ \t]*", r"\1", piece) for piece in pieces[::2]]
+    if name.lower() in ("via", "v"):
+        pieces[::2] = [re.sub(r"[ \t]*/[ \t]*", "/", piece) for piece in pieces[::2]]
+    return f"{name}: {''.join(pieces).strip()}"
+
+
 def safe_headers(headers: Mapping[str, str]) -> tuple[list[tuple[str, str]], list[str]]:
     """Headers fit to be sent, and the names of those that are not: no header can break out of its line or replace one of ours."""
     good: list[tuple[str, str]] = []

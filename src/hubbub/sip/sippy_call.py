@@ -185,7 +185,6 @@ class SippyCall:
             return
         if self._state is State.ENDED:
             if 200 <= code < 300:  # it was answered while our CANCEL was on its way
-                self._dialog.learn(response)
                 self._send_bye(())
             return
         if code < 200:
@@ -212,7 +211,6 @@ class SippyCall:
 
     def _answered(self, response: Any) -> None:
         self._state = State.CONFIRMED
-        self._dialog.learn(response)
         self._note_abilities(response)
         self._refresh.agreed(response)
         self.headers = extensions(response)
@@ -401,7 +399,8 @@ class SippyCall:
         def heard(response: Any, _: Any) -> None:
             code = response.getSCode()[0]
             if 200 <= code < 300 and method in ("INVITE", "UPDATE") and not self.ended:
-                self._dialog.refresh_target(response)
+                if method == "UPDATE":
+                    self._dialog.refresh_target(response)
                 self._refresh.agreed(response)
             if code >= 200 and not future.done():
                 future.set_result(response)

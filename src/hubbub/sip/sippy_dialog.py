@@ -154,14 +154,21 @@ class Dialog:
             sent.transaction = self.transactions.newTransaction(request, resp_cb=lambda got, tr: heard(got, tr, final), cb_ifver=2)
 
         def heard(got: Any, transaction: Any, final: bool) -> None:
+            if method == "INVITE" and 200 <= got.getSCode()[0] < 300:
+                if first:
+                    self.learn(got)
+                else:
+                    self.refresh_target(got)
+                transaction.route_ack = self.route_ack
+            self.transactions.after_ack(lambda: judged(got, transaction, final))
+
+        def judged(got: Any, transaction: Any, final: bool) -> None:
             code = got.getSCode()[0]
             if code in (401, 407) and not final:
                 credentials = self._credentials(got, sent.request, body)
                 if credentials is not None:
                     post((credentials,), True)
                     return
-            if method == "INVITE" and 200 <= code < 300:
-                transaction.route_ack = self.route_ack
             if on_response is not None:
                 try:
                     on_response(got, transaction)

@@ -63,10 +63,14 @@ class SippyEndpoint:
         trust: Sequence[Network] = LOOPBACK,
         phones: Mapping[str, str] = NO_HEADERS,
         realm: str = "hubbub",
+        algorithms: Sequence[str] = digest.OFFERED,
         max_calls: int = MAX_CALLS,
         clock: Clock | None = None,
     ) -> None:
-        """`phones` maps user names to passwords; peers in `trust` call without digest; a call beyond `max_calls` gets 503."""
+        """`phones` maps user names to passwords; peers in `trust` call without digest; a call beyond `max_calls` gets 503.
+
+        `algorithms` are those of the digest challenge, favourite first.
+        """
         self.on_invite: Callable[[SipCall], None] | None = None
         self._listen = listen
         self._advertise = advertise
@@ -74,7 +78,7 @@ class SippyEndpoint:
         self._phones = phones
         self._max_calls = max_calls
         self._clock: Clock = clock or SystemClock()
-        self._digest = digest.DigestServer(realm, secrets.token_bytes(32))
+        self._digest = digest.DigestServer(realm, secrets.token_bytes(32), tuple(algorithms))
         self._registrar = Registrar()
         self._draining = False
         self._calls: dict[tuple[str, str], SippyCall] = {}

@@ -299,6 +299,7 @@ class Transactions(sippy_transactions.SipTransactionManager):  # type: ignore[mi
         self.l2rcache: dict[bytes, Any] = {}
         self.req_consumers: dict[str, Any] = {}
         self.cp_timer = sippy.Time.Timeout.Timeout(self.rCachePurge, 32, -1)
+        self._later: list[Callable[[], None]] | None = None
 
     def shutdown(self) -> None:
         self.closed = True
@@ -323,8 +324,23 @@ class Transactions(sippy_transactions.SipTransactionManager):  # type: ignore[mi
         if transaction is None:
             return False
         response.rtime = MonoTime()
-        self.incomingResponse(response, transaction, digest)
+        later: list[Callable[[], None]] = []
+        self._later = later
+        try:
+            self.incomingResponse(response, transaction, digest)
+        finally:
+            self._later = None
+        for work in later:
+            work()
         return True
+
+    def after_ack(self, work: Callable[[], None]) -> None:
+        """Run `work` once the response in hand is acknowledged: sippy tells of a response first and sends the ACK then,
+        and what a caller does about it (BYE, the INVITE with credentials) must not overtake the ACK."""
+        if self._later is None:
+            work()
+        else:
+            self._later.append(work)
 
     def take_request(self, request: SipRequest, source: Address, face: Face, digest: bytes) -> None:
         """Hand a request to its transaction, or open one and ask the endpoint."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from hubbub.sip.fields import tidy
 from hubbub.sip.sippy_loop import Address, Face, Transactions, bare, digest_of, parse_message
 from hubbub.sip.sippy_messages import PHRASES, refusal
 
@@ -18,7 +19,8 @@ log = structlog.get_logger()
 LOG_SECONDS = 5.0
 REFUSALS_A_SECOND = 50
 SHORTEST = 32
-START = re.compile(r"([^ \r\n]+) ([^ \r\n]+) (SIP/\d+\.\d+)\r?\n", re.I)
+START = re.compile(r"([!-~]+) ([!-~]+) (SIP/\d+\.\d+)\r?\n", re.I)
+LENGTH = re.compile(r"(?im)^(?:content-length|l)[ \t]*:[ \t]*([^\r\n]*)")
 ONCE = ("from", "to", "call-id", "cseq", "max-forwards")
 
 
@@ -65,7 +67,7 @@ class Reader:
 
     def _response(self, message: str, source: Address, digest: bytes) -> None:
         try:
-            response = parse_message(message)
+            response = parse_message(tidy(message))
         except Exception:
             self._garbage("bad_response", source)
             return
@@ -108,7 +110,7 @@ class Reader:
                 raise Refused(416, "bad_scheme")
             raise Refused(400, "bad_uri")
         try:
-            request = parse_message(message)
+            request = parse_message(tidy(message))
             cseq, cseq_method = request.getHFBody("cseq").getCSeq()
         except Exception as error:
             raise Refused(400, "unparsable") from error
@@ -118,8 +120,8 @@ class Reader:
             raise Refused(400, "repeated_header")
         if request.countHFs("max-forwards") and not 0 <= request.getHFBody("max-forwards").getNum() <= 255:
             raise Refused(400, "bad_max_forwards")
-        length = re.search(r"(?im)^(?:content-length|l)[ \t]*:[ \t]*([^\r\n]*)", message)
-        if length is not None and not re.fullmatch(r"\d{1,7}\s*", length.group(1)):
+        lengths = LENGTH.findall(re.split(r"\r\n\r\n|\n\n", message, maxsplit=1)[0])
+        if len(lengths) > 1 or any(re.fullmatch(r"\d{1,7}\s*", length) is None for length in lengths):
             raise Refused(400, "bad_length")
         return request
 

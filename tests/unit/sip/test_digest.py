@@ -97,6 +97,12 @@ def test_wrong_password_unknown_user_wrong_realm() -> None:
     assert judge(keeper, {**credentials(challenge), "realm": "other"}) is Verdict.WRONG
 
 
+def test_nonce_is_good_at_once_whatever_the_rounding() -> None:
+    for step in range(50):
+        keeper, now = server(), NOW + step * 0.000137
+        assert judge(keeper, credentials(keeper.challenges(now, b"salt")[0]), now=now) is Verdict.VALID
+
+
 def test_nonce_expires_and_cannot_be_made_up() -> None:
     """RFC 7616 3.3 stale: the client may retry without asking its user."""
     keeper = server()

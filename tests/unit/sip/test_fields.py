@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubbub.sip.fields import extension_headers, info_digits, phrase, safe_headers, session_expires, text, wire
+from hubbub.sip.fields import extension_headers, info_digits, phrase, safe_headers, session_expires, text, tidy, wire
 
 
 def test_extension_headers_keep_their_spelling() -> None:
@@ -76,3 +76,20 @@ def test_keys_in_info(kind: str, body: str, keys: str | None) -> None:
 )
 def test_session_expires(value: str, expected: tuple[int, str] | None) -> None:
     assert session_expires(value) == expected
+
+
+def test_white_space_in_routing_headers() -> None:
+    """RFC 4475 3.1.1.1: legal, if unusual."""
+    message = "INVITE sip:a SIP/2.0\r\nTO :\r\n sip:v@h ;   tag    = 19\r\nv:  SIP  / 2.0\r\n  /UDP\r\n   192.0.2.2;branch = b\r\n"
+    message += 'From: "a ; b = c" <sip:x> ; tag=1\r\nSubject: a ; b\r\n\r\na = b ; c'
+    assert tidy(message).split("\r\n") == [
+        "INVITE sip:a SIP/2.0",
+        "TO: sip:v@h;tag=19",
+        "v: SIP/2.0/UDP 192.0.2.2;branch=b",
+        'From: "a ; b = c" <sip:x>;tag=1',
+        "Subject: a ; b",
+        "",
+        "a = b ; c",
+    ]
+    plain = "INVITE sip:a SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=b\r\n\r\na = b"
+    assert tidy(plain) is plain
