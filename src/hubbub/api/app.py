@@ -1,0 +1,59 @@
+"""The web application: REST of every face, health, metrics."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from hubbub.api.rest import Rest
+
+Numbers = Callable[[], Mapping[str, float]]
+
+
+class _Collector:
+    """Reads the server's numbers when they are asked for; names ending in `_total` are counters."""
+
+    def __init__(self, numbers: Numbers) -> None:
+        self._numbers = numbers
+
+    def collect(self) -> Sequence[Metric]:
+        """All numbers as metric families."""
+        families: list[Metric] = []
+        for name, value in self._numbers().items():
+            kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+            family = kind(f"hubbub_{name.removesuffix('_total')}", f"hubbub {name.replace('_', ' ')}")
+            family.add_metric([], value)
+            families.append(family)
+        return families
+
+
+def build_app(rests: Sequence[Rest], health: Callable[[], str], numbers: Numbers, admin_token: str) -> Starlette:
+    """The application. `health` is `ok`, `starting`, `draining` or `degraded`."""
+    registry = CollectorRegistry()
+    registry.register(_Collector(numbers))
+
+    async def healthz(_request: Request) -> Response:
+        state = health()
+        return JSONResponse({"status": state}, 200 if state in ("ok", "degraded") else 503)
+
+    async def metrics(request: Request) -> Response:
+        if admin_token and not _authorized(request, admin_token):
+            return PlainTextResponse("authorization needed\n", 401, {"WWW-Authenticate": "Bearer"})
+        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
+
+    routes: list[BaseRoute] = [Route("/healthz", healthz), Route("/metrics", metrics)]
+    for rest in rests:
+        routes += rest.routes()
+    return Starlette(routes=routes)
+
+
+def _authorized(request: Request, token: str) -> bool:
+    given = request.headers.get("authorization", "").removeprefix("Bearer ")
+    return hmac.compare_digest(given.encode(), token.encode())

@@ -1,0 +1,54 @@
+"""What REST asks of a dialect's face."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from hubbub.dialects.registry import Face
+from hubbub.dialects.tables import Operation, Page, Window
+from hubbub.errors import Refused
+from hubbub.events import Party
+from hubbub.ids import Id
+from hubbub.settings import Account
+from hubbub.verbs.model import JoinRoom, Program
+
+
+class RestFace(Protocol):
+    """A dialect's REST."""
+
+    base: str
+    suffix: str
+    operations: tuple[Operation, ...]
+    challenge: str
+
+    @property
+    def dialect(self) -> Face:
+        """Its vocabulary."""
+
+    def authenticate(self, authorization: str, account: str) -> Account:
+        """The account that a request may act on. Raises Refused."""
+
+    def identity(self, kind: str, spelled: str) -> Id | None:
+        """The identity that a path names, or None."""
+
+    def party(self, spelled: str, host: str) -> Party:
+        """Whom a parameter names. Raises Refused."""
+
+    def join(self, values: Mapping[str, Any], room: str) -> JoinRoom:
+        """How a member created by REST joins. Raises Refused."""
+
+    def program(self, document: str) -> Program:
+        """A document given as text. Raises Refused."""
+
+    def show(self, resource: str, thing: Any, account: Account, *, created: bool = False) -> dict[str, Any]:
+        """One thing as JSON."""
+
+    def show_page(self, resource: str, page: Page, account: Account, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+        """A page as JSON."""
+
+    def window(self, query: Mapping[str, str]) -> Window:
+        """The page asked for. Raises Refused."""
+
+    def error(self, refusal: Refused, path: str) -> tuple[int, dict[str, Any]]:
+        """Status and body of a refusal."""

@@ -1,0 +1,406 @@
+"""The neutral operations behind REST: calls, rooms, members, recordings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from hubbub.api.face import RestFace
+from hubbub.calls.call import ProgressWish
+from hubbub.conference.journal import within
+from hubbub.conference.policy import Wait
+from hubbub.conference.room import Room
+from hubbub.conference.rows import Record, from_row
+from hubbub.conference.state import MemberChange
+from hubbub.dialects.tables import Between, Page, Window
+from hubbub.errors import Refused, ResourceExhausted
+from hubbub.events import CallRecord, CallStatus, EndReason, Link, MemberRecord, RecordingRecord, RoomRecord
+from hubbub.ids import Id
+from hubbub.settings import Account
+from hubbub.storage.changes import Table
+from hubbub.storage.store import Condition, Delete, Query, Store
+from hubbub.verbs.hub import Hub, OutgoingCall
+from hubbub.verbs.model import Program
+
+Prepared = TypeVar("Prepared")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request to REST, read and authenticated."""
+
+    hub: Hub
+    store: Store
+    account: Account
+    face: RestFace
+    path: Mapping[str, str]
+    values: Mapping[str, Any]
+    window: Window
+    host: str
+
+    def identity(self, kind: str) -> Id:
+        """The identity in the path. Raises Refused (not-found)."""
+        found = self.face.identity(kind, self.path[kind])
+        if found is None:
+            raise Refused("not-found")
+        return found
+
+
+Operation = Callable[[Asked], Awaitable[Any]]
+
+
+# -- calls -----------------------------------------------------------------------------------------------------
+
+
+async def create_call(asked: Asked) -> CallRecord:
+    """Call somebody and run a document when it answers."""
+    values = asked.values
+    if not values.get("url") and not values.get("document"):
+        raise Refused("url-missing")
+    first = _document(asked)
+    call, send = _busy(lambda: asked.hub.place(asked.account, asked.face.dialect, _outgoing(asked), first))
+    await within(call.written)
+    record = call.record
+    send()
+    return record
+
+
+async def fetch_call(asked: Asked) -> CallRecord:
+    """One call, live or over."""
+    return await _call(asked, asked.identity("call"))
+
+
+async def list_calls(asked: Asked) -> Page:
+    """Calls, newest first."""
+    return await _page(asked, "calls", CallRecord, _filters(asked, "callee", "caller", "parent", "status"))
+
+
+async def update_call(asked: Asked) -> CallRecord:
+    """Give a live call another document, or end it."""
+    identity = asked.identity("call")
+    call = asked.hub.calls.get(asked.account.name, identity)
+    if call is None:
+        await _call(asked, identity)  # unknown is 404, over is 400
+        raise Refused("call-over")
+    wanted = asked.values.get("status")
+    if wanted == "canceled" and call.answered:
+        raise Refused("bad-parameter", "only a queued or ringing call can be canceled")
+    if wanted is not None:
+        call.hangup()
+    elif asked.values.get("url") or asked.values.get("document"):
+        asked.hub.redirect(call, _document(asked))
+    if asked.values.get("total_seconds") is not None:
+        call.limit(None, float(asked.values["total_seconds"]))
+    await within(call.written)
+    return call.record
+
+
+async def delete_call(asked: Asked) -> None:
+    """Forget a call that is over."""
+    identity = asked.identity("call")
+    if asked.hub.calls.get(asked.account.name, identity) is not None:
+        raise Refused("call-live")
+    await _call(asked, identity)
+    await asked.store.commit(Delete("calls", identity))
+
+
+async def _call(asked: Asked, identity: Id) -> CallRecord:
+    live = asked.hub.calls.get(asked.account.name, identity)
+    return live.record if live is not None else await _stored(asked, "calls", CallRecord, identity)
+
+
+def _outgoing(asked: Asked) -> OutgoingCall:
+    values = asked.values
+    if not values.get("to"):
+        raise Refused("to-missing")
+    if not values.get("from"):
+        raise Refused("from-missing")
+    progress: tuple[ProgressWish, ...] = ()
+    if values.get("progress_url"):
+        link = Link(values["progress_url"], values.get("progress_method", "POST"))
+        progress = (ProgressWish(link, values.get("progress_events") or frozenset({"completed"})),)
+    try:
+        caller = asked.face.party(values["from"], asked.host)
+    except Refused as refusal:
+        raise Refused("invalid-caller", str(refusal)) from refusal
+    return OutgoingCall(
+        callee=asked.face.party(values["to"], asked.host),
+        caller=caller,
+        progress=progress,
+        ring_seconds=float(values.get("ring_seconds", 60)),
+        total_seconds=values.get("total_seconds"),
+        sip_username=values.get("sip_username", ""),
+        sip_password=values.get("sip_password", ""),
+    )
+
+
+def _document(asked: Asked) -> Link | Program:
+    values = asked.values
+    if not values.get("url"):
+        return asked.face.program(values["document"])
+    fallback = Link(values["fallback_url"], values.get("fallback_method", "POST")) if values.get("fallback_url") else None
+    return Link(values["url"], values.get("method", "POST"), fallback=fallback)
+
+
+# -- rooms -----------------------------------------------------------------------------------------------------
+
+
+async def list_rooms(asked: Asked) -> Page:
+    """Rooms, newest first."""
+    return await _page(asked, "rooms", RoomRecord, _filters(asked, "name", "status"))
+
+
+async def fetch_room(asked: Asked) -> RoomRecord:
+    """One room: by id, or by its name while it lives."""
+    live = _live_room(asked)
+    return live.record if live is not None else await _stored(asked, "rooms", RoomRecord, asked.identity("room"))
+
+
+async def update_room(asked: Asked) -> RoomRecord:
+    """End a room, or announce something in it. Ending an ended room changes nothing."""
+    room = _live_room(asked)
+    values = asked.values
+    if room is None:
+        record = await _stored(asked, "rooms", RoomRecord, asked.identity("room"))
+        if values.get("announce_url"):
+            raise Refused("not-bridged")
+        return record
+    if values.get("announce_url"):
+        room.announce(Link(values["announce_url"], values.get("announce_method", "POST")))
+    if values.get("status") == "completed":
+        room.end(EndReason.REQUESTED)
+    await room.settled()
+    return room.record
+
+
+def _live_room(asked: Asked) -> Room | None:
+    spelled = asked.path["room"]
+    identity = asked.face.identity("room", spelled)
+    if identity is not None:
+        return asked.hub.rooms.by_id(asked.account.name, identity)
+    return asked.hub.rooms.by_name(asked.account.name, spelled)
+
+
+def _needed_room(asked: Asked) -> Room:
+    room = _live_room(asked)
+    if room is None:
+        raise Refused("not-found")
+    return room
+
+
+# -- members ---------------------------------------------------------------------------------------------------
+
+
+async def create_member(asked: Asked) -> tuple[MemberRecord, CallStatus]:
+    """Call somebody into a room."""
+    spelled = asked.path["room"]
+    if asked.face.identity("room", spelled) is not None and _live_room(asked) is None:
+        raise Refused("room-not-live")
+    verb = asked.face.join(asked.values, spelled)
+    coaching = _coaching(asked, verb.coach_ids)
+    call, room, send = _busy(
+        lambda: asked.hub.invite(
+            asked.account,
+            asked.face.dialect,
+            _outgoing(asked),
+            verb,
+            coaching,
+            early_media=asked.values.get("early_media", True),
+        )
+    )
+    member = room.member(call.id)
+    assert member is not None
+    await asyncio.gather(within(call.written), room.settled())
+    status = call.status
+    send()
+    return member, status
+
+
+async def list_members(asked: Asked) -> Page:
+    """Active members of a room; none of one that is over."""
+    room = _live_room(asked)
+    if room is None:
+        await _stored(asked, "rooms", RoomRecord, asked.identity("room"))
+        return Page((), asked.window.number, asked.window.size, more=False)
+    wanted = {"muted": "muted", "held": "held", "coaching": "is_coach"}
+    found = [
+        (member, _status_of(asked, member))
+        for member in sorted(room.core.members.values(), key=lambda m: m.joined, reverse=True)
+        if all(getattr(member, field) == asked.values[name] for name, field in wanted.items() if name in asked.values)
+    ]
+    return _window(found, asked.window)
+
+
+async def fetch_member(asked: Asked) -> tuple[MemberRecord, CallStatus]:
+    """One active member, by call or by label."""
+    member = _member(asked, _needed_room(asked))
+    return member, _status_of(asked, member)
+
+
+async def update_member(asked: Asked) -> tuple[MemberRecord, CallStatus]:
+    """Change a member, or announce something to it alone."""
+    room = _needed_room(asked)
+    member = _member(asked, room)
+    values = asked.values
+    if values.get("announce_url") and member.held and values.get("held") is not False:
+        raise Refused("announce-held")
+    coaching: tuple[Id, ...] | None = None
+    if values.get("coaching") is False:
+        coaching = ()
+    elif values.get("coach") or values.get("coaching"):
+        coaching = _coaching(asked, (values["coach"],)) if values.get("coach") else member.coaching
+        if not coaching:
+            raise Refused("bad-room-parameter", "Coaching=true requires CallSidToCoach")
+    change = MemberChange(
+        muted=values.get("muted"),
+        held=values.get("held"),
+        hold_audio=Wait(Link(values["hold_url"], values.get("hold_method", "GET"))) if values.get("hold_url") else None,
+        beep_on_exit=values.get("beep_on_exit"),
+        end_on_exit=values.get("end_on_exit"),
+        wait=Wait(Link(values["wait_url"], values.get("wait_method", "POST"))) if values.get("wait_url") else None,
+        coaching=coaching,
+    )
+    room.change(member.call, change)
+    if values.get("announce_url"):
+        room.announce(Link(values["announce_url"], values.get("announce_method", "POST")), member.call)
+    await room.settled()
+    changed = room.member(member.call) or member
+    return changed, _status_of(asked, changed)
+
+
+async def remove_member(asked: Asked) -> None:
+    """Take a member out of its room."""
+    room = _needed_room(asked)
+    asked.hub.remove(room, _member(asked, room).call)
+    await room.settled()
+
+
+def _member(asked: Asked, room: Room) -> MemberRecord:
+    spelled = asked.path["member"]
+    identity = asked.face.identity("member", spelled)
+    member = room.member(identity) if identity is not None else room.core.find(spelled)
+    if member is None:
+        raise Refused("not-found")
+    return member
+
+
+def _status_of(asked: Asked, member: MemberRecord) -> CallStatus:
+    call = asked.hub.calls.get(asked.account.name, member.call)
+    return call.status if call is not None else CallStatus.COMPLETED
+
+
+def _coaching(asked: Asked, spelled: Sequence[str]) -> tuple[Id, ...]:
+    found = []
+    for text in spelled:
+        identity = asked.face.identity("call", text)
+        if identity is None:
+            raise Refused("coach-absent", f"{text!r} is no call")
+        found.append(identity)
+    return tuple(found)
+
+
+# -- recordings and notifications ------------------------------------------------------------------------------
+
+
+async def list_recordings(asked: Asked) -> Page:
+    """Recordings of a room, of a call, or of the account."""
+    where = _filters(asked)
+    if "room" in asked.path:
+        where += (Condition("room", "=", (await fetch_room(asked)).id),)
+    elif "call" in asked.path:
+        where += (Condition("call", "=", asked.identity("call")), Condition("room", "is null"))
+    return await _page(asked, "recordings", RecordingRecord, where)
+
+
+async def fetch_recording(asked: Asked) -> RecordingRecord:
+    """One recording."""
+    recording = await _stored(asked, "recordings", RecordingRecord, asked.identity("recording"))
+    if "room" in asked.path and recording.room != (await fetch_room(asked)).id:
+        raise Refused("not-found")
+    return recording
+
+
+async def list_notifications(asked: Asked) -> Page:
+    """What went wrong, newest first."""
+    where: tuple[Condition, ...] = (Condition("account", "=", asked.account.name),)
+    if "call" in asked.path:
+        where += (Condition("call", "=", asked.identity("call")),)
+    window = asked.window
+    rows = await asked.store.find(Query("notifications", where, (("created", "desc"),), window.size + 1, window.number * window.size))
+    return Page(tuple(rows[: window.size]), window.number, window.size, len(rows) > window.size)
+
+
+# -- inside ----------------------------------------------------------------------------------------------------
+
+
+def _busy(work: Callable[[], Prepared]) -> Prepared:
+    try:
+        return work()
+    except ResourceExhausted as error:
+        raise Refused("busy", str(error)) from error
+
+
+async def _stored(asked: Asked, table: Table, kind: type[Record], identity: Id) -> Record:
+    row = await asked.store.get(table, identity)
+    if row is None or row["account"] != asked.account.name:
+        raise Refused("not-found")
+    return from_row(kind, row)
+
+
+async def _page(asked: Asked, table: Table, kind: type[Record], where: tuple[Condition, ...]) -> Page:
+    window = asked.window
+    query = Query(
+        table,
+        (Condition("account", "=", asked.account.name), *where),
+        (("created", "desc"), ("id", "desc")),
+        window.size + 1,
+        window.number * window.size,
+    )
+    rows = await asked.store.find(query)
+    items = tuple(from_row(kind, row) for row in rows[: window.size])
+    return Page(items, window.number, window.size, len(rows) > window.size)
+
+
+def _window(found: Sequence[Any], window: Window) -> Page:
+    first = window.number * window.size
+    return Page(tuple(found[first : first + window.size]), window.number, window.size, len(found) > first + window.size)
+
+
+def _filters(asked: Asked, *columns: str) -> tuple[Condition, ...]:
+    """Conditions for the filters that were given: equal columns, and bounds on times."""
+    where: tuple[Condition, ...] = ()
+    for name, value in asked.values.items():
+        if isinstance(value, Between):
+            column = name.rstrip("<>")
+            if value.op == "=":
+                where += (Condition(column, ">=", value.low), Condition(column, "<", value.high))
+            else:  # on or before, on or after that day
+                where += (Condition(column, "<", value.high) if value.op == "<" else Condition(column, ">=", value.low),)
+        elif name in columns:
+            where += (Condition(name, "=", value),)
+    return where
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    operation.__name__: operation
+    for operation in (
+        create_call,
+        fetch_call,
+        list_calls,
+        update_call,
+        delete_call,
+        list_rooms,
+        fetch_room,
+        update_room,
+        create_member,
+        list_members,
+        fetch_member,
+        update_member,
+        remove_member,
+        list_recordings,
+        fetch_recording,
+        list_notifications,
+    )
+}

@@ -1,0 +1,154 @@
+"""REST: routes built from a face's RESOURCES, one handler for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from hubbub.api.face import RestFace
+from hubbub.api.operations import OPERATIONS, Asked
+from hubbub.conference.rows import from_row
+from hubbub.dialects.tables import Operation, Page, Param
+from hubbub.errors import Refused, StorageUnavailable
+from hubbub.events import RecordingRecord, RecordingStatus
+from hubbub.settings import Account
+from hubbub.storage.store import Store
+from hubbub.verbs.hub import Hub
+
+log = structlog.get_logger()
+
+LARGEST_BODY = 1 << 20
+
+
+class Rest:
+    """One face's REST."""
+
+    def __init__(
+        self, face: RestFace, hub: Hub, store: Store, recordings: Path, healthy: Callable[[], bool], host: Callable[[], str]
+    ) -> None:
+        self._face = face
+        self._hub = hub
+        self._store = store
+        self._recordings = recordings
+        self._healthy = healthy
+        self._host = host
+
+    def routes(self) -> list[Route]:
+        """A route per path, with all its methods; media beside them."""
+        paths: dict[str, dict[str, Operation]] = {}
+        for operation in self._face.operations:
+            paths.setdefault(operation.path, {})[operation.method] = operation
+        base = self._face.base
+        routes = []
+        for suffix in (".wav", ""):
+            routes.append(Route(f"{base}/Recordings/{{recording}}{suffix}", self._media, methods=["GET"]))
+            routes.append(Route(f"{base}/Conferences/{{room}}/Recordings/{{recording}}{suffix}", self._media, methods=["GET"]))
+        tables = [Route(base + path + self._face.suffix, self._endpoint(by_method)) for path, by_method in paths.items()]
+        anything = Route(f"{base}/{{rest:path}}", self._unknown)
+        return [*tables, *routes, anything]
+
+    def _endpoint(self, by_method: Mapping[str, Operation]) -> Callable[[Request], Any]:
+        async def endpoint(request: Request) -> Response:
+            operation = by_method.get(request.method)
+            return await self._guarded(request, lambda account: self._perform(request, account, operation))
+
+        return endpoint
+
+    async def _guarded(self, request: Request, work: Callable[[Account], Any]) -> Response:
+        """Do something for an authenticated account; every failure becomes the face's own error."""
+        try:
+            account = self._face.authenticate(request.headers.get("authorization", ""), request.path_params["account"])
+            response: Response = await work(account)
+            return response
+        except Refused as refusal:
+            return self._refused(refusal, request)
+        except StorageUnavailable as error:
+            return self._refused(Refused("storage", str(error)), request)
+        except Exception:
+            log.exception("rest_failed", path=request.url.path)
+            return self._refused(Refused("internal"), request)
+
+    def _refused(self, refusal: Refused, request: Request) -> Response:
+        status, body = self._face.error(refusal, request.url.path)
+        headers = {"WWW-Authenticate": self._face.challenge} if status == 401 else {}
+        return JSONResponse(body, status, headers)
+
+    async def _unknown(self, request: Request) -> Response:
+        async def nothing(_account: Account) -> Response:
+            raise Refused("not-found")
+
+        return await self._guarded(request, nothing)
+
+    async def _perform(self, request: Request, account: Account, operation: Operation | None) -> Response:
+        if operation is None:
+            raise Refused("method")
+        if operation.method != "GET" and not self._healthy():
+            raise StorageUnavailable("the database cannot be written now")
+        query = dict(request.query_params)
+        values = read_values(operation.params, await _pairs(request))
+        path = {name: str(value) for name, value in request.path_params.items()}
+        asked = Asked(self._hub, self._store, account, self._face, path, values, self._face.window(query), self._host())
+        result = await OPERATIONS[operation.does](asked)
+        if isinstance(result, Page):
+            return JSONResponse(self._face.show_page(operation.shows, result, account, request.url.path, query))
+        if result is None:
+            return Response(status_code=operation.status)
+        created = operation.status == 201
+        return JSONResponse(self._face.show(operation.shows, result, account, created=created), operation.status)
+
+    async def _media(self, request: Request) -> Response:
+        async def media(account: Account) -> Response:
+            identity = self._face.identity("recording", request.path_params["recording"].removesuffix(".wav"))
+            row = await self._store.get("recordings", identity) if identity else None
+            if row is None or row["account"] != account.name:
+                raise Refused("not-found")
+            recording = from_row(RecordingRecord, row)
+            file = self._recordings / recording.file
+            if recording.status is not RecordingStatus.COMPLETED or not await asyncio.to_thread(file.exists):
+                raise Refused("media-gone")
+            return FileResponse(file, media_type="audio/x-wav")
+
+        return await self._guarded(request, media)
+
+
+async def _pairs(request: Request) -> list[tuple[str, str]]:
+    """Query and form parameters; empty values are kept, because clients send them to clear things."""
+    pairs = parse_qsl(request.url.query, keep_blank_values=True)
+    if request.method in ("POST", "PUT"):
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > LARGEST_BODY:
+                raise Refused("bad-parameter", f"the body is larger than {LARGEST_BODY} bytes")
+        kind = request.headers.get("content-type", "")
+        if body and "json" not in kind:
+            pairs += parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+    return pairs
+
+
+def read_values(params: tuple[Param, ...], pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    """Neutral values of the parameters that were given. Raises Refused with the parameter's own error."""
+    given: dict[str, list[str]] = {}
+    for name, value in pairs:
+        given.setdefault(name, []).append(value)
+    values: dict[str, Any] = {}
+    for param in params:
+        texts = given.get(param.name)
+        if param.to is None or not texts:
+            continue
+        text = " ".join(texts) if param.many else texts[-1]
+        if text == "" and not param.many:
+            continue
+        try:
+            values[param.to] = param.read(text)
+        except ValueError as error:
+            raise Refused(param.error, f"{param.name}: {error}") from error
+    return values

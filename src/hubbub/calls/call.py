@@ -1,0 +1,326 @@
+"""A call leg: its SIP dialog, its audio, its record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
+
+import structlog
+
+from hubbub.clock import Clock
+from hubbub.conference.journal import Journal, Written
+from hubbub.conference.rows import call_row
+from hubbub.errors import HubbubError
+from hubbub.events import CallEvent, CallRecord, CallStatus, Link
+from hubbub.ids import Id
+from hubbub.media.client import Codec, Leg, Media
+from hubbub.sip.endpoint import SipCall, SipEnd
+from hubbub.sip.sdp import Agreed, SdpError, make_answer, make_offer, parse_sdp, read_answer
+from hubbub.storage.store import Put
+from hubbub.tasks import spawn
+from hubbub.webhooks.delivery import Notice
+
+log = structlog.get_logger()
+
+CODECS = ("PCMU", "PCMA")
+ProgressKind = Literal["initiated", "ringing", "answered", "completed"]
+_session_numbers = iter(range(1, 2**31))
+
+FAILURE_STATUS = {
+    486: CallStatus.BUSY,
+    600: CallStatus.BUSY,
+    408: CallStatus.NO_ANSWER,
+    480: CallStatus.NO_ANSWER,
+    487: CallStatus.CANCELED,
+}
+"""How an outgoing call ends for a SIP status; anything else is `failed`."""
+
+
+@dataclass(frozen=True)
+class ProgressWish:
+    """Who wants to know how a call gets on."""
+
+    link: Link
+    events: frozenset[str] = frozenset({"completed"})
+
+
+class CallRenderer(Protocol):
+    """Turns a call's progress into notices (the dialects' CALLBACKS)."""
+
+    def call_notices(self, event: CallEvent, wish: ProgressWish) -> Sequence[Notice]:
+        """Notices of a call event."""
+
+
+@dataclass(frozen=True)
+class CallServices:
+    """What every call needs."""
+
+    media: Media
+    journal: Journal
+    clock: Clock
+    render: CallRenderer
+
+
+@dataclass
+class _Session:
+    """The SDP session of this side: RFC 4566 section 5.2, RFC 3264 section 8."""
+
+    number: int = field(default_factory=lambda: next(_session_numbers))
+    version: int = 0
+
+    def next(self) -> int:
+        self.version += 1
+        return self.version
+
+
+class Call:
+    """One call leg, from INVITE to BYE. All methods run on the loop; callbacks are synchronous."""
+
+    def __init__(self, record: CallRecord, services: CallServices, leg: Leg) -> None:
+        self.record = record
+        self.leg = leg
+        self.sip: SipCall | None = None
+        self.progress: tuple[ProgressWish, ...] = ()
+        self.on_digit: Callable[[str], None] | None = None
+        self.on_answered: Callable[[], None] | None = None
+        self.on_early_media: Callable[[], None] | None = None
+        self.on_ended: Callable[[], None] | None = None
+        self.more: dict[str, Any] = {}
+        self.final_cause = ""
+        """Why this side ends the call, when it is more than a hang-up."""
+        self._services = services
+        self._session = _Session()
+        self._number = -1
+        self._timers: list[asyncio.TimerHandle] = []
+        self.written: Written | None = None
+        leg.on_digit = self._digit
+
+    # -- facts -------------------------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> Id:
+        """Its identity."""
+        return self.record.id
+
+    @property
+    def status(self) -> CallStatus:
+        """How it stands."""
+        return self.record.status
+
+    @property
+    def answered(self) -> bool:
+        """Whether it was answered."""
+        return self.record.answered is not None
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.record.status.final
+
+    # -- inbound -----------------------------------------------------------------------------------------------
+
+    def attach(self, sip: SipCall) -> None:
+        """Take the SIP side."""
+        self.sip = sip
+        sip.on_progress = self._progressed
+        sip.on_answer = self._answered
+        sip.on_offer = self._offered
+        sip.on_digit = self._digit
+        sip.on_end = self._ended
+
+    def answer(self) -> None:
+        """Answer an inbound call, once. A far end whose SDP has nothing in common gets 488."""
+        if self.sip is None or self.answered or self.over or self.record.direction != "inbound":
+            return
+        if self.sip.remote_sdp is None:
+            self.sip.answer(self._offer())
+        else:
+            try:
+                text, agreed = self._answer_to(self.sip.remote_sdp)
+            except SdpError as error:
+                log.info("offer_refused", call=self.id, reason=str(error))
+                self.final_cause = "error"
+                self.sip.reject(488, "Not Acceptable Here")
+                return
+            self._connect(agreed)
+            self.sip.answer(text)
+        self._became_answered()
+
+    def reject(self, reason: str) -> None:
+        """Refuse an inbound call that is not answered yet."""
+        if self.sip is None or self.over:
+            return
+        if self.answered:
+            self.hangup()
+            return
+        self.final_cause = "busy" if reason == "busy" else "rejected"
+        code, text = (486, "Busy Here") if reason == "busy" else (603, "Decline")
+        self.sip.reject(code, text)
+
+    def hangup(self, cause: str = "") -> None:
+        """End the call, whatever its state."""
+        if self.over:
+            return
+        self.final_cause = cause or self.final_cause
+        if self.sip is not None:
+            self.sip.hangup()
+        else:
+            self._end(CallStatus.CANCELED)
+
+    # -- outbound ----------------------------------------------------------------------------------------------
+
+    def offer(self) -> str:
+        """The SDP offer of an outgoing call."""
+        return self._offer()
+
+    def initiated(self) -> None:
+        """The INVITE has been sent."""
+        self._change(status=CallStatus.INITIATED)
+        self._tell("initiated")
+
+    def failed(self, error: str, status: CallStatus = CallStatus.FAILED) -> None:
+        """The call could not even be made."""
+        self.record = replace(self.record, error=error)
+        self._end(status)
+
+    def limit(self, ring_seconds: float | None, total_seconds: float | None) -> None:
+        """End the call when it rings, or lasts, longer than this."""
+        loop = asyncio.get_running_loop()
+        if ring_seconds is not None:
+            self._timers.append(loop.call_later(ring_seconds, self._rang_out))
+        if total_seconds is not None:
+            self._timers.append(loop.call_later(total_seconds, self.hangup, "timeout"))
+
+    # -- changes -----------------------------------------------------------------------------------------------
+
+    def set_tag(self, tag: str) -> None:
+        """Set the call's tag; the empty text clears it."""
+        if tag != self.record.tag:
+            self._change(tag=tag)
+            self.save()
+
+    def fail(self, cause: str, error: str) -> None:
+        """Note why the call is about to end."""
+        self.final_cause = cause
+        self._change(error=error)
+
+    def save(self, events: Sequence[CallEvent] = (), notices: Sequence[Notice] = ()) -> None:
+        """Write the call's row."""
+        changes = [Put("calls", self.id, call_row(self.record, **self.more))]
+        self.written = self._services.journal.write(changes, events, notices)
+
+    # -- SIP callbacks -----------------------------------------------------------------------------------------
+
+    def _progressed(self, code: int, sdp: str | None) -> None:
+        if sdp is not None:
+            try:
+                self._connect(read_answer(parse_sdp(sdp), CODECS))
+            except SdpError as error:
+                log.info("early_answer_unreadable", call=self.id, reason=str(error))
+            else:
+                if self.on_early_media is not None:
+                    self.on_early_media()
+        if self.record.status is CallStatus.INITIATED and code >= 180:
+            self._change(status=CallStatus.RINGING)
+            self._tell("ringing")
+
+    def _answered(self, sdp: str | None) -> None:
+        if sdp is not None:
+            try:
+                self._connect(read_answer(parse_sdp(sdp), CODECS))
+            except SdpError as error:
+                log.info("answer_unreadable", call=self.id, reason=str(error))
+                self.hangup("error")
+                return
+        if not self.answered:
+            self._became_answered()
+
+    def _offered(self, sdp: str | None) -> str | None:
+        if sdp is None:
+            return self._offer()
+        try:
+            text, agreed = self._answer_to(sdp)
+        except SdpError as error:
+            log.info("offer_refused", call=self.id, reason=str(error))
+            return None
+        self._connect(agreed)
+        return text
+
+    def _digit(self, digit: str) -> None:
+        if self.on_digit is not None:
+            self.on_digit(digit)
+
+    def _ended(self, end: SipEnd) -> None:
+        self.record = replace(self.record, sip_code=end.code)
+        self._end(self._final_status(end))
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _offer(self) -> str:
+        return make_offer(self.leg.local, codecs=CODECS, session=self._session.number, version=self._session.next())
+
+    def _answer_to(self, sdp: str) -> tuple[str, Agreed]:
+        return make_answer(parse_sdp(sdp), self.leg.local, codecs=CODECS, session=self._session.number, version=self._session.next())
+
+    def _connect(self, agreed: Agreed) -> None:
+        codec = Codec(agreed.codec_name, agreed.payload_type, agreed.ptime)
+        self.leg.connect(agreed.remote, codec, telephone_event=agreed.telephone_event, send=agreed.send, receive=agreed.receive)
+
+    def _became_answered(self) -> None:
+        now = self._services.clock.now()
+        self._change(status=CallStatus.IN_PROGRESS, answered=now)
+        self._tell("answered")
+        if self.on_answered is not None:
+            self.on_answered()
+
+    def _rang_out(self) -> None:
+        if not self.answered and not self.over:
+            self.final_cause = "timeout"
+            self.hangup()
+
+    def _final_status(self, end: SipEnd) -> CallStatus:
+        if self.answered:
+            return CallStatus.COMPLETED
+        if self.record.direction == "inbound":
+            by_cause = {"busy": CallStatus.BUSY, "rejected": CallStatus.FAILED, "error": CallStatus.FAILED}
+            return by_cause.get(self.final_cause, CallStatus.NO_ANSWER)
+        if self.final_cause == "timeout":
+            return CallStatus.NO_ANSWER
+        if end.by == "local":
+            return CallStatus.CANCELED
+        return FAILURE_STATUS.get(end.code, CallStatus.FAILED)
+
+    def _change(self, **changes: Any) -> None:
+        self.record = replace(self.record, updated=self._services.clock.now(), **changes)
+
+    def _tell(self, kind: ProgressKind) -> None:
+        """Write the call's new state and tell whoever asked for this kind of progress."""
+        now = self._services.clock.now()
+        wanted = [wish for wish in self.progress if kind in wish.events]
+        if wanted:
+            self._number += 1
+        event = CallEvent(kind, self.record, now, self._number if wanted else None)
+        notices = [notice for wish in wanted for notice in self._services.render.call_notices(event, wish)]
+        self.save([event], notices)
+
+    def _end(self, status: CallStatus) -> None:
+        if self.over:
+            return
+        for timer in self._timers:
+            timer.cancel()
+        cause = self.final_cause or ("hangup" if self.answered else "cancel")
+        self._change(status=status, ended=self._services.clock.now(), cause=cause)
+        log.info("call_ended", call=self.id, status=status.value, cause=cause)
+        if self.on_ended is not None:
+            self.on_ended()
+        self._tell("completed")
+        self.sip = None
+        spawn(self._close_leg())
+
+    async def _close_leg(self) -> None:
+        try:
+            await self.leg.close()
+        except HubbubError as error:
+            log.warning("leg_not_closed", call=self.id, error=str(error))

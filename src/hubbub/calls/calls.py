@@ -1,0 +1,151 @@
+"""All live calls of this server, and how they come to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+import structlog
+
+from hubbub.calls.call import Call, CallServices, ProgressWish
+from hubbub.calls.dialer import destination, party_of
+from hubbub.errors import ResourceExhausted
+from hubbub.events import CallRecord, CallStatus, Party
+from hubbub.ids import Id, new_id
+from hubbub.settings import Account, Number, Settings
+from hubbub.sip.endpoint import SipCall, SipEndpoint
+
+log = structlog.get_logger()
+
+
+class Calls:
+    """Live calls by id."""
+
+    def __init__(self, services: CallServices, endpoint: SipEndpoint, settings: Settings) -> None:
+        self._services = services
+        self._endpoint = endpoint
+        self._settings = settings
+        self._live: dict[Id, Call] = {}
+        self.phones = {phone.username: phone for phone in settings.phones}
+
+    def __iter__(self) -> Iterator[Call]:
+        return iter(list(self._live.values()))
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def get(self, account: str, call: Id) -> Call | None:
+        """The live call with that id, if it is the account's."""
+        found = self._live.get(call)
+        return found if found is not None and found.record.account == account else None
+
+    def party(self, uri: str, account: str, display: str = "") -> Party:
+        """Who a SIP URI stands for."""
+        return party_of(uri, self.phones, account=account, display=display)
+
+    def incoming(self, sip: SipCall, number: Number, account: Account) -> Call | None:
+        """A call has arrived for a configured number; None when there is no room for it (503)."""
+        try:
+            leg = self._services.media.open_leg()
+        except ResourceExhausted as error:
+            log.warning("call_refused", reason=str(error))
+            sip.reject(503, "Service Unavailable", {"Retry-After": "10"})
+            return None
+        now = self._services.clock.now()
+        caller = self.party(sip.from_uri, account.name, sip.from_display)
+        if sip.user is not None and sip.user in self.phones and caller.kind != "number":
+            caller = replace(caller, kind="phone", value=sip.user)
+        record = CallRecord(
+            id=new_id(),
+            account=account.name,
+            dialect=number.dialect,
+            direction="inbound",
+            caller=caller,
+            callee=self.party(sip.request_uri, account.name),
+            status=CallStatus.RINGING,
+            created=now,
+            updated=now,
+            sip_call_id=sip.id,
+            sip_source=sip.source[0],
+            sip_headers={name: value for name, value in sip.headers.items() if name.lower().startswith("x-")},
+        )
+        call = self._adopt(Call(record, self._services, leg))
+        call.attach(sip)
+        log.info("call_arrived", call=call.id, caller=caller.value, to=record.callee.value)
+        return call
+
+    def place(
+        self,
+        account: Account,
+        dialect: str,
+        *,
+        callee: Party,
+        caller: Party,
+        progress: tuple[ProgressWish, ...] = (),
+        ring_seconds: float = 60.0,
+        total_seconds: float | None = None,
+        parent: Id | None = None,
+        sip_username: str = "",
+        sip_password: str = "",
+        headers: Mapping[str, str] | None = None,
+        tag: str = "",
+    ) -> tuple[Call, Callable[[], None]]:
+        """Prepare an outgoing call; the second value sends its INVITE (after the row is committed).
+
+        Raises Refused (not-allowed, no-route, not-registered, invalid-target) and ResourceExhausted.
+        """
+        target = destination(
+            callee,
+            account=account.name,
+            settings=self._settings.dial,
+            phones=self.phones,
+            contact_of=self._endpoint.contact_of,
+            next_hop_of=self._endpoint.next_hop_of,
+        )
+        leg = self._services.media.open_leg()
+        now = self._services.clock.now()
+        record = CallRecord(
+            id=new_id(),
+            account=account.name,
+            dialect=dialect,
+            direction="outbound-api" if parent is None else "outbound-dial",
+            caller=caller,
+            callee=callee,
+            status=CallStatus.QUEUED,
+            created=now,
+            updated=now,
+            parent=parent,
+            tag=tag,
+        )
+        call = self._adopt(Call(record, self._services, leg))
+        call.progress = progress
+        call.save()
+
+        def send() -> None:
+            if call.over:
+                return
+            host, port = self._endpoint.address
+            sip = self._endpoint.dial(
+                target.uri,
+                call.offer(),
+                caller=caller.uri or f"sip:{caller.value or 'anonymous'}@{host}:{port}",
+                display=caller.display,
+                headers=headers or {},
+                username=sip_username or target.username,
+                password=sip_password or target.password,
+                next_hop=target.next_hop,
+            )
+            call.attach(sip)
+            call.record = replace(call.record, sip_call_id=sip.id)
+            call.limit(ring_seconds, total_seconds)
+            call.initiated()
+
+        return call, send
+
+    def forget(self, call: Call) -> None:
+        """The call is over and told."""
+        self._live.pop(call.id, None)
+
+    def _adopt(self, call: Call) -> Call:
+        self._live[call.id] = call
+        return call

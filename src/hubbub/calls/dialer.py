@@ -1,0 +1,83 @@
+"""What may be dialled, and where it goes (law 5: nothing unless configuration allows it)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hubbub.errors import Refused
+from hubbub.events import Party
+from hubbub.settings import DialSettings, Phone
+
+NUMBER = re.compile(r"\+[1-9]\d{1,14}")
+_SIP_URI = re.compile(
+    r"(?P<scheme>sips?):(?:(?P<user>[^@;?>]+)@)?(?P<host>\[[^\]]+\]|[^:;?>]+)(?P<port>:\d+)?(?P<params>[^>?]*)(?P<headers>\?.*)?", re.I
+)
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where an outgoing call is sent."""
+
+    uri: str
+    next_hop: tuple[str, int] | None = None
+    username: str = ""
+    password: str = ""
+
+
+def party_of(uri: str, phones: dict[str, Phone], *, account: str, display: str = "") -> Party:
+    """Who a SIP URI stands for: a number, a configured phone of the account, or any other SIP address."""
+    user, _host = split_uri(uri)
+    if NUMBER.fullmatch(user):
+        return Party("number", user, uri, display)
+    phone = phones.get(user)
+    if phone is not None and phone.account == account:
+        return Party("phone", user, uri, display)
+    return Party("sip", user, uri, display)
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """User and `host[:port]` of a SIP URI; empty texts where there are none."""
+    match = _SIP_URI.match(uri.strip().lstrip("<"))
+    if match is None:
+        return "", ""
+    return match["user"] or "", match["host"] + (match["port"] or "")
+
+
+def destination(
+    party: Party,
+    *,
+    account: str,
+    settings: DialSettings,
+    phones: dict[str, Phone],
+    contact_of: Callable[[str], str | None],
+    next_hop_of: Callable[[str], tuple[str, int] | None],
+) -> Destination:
+    """Where to send a call for `party`. Raises Refused (not-allowed, no-route, not-registered)."""
+    if party.kind == "number":
+        return _number(party.value, settings)
+    if party.kind == "phone":
+        phone = phones.get(party.value)
+        if phone is None or phone.account != account:
+            raise Refused("not-registered", f"no phone is called {party.value!r}")
+        contact = contact_of(party.value)
+        if contact is None:
+            raise Refused("not-registered", f"the phone {party.value!r} is not registered")
+        return Destination(contact, next_hop_of(party.value))
+    _user, host = split_uri(party.uri)
+    if not host:
+        raise Refused("invalid-target", f"{party.uri!r} is not a SIP URI")
+    if host not in settings.allow_sip and host.partition(":")[0] not in settings.allow_sip:
+        raise Refused("not-allowed", f"SIP host {host!r} is not in dial.allow_sip")
+    return Destination(party.uri)
+
+
+def _number(number: str, settings: DialSettings) -> Destination:
+    if not any(number.startswith(prefix) for prefix in settings.allow_prefixes):
+        raise Refused("not-allowed", f"{number} matches no prefix of dial.allow_prefixes")
+    routes = [route for route in settings.routes if number.startswith(route.prefix)]
+    if not routes:
+        raise Refused("no-route", f"no entry of dial.routes takes {number}")
+    route = max(routes, key=lambda candidate: len(candidate.prefix))
+    return Destination(route.to.format(number=number), username=route.username, password=route.password)

@@ -1,0 +1,98 @@
+"""The command line. Heavy parts are imported by the command that needs them: `hubbub --help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="hubbub: a self-hosted programmable voice conference server.", no_args_is_help=True, pretty_exceptions_enable=False)
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Configuration file (default: ./hubbub.toml, else the development defaults).")
+]
+
+
+@app.command()
+def serve(
+    config: ConfigOption = None,
+    drain: Annotated[float, typer.Option("--drain", help="Seconds to wait for calls to end after SIGTERM.")] = 0.0,
+) -> None:
+    """Run the server until SIGTERM."""
+    import asyncio
+
+    import uvloop
+
+    from hubbub.logs import set_up_logs
+    from hubbub.server import run
+    from hubbub.settings import DEFAULT_FILE, load_settings
+
+    set_up_logs()
+    settings = load_settings(config)
+    if config is None and not DEFAULT_FILE.exists():
+        _print_development_defaults(settings.accounts[0].faces)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(settings, drain_seconds=drain, announce=_announce))
+
+
+@app.command()
+def warm() -> None:
+    """Compile the media engine ahead of the first start."""
+    from hubbub.media.process import warm as compile_engine
+
+    compile_engine()
+
+
+@app.command()
+def check(
+    document: Annotated[Path, typer.Argument(help="The document; - reads standard input.")],
+    dialect: Annotated[str, typer.Option("--dialect", help="twiml, bxml or swml; guessed when left out.")] = "",
+) -> None:
+    """Compile a document and print what is wrong with it; exit 1 on errors."""
+    from hubbub.check import check_document
+
+    body = sys.stdin.buffer.read() if str(document) == "-" else document.read_bytes()
+    findings = check_document(body, dialect)
+    for finding in findings:
+        typer.echo(f"{document}:{finding.line or 1}: {finding.level} {finding.code}: {finding.message}")
+    errors = sum(1 for finding in findings if finding.level == "error")
+    typer.echo(f"{errors} error(s), {len(findings) - errors} warning(s)")
+    raise typer.Exit(1 if errors else 0)
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the server running afterwards, and say how to reach it.")] = False,
+) -> None:
+    """Start a server, an application and callers who really speak; show and check what is heard."""
+    from hubbub.demo import run_demo
+
+    raise typer.Exit(run_demo(keep=keep))
+
+
+def _announce(text: str) -> None:
+    print(text, flush=True)
+
+
+def _print_development_defaults(faces: dict[str, dict[str, str]]) -> None:
+    """Say what the built-in defaults are: they are well known, and served on loopback only."""
+    _announce("no hubbub.toml: development defaults, loopback only; dial sip:ROOM@127.0.0.1:5060 to join a room")
+    for face, values in faces.items():
+        _announce(f"  {face}: " + "  ".join(f"{key}={value}" for key, value in values.items()))
+
+
+def main() -> None:
+    """Entry point: errors of configuration become one clear line."""
+    from hubbub.errors import ConfigurationError
+
+    try:
+        app()
+    except ConfigurationError as error:
+        print(f"hubbub: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""The journal: what happened, written in order, one transaction each (law 4).
+
+State, event and what must be sent are committed together. While the store cannot write, entries queue in memory,
+bounded, and are written as soon as it can again; audio never waits for any of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from hubbub.errors import StorageUnavailable
+from hubbub.events import CallEvent, Event, Problem, RecordingEvent, RoomEvent
+from hubbub.ids import new_id
+from hubbub.storage.store import Append, Change, Enqueue, Store
+from hubbub.storage.writer import Counts
+from hubbub.webhooks.delivery import Notice
+
+if TYPE_CHECKING:
+    from hubbub.conference.policy import RecordingWish, RoomSettings
+
+log = structlog.get_logger()
+
+Written = asyncio.Future[Counts]
+"""Ends when a transaction is committed."""
+
+
+class Renderer(Protocol):
+    """Turns what happened into the notices that somebody asked for (the dialects' CALLBACKS)."""
+
+    def room_notices(self, event: RoomEvent, settings: RoomSettings) -> Sequence[Notice]:
+        """Notices of a room event."""
+
+    def recording_notices(self, event: RecordingEvent, wish: RecordingWish, dialect: str) -> Sequence[Notice]:
+        """Notices of a recording event."""
+
+
+class Journal:
+    """Writes what happened strictly in the order in which it was given.
+
+    `committed(events, notices)` is called after each commit: with the events, and whether notices wait to be delivered.
+    """
+
+    def __init__(self, store: Store, *, committed: Callable[[Sequence[Event], bool], None]) -> None:
+        self._store = store
+        self._committed = committed
+        self._last: asyncio.Future[Counts] | None = None
+        self.lost = 0
+        """Entries that the full queue of a failing store did not take."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether entries reach the store."""
+        return self._store.healthy
+
+    def write(self, changes: Sequence[Change], events: Sequence[Event] = (), notices: Sequence[Notice] = ()) -> Written:
+        """Queue one transaction; the future ends when it is committed, however long the store is in trouble."""
+        rows = (_event_row(event) for event in events)
+        try:
+            written = self._store.post(*changes, *rows, *(Enqueue(notice) for notice in notices))
+        except StorageUnavailable as error:
+            self.lost += 1
+            log.error("journal_entry_lost", error=str(error))
+            written = asyncio.get_running_loop().create_future()
+            written.set_exception(error)
+            written.exception()  # it is logged: nobody has to ask
+            return written
+        written.add_done_callback(lambda future: self._told(future, events, bool(notices)))
+        self._last = written
+        return written
+
+    def report(self, problem: Problem, now: float) -> None:
+        """Keep a problem for its account to read, and log it (law 6)."""
+        log.warning("problem", code=problem.code, account=problem.account, call=problem.call, room=problem.room, text=problem.message)
+        self.write([Append("notifications", problem_row(problem, now))])
+
+    async def settled(self, seconds: float = 5.0) -> None:
+        """Wait until everything queued so far is committed, but no longer than `seconds`."""
+        if self._last is not None:
+            await asyncio.wait([self._last], timeout=seconds)
+
+    def _told(self, future: Written, events: Sequence[Event], notices: bool) -> None:
+        if not future.cancelled() and future.exception() is None:
+            self._committed(events, notices)
+
+
+def _event_row(event: Event) -> Append:
+    if isinstance(event, RoomEvent):
+        room, call, account = event.room.id, (event.member.call if event.member else None), event.room.account
+        kind = f"room.{event.kind.value}"
+    elif isinstance(event, CallEvent):
+        room, call, account, kind = None, event.call.id, event.call.account, f"call.{event.kind}"
+    else:
+        room, call, account = event.recording.room, event.recording.call, event.recording.account
+        kind = f"recording.{event.kind}"
+    data = {"number": getattr(event, "number", None), "detail": getattr(event, "detail", "")}
+    return Append("events", {"account": account, "room": room, "call": call, "type": kind, "at": event.at, "data": data})
+
+
+def problem_row(problem: Problem, now: float) -> dict[str, object]:
+    """Columns of table `notifications`."""
+    return {
+        "id": new_id(),
+        "account": problem.account,
+        "call": problem.call,
+        "room": problem.room,
+        "level": problem.level,
+        "code": problem.code,
+        "created": now,
+        "data": {"message": problem.message, "url": problem.url, "method": problem.method, "line": problem.line},
+    }
+
+
+async def within(written: Written | None, seconds: float = 5.0) -> None:
+    """Wait for a commit, but not for ever: a store that cannot write is an error the asker must see (StorageUnavailable)."""
+    if written is None:
+        return
+    try:
+        await asyncio.wait_for(asyncio.shield(written), seconds)
+    except TimeoutError as error:
+        raise StorageUnavailable("the database cannot be written now") from error

@@ -1,0 +1,85 @@
+"""What a room asks of its members and allows them: frozen when the room is born."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hubbub.events import Link, RoomEventKind
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Rules that belong to the room, taken from its creator's dialect."""
+
+    minimum_to_start: int = 2
+    """Members that must be present, one of them with start-on-enter, before the room starts."""
+    capacity: int = 250
+    max_age_seconds: float | None = None
+    coach_limit: int | None = None
+    """How many members may coach at a time; None: any."""
+    beeps: bool = True
+    wait_music: bool = True
+    """Whether a member that names no wait audio hears hold music; else silence."""
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """Who wants to know what happens in a room."""
+
+    link: Link
+    events: frozenset[RoomEventKind]
+    replies: bool = False
+    """Whether the answer to a notice is a document that the room executes."""
+    style: str = ""
+    """How notices are rendered, where a dialect has several ways."""
+
+
+@dataclass(frozen=True)
+class RecordingWish:
+    """Who wants to know about a recording, and of what."""
+
+    link: Link | None = None
+    events: frozenset[str] = frozenset({"completed"})
+    format: str = "wav"
+    style: str = ""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What a leg hears before the room starts, or while it is held."""
+
+    link: Link | None = None
+    """None: the built-in music."""
+    silent: bool = False
+
+
+@dataclass(frozen=True)
+class RoomSettings:
+    """Everything the first joiner decides for the whole room."""
+
+    dialect: str
+    policy: Policy = Policy()
+    subscription: Subscription | None = None
+    record: bool = False
+    trim: bool = True
+    recording: RecordingWish | None = None
+    region: str = ""
+    tag: str = ""
+
+
+@dataclass(frozen=True)
+class Joining:
+    """How a leg joins: its own attributes, and the settings it would give a new room."""
+
+    settings: RoomSettings
+    muted: bool = False
+    held: bool = False
+    start_on_enter: bool = True
+    end_on_exit: bool = False
+    beep_on_enter: bool = True
+    beep_on_exit: bool = True
+    label: str = ""
+    tag: str | None = None
+    """None leaves the call's tag as it is; the empty text clears it."""
+    wait: Wait = Wait()
+    jitter_ms: int = 60

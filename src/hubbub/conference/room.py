@@ -1,0 +1,352 @@
+"""Rooms: the conference core bound to media, storage and events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import structlog
+
+from hubbub.clock import Clock
+from hubbub.conference import state
+from hubbub.conference.journal import Journal, Renderer, Written, within
+from hubbub.conference.policy import Joining, RecordingWish, RoomSettings, Wait
+from hubbub.conference.recording import RoomRecorder
+from hubbub.conference.rows import member_row, room_row
+from hubbub.conference.state import Audio, Effect, MemberChange, RoomCore
+from hubbub.errors import Refused
+from hubbub.events import CallStatus, EndReason, LeaveReason, Link, MemberRecord, Presence, RoomEvent, RoomRecord, RoomStatus
+from hubbub.ids import Id, new_id
+from hubbub.media.client import Clip, Leg, Media, Mix
+from hubbub.media.tones import beep_enter, beep_exit
+from hubbub.storage.store import Change, Put
+from hubbub.tasks import spawn
+
+log = structlog.get_logger()
+
+OWNER = "local"
+"""The owner of every room while there is one node; stable, so that a restarted server owns its own past."""
+AudioKind = Literal["wait", "hold"]
+
+
+class MemberHost(Protocol):
+    """The call of a member, as its room sees it."""
+
+    @property
+    def leg(self) -> Leg:
+        """Its audio."""
+
+    @property
+    def call_status(self) -> CallStatus:
+        """How its call stands."""
+
+    def start_audio(self, kind: AudioKind, audio: Wait) -> None:
+        """Let it hear wait or hold audio."""
+
+    def stop_audio(self, kind: AudioKind) -> None:
+        """End that audio."""
+
+    def released(self, reason: LeaveReason) -> None:
+        """It is out of the room: go on with its own document."""
+
+
+class Beside(Protocol):
+    """What runs documents in a room's audio; verbs and dialects live above this layer."""
+
+    def announce(self, room: Room, link: Link, call: Id | None, done: Callable[[str], None]) -> None:
+        """Play a document to the room or to one member; `done` gets why it failed, or nothing."""
+
+    def room_event(self, room: Room, event: RoomEvent) -> None:
+        """A notice whose answer is executed in the room is due."""
+
+    def room_closed(self, room: Room) -> None:
+        """Drop what still waits to be played in it."""
+
+
+@dataclass(frozen=True)
+class RoomServices:
+    """What every room needs."""
+
+    media: Media
+    journal: Journal
+    render: Renderer
+    clock: Clock
+    recordings: Path
+    beside: Beside
+
+
+class Room:
+    """One conference room that can be heard."""
+
+    def __init__(self, core: RoomCore, services: RoomServices, closed: Callable[[Room], None]) -> None:
+        self.core = core
+        self.mix: Mix = services.media.open_mix()
+        self._services = services
+        self._closed = closed
+        self._hosts: dict[Id, MemberHost] = {}
+        self._written: Written | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.recorder = RoomRecorder(self.mix, services.media, services.journal, services.render, services.clock, services.recordings)
+        due = core.due()
+        if due is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(0.0, due - services.clock.now()), lambda: self.end(EndReason.TOO_OLD))
+
+    # -- facts -------------------------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> Id:
+        """Its identity."""
+        return self.core.room.id
+
+    @property
+    def record(self) -> RoomRecord:
+        """Its facts."""
+        return self.core.room
+
+    @property
+    def settings(self) -> RoomSettings:
+        """What its creator decided."""
+        return self.core.settings
+
+    @property
+    def live(self) -> bool:
+        """Whether it is not over."""
+        return self.core.room.status is not RoomStatus.COMPLETED
+
+    def member(self, call: Id) -> MemberRecord | None:
+        """The facts about one active member."""
+        return self.core.members.get(call)
+
+    def host(self, call: Id) -> MemberHost | None:
+        """The call behind a member."""
+        return self._hosts.get(call)
+
+    async def settled(self) -> None:
+        """Wait until what happened is committed; StorageUnavailable when it cannot be."""
+        if self._written is not None:
+            await within(self._written)
+
+    # -- inputs ------------------------------------------------------------------------------------------------
+
+    def invite(self, member: MemberRecord, host: MemberHost, wait: Wait) -> None:
+        """Reserve a place for a call that is being made. Raises Refused."""
+        effects = self.core.invite(member, wait, self._now())
+        self._hosts[member.call] = host
+        self._perform(effects, touched=(member.call,))
+
+    def join(self, member: MemberRecord, host: MemberHost, wait: Wait, *, coached_must_be_present: bool = True) -> None:
+        """Bring a member in. Raises Refused."""
+        effects = self.core.join(member, wait, self._now(), coached_must_be_present=coached_must_be_present)
+        self._hosts[member.call] = host
+        host.leg.on_speech = lambda started: self._speech(member.call, started)
+        self._perform(effects, touched=(member.call,))
+
+    def early_media(self, call: Id) -> None:
+        """Let the room hear a callee that has not answered."""
+        self._perform(self.core.early_media(call, self._now()), touched=(call,))
+
+    def leave(self, call: Id, reason: LeaveReason, call_status: CallStatus) -> None:
+        """Take a member out."""
+        before = self.core.members.get(call)
+        self._perform(self.core.leave(call, reason, self._now(), call_status), left=(before,) if before else ())
+
+    def change(self, call: Id, change: MemberChange) -> None:
+        """Change a member. Raises Refused."""
+        self._perform(self.core.change(call, change, self._now()), touched=(call,))
+
+    def end(self, reason: EndReason) -> None:
+        """End the room."""
+        everybody = tuple(self.core.members.values())
+        self._perform(self.core.end(reason, self._now()), left=everybody)
+
+    def announce(self, link: Link, call: Id | None = None) -> None:
+        """Play a document to all, or to one member only."""
+
+        def done(failure: str) -> None:
+            if self.live:
+                self._perform(self.core.announced(call, link.url, failure, self._now()))
+
+        self._services.beside.announce(self, link, call, done)
+
+    def start_recording(self, wish: RecordingWish | None, *, trim: bool) -> None:
+        """Record the room, unless it is being recorded."""
+        witness = next((m.call for m in self.core.members.values() if m.presence is Presence.MIXED), None)
+        self.recorder.start(self.record, wish, trim=trim, witness=witness)
+
+    # -- effects -----------------------------------------------------------------------------------------------
+
+    def _now(self) -> float:
+        return self._services.clock.now()
+
+    def _speech(self, call: Id, started: bool) -> None:
+        self._perform(self.core.speech(call, started, self._now()))
+
+    def _perform(self, effects: Sequence[Effect], touched: tuple[Id, ...] = (), left: tuple[MemberRecord, ...] = ()) -> None:
+        """Do what the core says: audio first, then what must be written, then whoever is released goes on."""
+        events: list[RoomEvent] = []
+        released: list[tuple[MemberHost, LeaveReason]] = []
+        gone: dict[Id, MemberRecord] = {}
+        closing = False
+        for effect in effects:
+            match effect:
+                case state.Route(call, audio):
+                    self._route(call, audio)
+                case state.StartWait(call, wait):
+                    self._hosts[call].start_audio("wait", wait)
+                case state.StopWait(call):
+                    self._hosts[call].stop_audio("wait")
+                case state.StartHold(call, audio_wish):
+                    self._hosts[call].start_audio("hold", audio_wish)
+                case state.StopHold(call):
+                    self._hosts[call].stop_audio("hold")
+                case state.Beep(entering):
+                    self._services.media.play(Clip(beep_enter() if entering else beep_exit()), self.mix)
+                case state.BeginRecording():
+                    self.start_recording(self.settings.recording, trim=self.settings.trim)
+                case state.Release(call, reason):
+                    released.append((self._hosts.pop(call), reason))
+                case state.Notify(event):
+                    events.append(event)
+                    if event.member is not None and event.member.presence is Presence.LEFT:
+                        gone[event.member.call] = event.member
+                case state.Close():
+                    closing = True
+        self._write(events, touched, self._departed(left, gone))
+        if closing:
+            self._close()
+        for host, reason in released:
+            host.released(reason)
+
+    def _departed(self, left: tuple[MemberRecord, ...], gone: dict[Id, MemberRecord]) -> list[MemberRecord]:
+        now = self._now()
+        silent = [replace(m, presence=Presence.LEFT, left=now, updated=now) for m in left if m.call not in gone]
+        return [*gone.values(), *(m for m in silent if m.call not in self.core.members)]
+
+    def _route(self, call: Id, audio: Audio) -> None:
+        leg = self._hosts[call].leg
+        leg.route(self.mix, speak=audio.speak, hear=audio.hear)
+        leg.whisper([self._hosts[target].leg for target in audio.whisper if target in self._hosts])
+        if not (audio.speak or audio.hear or audio.whisper) and call not in self.core.members:
+            leg.on_speech = None
+            leg.route(None, speak=False, hear=False)
+
+    def _write(self, events: list[RoomEvent], touched: tuple[Id, ...], departed: list[MemberRecord]) -> None:
+        services = self._services
+        present = {event.member.call for event in events if event.member} | set(touched)
+        members = [self.core.members[call] for call in present if call in self.core.members]
+        changes: list[Change] = [Put("rooms", self.id, {**room_row(self.record), **self._ownership()})]
+        changes += [Put("members", member.id, member_row(member)) for member in (*members, *departed)]
+        notices = [notice for event in events for notice in services.render.room_notices(event, self.settings)]
+        self._written = services.journal.write(changes, events, notices)
+        subscription = self.settings.subscription
+        if subscription is not None and subscription.replies:
+            for event in events:
+                if event.kind in subscription.events:
+                    services.beside.room_event(self, event)
+
+    def _ownership(self) -> dict[str, Any]:
+        return {"owner": OWNER, "epoch": 1, "lease": None}
+
+    def _close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._services.beside.room_closed(self)
+        self._closed(self)
+        log.info("room_closed", room=self.id, name=self.record.name, reason=self.record.end_reason)
+        spawn(self._drain())
+
+    async def _drain(self) -> None:
+        """Finish the recording before the mix goes: its last frames are still in the ring."""
+        await self.recorder.finish(self.record)
+        self.mix.close()
+
+
+class Rooms:
+    """All rooms of this server."""
+
+    def __init__(self, services: RoomServices) -> None:
+        self._services = services
+        self._live: dict[tuple[str, str], Room] = {}
+        self._by_id: dict[Id, Room] = {}
+
+    def __iter__(self) -> Any:
+        return iter(list(self._by_id.values()))
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def by_name(self, account: str, name: str) -> Room | None:
+        """The live room of that name."""
+        return self._live.get((account, name))
+
+    def by_id(self, account: str, room: Id) -> Room | None:
+        """The live room with that id."""
+        found = self._by_id.get(room)
+        return found if found is not None and found.record.account == account else None
+
+    def of_call(self, call: Id) -> Room | None:
+        """The live room that a call is in or is being invited to."""
+        return next((room for room in self._by_id.values() if room.member(call) is not None), None)
+
+    def open(self, account: str, name: str, joining: Joining) -> Room:
+        """The live room of that name, or a new one frozen to what its creator wishes."""
+        found = self.by_name(account, name)
+        if found is not None:
+            return found
+        now = self._services.clock.now()
+        settings = joining.settings
+        record = RoomRecord(
+            id=new_id(),
+            account=account,
+            dialect=settings.dialect,
+            name=name,
+            status=RoomStatus.INIT,
+            created=now,
+            updated=now,
+            region=settings.region,
+            tag=settings.tag,
+        )
+        room = Room(RoomCore(record, settings), self._services, self._forget)
+        self._live[account, name] = room
+        self._by_id[record.id] = room
+        return room
+
+    def discard_if_empty(self, room: Room) -> None:
+        """Forget a room that was opened for a join that was then refused."""
+        if not room.core.members and room.live:
+            self._forget(room)
+            room.mix.close()
+
+    def _forget(self, room: Room) -> None:
+        self._live.pop((room.record.account, room.record.name), None)
+        self._by_id.pop(room.id, None)
+
+
+def new_member(room: Room, call: Id, joining: Joining, coaching: tuple[Id, ...], now: float, *, is_coach: bool) -> MemberRecord:
+    """The record of a call that wants to join."""
+    return MemberRecord(
+        id=new_id(),
+        call=call,
+        room=room.id,
+        account=room.record.account,
+        presence=Presence.WAITING,
+        joined=now,
+        updated=now,
+        label=joining.label,
+        tag=joining.tag or "",
+        muted=joining.muted,
+        held=joining.held,
+        coaching=coaching,
+        is_coach=is_coach,
+        start_on_enter=joining.start_on_enter,
+        end_on_exit=joining.end_on_exit,
+        beep_on_enter=joining.beep_on_enter,
+        beep_on_exit=joining.beep_on_exit,
+    )
+
+
+__all__ = ["Beside", "MemberHost", "Refused", "Room", "RoomServices", "Rooms", "new_member"]

@@ -1,0 +1,454 @@
+"""The conference core: who is in a room, what each hears, when it starts and ends.
+
+A plain object: `(state, input, now) → effects`. It owns every rule of a room and nothing else: no clock, no socket,
+no audio. The shell (`room.py`) does what the effects say, in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from hubbub.conference.policy import RoomSettings, Wait
+from hubbub.errors import Refused
+from hubbub.events import (
+    CallStatus,
+    EndReason,
+    LeaveReason,
+    MemberRecord,
+    Presence,
+    RoomEvent,
+    RoomEventKind,
+    RoomRecord,
+    RoomStatus,
+)
+from hubbub.ids import Id
+
+PRESENT = frozenset({Presence.WAITING, Presence.MIXED})
+"""Joined and not yet gone: what the start rule, the size and a listing count."""
+
+MODERATOR_REASONS = {LeaveReason.REMOVED: EndReason.MODERATOR_REMOVED}
+"""How a room ends when a member with end-on-exit leaves; every other reason is `moderator-left`."""
+
+LAST_REASONS = {LeaveReason.REMOVED: EndReason.LAST_REMOVED}
+"""How a room ends when its last member leaves; every other reason is `last-left`."""
+
+FOLLOWING_REASONS = {
+    EndReason.MODERATOR_LEFT: LeaveReason.MODERATOR_ENDED,
+    EndReason.MODERATOR_REMOVED: LeaveReason.MODERATOR_ENDED,
+    EndReason.REQUESTED: LeaveReason.REQUEST_ENDED,
+    EndReason.TOO_OLD: LeaveReason.REQUEST_ENDED,
+    EndReason.SERVER_RESTARTED: LeaveReason.SERVER_RESTARTED,
+}
+"""Why the others leave when the room ends."""
+
+
+@dataclass(frozen=True)
+class Audio:
+    """What a member sends to and hears from the room."""
+
+    speak: bool
+    hear: bool
+    whisper: frozenset[Id] = frozenset()
+    """Calls that hear it although the room does not."""
+
+
+SILENT = Audio(speak=False, hear=False)
+
+
+# Effects: what the shell must do, in this order.
+
+
+@dataclass(frozen=True)
+class Route:
+    """Connect a member's audio like this."""
+
+    call: Id
+    audio: Audio
+
+
+@dataclass(frozen=True)
+class StartWait:
+    """Let a member hear its wait audio."""
+
+    call: Id
+    wait: Wait
+
+
+@dataclass(frozen=True)
+class StopWait:
+    """End a member's wait audio."""
+
+    call: Id
+
+
+@dataclass(frozen=True)
+class StartHold:
+    """Let a held member hear its hold audio."""
+
+    call: Id
+    audio: Wait
+
+
+@dataclass(frozen=True)
+class StopHold:
+    """End a member's hold audio."""
+
+    call: Id
+
+
+@dataclass(frozen=True)
+class Beep:
+    """Sound the enter or exit beep in the room; the caller that causes it does not hear it."""
+
+    entering: bool
+    call: Id
+
+
+@dataclass(frozen=True)
+class BeginRecording:
+    """Record the room: its first two members are bridged."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A member has left: its call goes on elsewhere."""
+
+    call: Id
+    reason: LeaveReason
+
+
+@dataclass(frozen=True)
+class Notify:
+    """Something happened that the world may want to know."""
+
+    event: RoomEvent
+
+
+@dataclass(frozen=True)
+class Close:
+    """The room is over: nothing of it is needed any more."""
+
+
+Effect = Route | StartWait | StopWait | StartHold | StopHold | Beep | BeginRecording | Release | Notify | Close
+
+
+@dataclass(frozen=True)
+class MemberChange:
+    """A request to change a member; None leaves a thing as it is."""
+
+    muted: bool | None = None
+    held: bool | None = None
+    hold_audio: Wait | None = None
+    beep_on_exit: bool | None = None
+    end_on_exit: bool | None = None
+    wait: Wait | None = None
+    coaching: tuple[Id, ...] | None = None
+    """The calls to coach; empty stops coaching."""
+
+
+class RoomCore:
+    """One room. Members are addressed by their call."""
+
+    def __init__(self, room: RoomRecord, settings: RoomSettings) -> None:
+        self.room = room
+        self.settings = settings
+        self.members: dict[Id, MemberRecord] = {}
+        self._waits: dict[Id, Wait] = {}
+        self._hold_audio: dict[Id, Wait] = {}
+        self._audio: dict[Id, Audio] = {}
+        self._number = 0
+        self._recording_begun = False
+        self._created = False
+
+    # -- inputs ------------------------------------------------------------------------------------------------
+
+    def invite(self, member: MemberRecord, wait: Wait, now: float) -> list[Effect]:
+        """A member is called by request: its place and label are taken, nobody hears it yet."""
+        self._admit(member, coached_must_be_present=True)
+        effects: list[Effect] = []
+        self._create_if_new(now, effects)
+        self.members[member.call] = replace(member, presence=Presence.INVITED, updated=now)
+        self._waits[member.call] = wait
+        return effects
+
+    def join(self, member: MemberRecord, wait: Wait, now: float, *, coached_must_be_present: bool = True) -> list[Effect]:
+        """A member comes in: by its own document, or because the invited one answered.
+
+        Raises Refused (full, label-taken, coach-absent, coach-held, too-many-coaches) and changes nothing.
+        """
+        invited = self.members.get(member.call)
+        if invited is None or invited.presence not in (Presence.INVITED, Presence.EARLY):
+            self._admit(member, coached_must_be_present=coached_must_be_present)
+        effects: list[Effect] = []
+        self._create_if_new(now, effects)
+        presence = Presence.MIXED if self.room.status is RoomStatus.IN_PROGRESS else Presence.WAITING
+        self.members[member.call] = replace(member, presence=presence, joined=now, updated=now)
+        self._waits[member.call] = wait
+        self._resize(now)
+        self._notify(RoomEventKind.JOINED, now, effects, member.call)
+        if presence is Presence.MIXED:
+            if member.beep_on_enter and self.settings.policy.beeps:
+                effects.append(Beep(entering=True, call=member.call))
+        elif not self._may_start():
+            effects.append(StartWait(member.call, wait))
+        if member.held:
+            effects.append(StartHold(member.call, self._hold_audio.get(member.call, Wait(silent=not self.settings.policy.wait_music))))
+        self._start_if_due(now, effects, newcomer=member.call)
+        self._begin_recording_if_due(effects)
+        self._rewire(effects)
+        return effects
+
+    def early_media(self, call: Id, now: float) -> list[Effect]:
+        """An invited member's far end sends audio before it answers, and the room asked to hear it."""
+        member = self._member(call)
+        if member.presence is not Presence.INVITED:
+            return []
+        self.members[call] = replace(member, presence=Presence.EARLY, updated=now)
+        effects: list[Effect] = []
+        self._start_if_due(now, effects, newcomer=call)
+        self._rewire(effects)
+        return effects
+
+    def leave(self, call: Id, reason: LeaveReason, now: float, call_status: CallStatus) -> list[Effect]:
+        """A member goes, for whatever reason; the room may end with it."""
+        member = self.members.get(call)
+        if member is None or self.room.status is RoomStatus.COMPLETED:
+            return []
+        effects: list[Effect] = []
+        ends_room = member.end_on_exit and member.presence in PRESENT
+        self._remove(call, reason, now, call_status, effects)
+        remaining = [m for m in self.members.values() if m.presence is not Presence.LEFT]
+        if ends_room:
+            self._end(MODERATOR_REASONS.get(reason, EndReason.MODERATOR_LEFT), now, effects, member)
+        elif not remaining:
+            self._end(LAST_REASONS.get(reason, EndReason.LAST_LEFT), now, effects, member)
+        else:
+            self._rewire(effects)
+        return effects
+
+    def end(self, reason: EndReason, now: float) -> list[Effect]:
+        """Everybody leaves; the room is over."""
+        if self.room.status is RoomStatus.COMPLETED:
+            return []
+        effects: list[Effect] = []
+        self._end(reason, now, effects, None)
+        return effects
+
+    def change(self, call: Id, change: MemberChange, now: float) -> list[Effect]:
+        """Change a member. Raises Refused (absent, coach-absent, coach-held, too-many-coaches) and changes nothing."""
+        before = self._member(call)
+        coaching = before.coaching if change.coaching is None else change.coaching
+        if change.coaching:
+            self._check_coaching(call, change.coaching, must_be_present=True)
+        after = replace(
+            before,
+            muted=before.muted if change.muted is None else change.muted,
+            held=before.held if change.held is None else change.held,
+            beep_on_exit=before.beep_on_exit if change.beep_on_exit is None else change.beep_on_exit,
+            end_on_exit=before.end_on_exit if change.end_on_exit is None else change.end_on_exit,
+            coaching=coaching,
+            is_coach=bool(coaching),
+        )
+        effects: list[Effect] = []
+        if change.hold_audio is not None:
+            self._hold_audio[call] = change.hold_audio
+        modified = self._changed_attributes(before, after)
+        if change.wait is not None:
+            self._waits[call] = change.wait
+            modified = True
+            if before.presence is Presence.WAITING:
+                effects += [StopWait(call), StartWait(call, change.wait)]
+        if after == before and not modified:
+            return effects
+        self.members[call] = replace(after, updated=now)
+        self._hold_effects(before, after, effects)
+        self._rewire(effects)
+        for kind in self._change_events(before, after, modified):
+            self._notify(kind, now, effects, call)
+        return effects
+
+    def speech(self, call: Id, started: bool, now: float) -> list[Effect]:
+        """A member began or ceased to speak."""
+        member = self.members.get(call)
+        if member is None or member.presence is not Presence.MIXED or member.muted or member.held:
+            return []
+        effects: list[Effect] = []
+        self._notify(RoomEventKind.SPEECH_STARTED if started else RoomEventKind.SPEECH_STOPPED, now, effects, call)
+        return effects
+
+    def announced(self, call: Id | None, url: str, failure: str, now: float) -> list[Effect]:
+        """An announcement to the room, or to one member, ended or failed."""
+        effects: list[Effect] = []
+        kind = RoomEventKind.ANNOUNCEMENT_FAILED if failure else RoomEventKind.ANNOUNCEMENT_ENDED
+        self._notify(kind, now, effects, call, url=url, detail=failure)
+        return effects
+
+    def due(self) -> float | None:
+        """When the room becomes too old, if it can."""
+        age = self.settings.policy.max_age_seconds
+        return None if age is None or self.room.status is RoomStatus.COMPLETED else self.room.created + age
+
+    # -- rules -------------------------------------------------------------------------------------------------
+
+    def find(self, key: str) -> MemberRecord | None:
+        """The active member with this label."""
+        return next((m for m in self._active() if m.label and m.label == key), None)
+
+    def _active(self) -> Iterable[MemberRecord]:
+        return (m for m in self.members.values() if m.presence is not Presence.LEFT)
+
+    def _member(self, call: Id) -> MemberRecord:
+        member = self.members.get(call)
+        if member is None or member.presence is Presence.LEFT:
+            raise Refused("absent", "this call is not in the conference")
+        return member
+
+    def _admit(self, member: MemberRecord, *, coached_must_be_present: bool) -> None:
+        if self.room.status is RoomStatus.COMPLETED:
+            raise Refused("ended", "the conference has ended")
+        if member.call in self.members and self.members[member.call].presence is not Presence.LEFT:
+            raise Refused("already-in", "this call is in the conference already")
+        if member.label and self.find(member.label) is not None:
+            raise Refused("label-taken", f"the label {member.label!r} is used by another active participant")
+        if len(list(self._active())) >= self.settings.policy.capacity:
+            raise Refused("full", f"the conference is full ({self.settings.policy.capacity} participants)")
+        if member.is_coach:
+            self._check_coaching(member.call, member.coaching, must_be_present=coached_must_be_present)
+
+    def _check_coaching(self, coach: Id, targets: Iterable[Id], *, must_be_present: bool) -> None:
+        limit = self.settings.policy.coach_limit
+        coaches = [m for m in self._active() if m.is_coach and m.call != coach]
+        if limit is not None and len(coaches) >= limit:
+            raise Refused("too-many-coaches", "another participant coaches already")
+        for target in targets:
+            coached = self.members.get(target)
+            if coached is None or coached.presence not in PRESENT:
+                if must_be_present:
+                    raise Refused("coach-absent", "the participant to be coached is not in the conference")
+            elif coached.held and must_be_present:
+                raise Refused("coach-held", "the participant to be coached is on hold")
+
+    def _may_start(self) -> bool:
+        present = [m for m in self._active() if m.presence in PRESENT or m.presence is Presence.EARLY]
+        return len(present) >= self.settings.policy.minimum_to_start and any(m.start_on_enter for m in present)
+
+    def _audible(self, member: MemberRecord) -> Audio:
+        """The audio matrix: what a member sends and hears (the coach's words go to those it coaches only)."""
+        if member.presence is Presence.EARLY:
+            return Audio(speak=not member.muted, hear=False)
+        if member.presence is not Presence.MIXED or member.held:
+            return SILENT
+        if member.is_coach:
+            heard_by = frozenset() if member.muted else frozenset(c for c in member.coaching if self._hears_coach(c))
+            return Audio(speak=False, hear=True, whisper=heard_by)
+        return Audio(speak=not member.muted, hear=True)
+
+    def _hears_coach(self, call: Id) -> bool:
+        member = self.members.get(call)
+        return member is not None and member.presence is Presence.MIXED and not member.held
+
+    # -- consequences ------------------------------------------------------------------------------------------
+
+    def _create_if_new(self, now: float, effects: list[Effect]) -> None:
+        if not self._created:
+            self._created = True
+            self._notify(RoomEventKind.CREATED, now, effects)
+
+    def _start_if_due(self, now: float, effects: list[Effect], newcomer: Id) -> None:
+        if self.room.status is not RoomStatus.INIT or not self._may_start():
+            return
+        self.room = replace(self.room, status=RoomStatus.IN_PROGRESS, started=now, updated=now)
+        for call, member in self.members.items():
+            if member.presence is Presence.WAITING:
+                self.members[call] = replace(member, presence=Presence.MIXED, updated=now)
+                if call != newcomer:
+                    effects.append(StopWait(call))
+        self._notify(RoomEventKind.STARTED, now, effects)
+
+    def _begin_recording_if_due(self, effects: list[Effect]) -> None:
+        mixed = sum(1 for m in self._active() if m.presence is Presence.MIXED)
+        if self.settings.record and not self._recording_begun and mixed >= min(2, self.settings.policy.minimum_to_start):
+            self._recording_begun = True
+            effects.append(BeginRecording())
+
+    def _remove(self, call: Id, reason: LeaveReason, now: float, call_status: CallStatus, effects: list[Effect]) -> None:
+        member = self.members[call]
+        came = member.presence in PRESENT
+        if member.presence is Presence.WAITING:
+            effects.append(StopWait(call))
+        if member.held:
+            effects.append(StopHold(call))
+        self._audio.pop(call, None)
+        effects.append(Route(call, SILENT))
+        self.members[call] = replace(member, presence=Presence.LEFT, left=now, updated=now, leave_reason=reason, call_status=call_status)
+        self._waits.pop(call, None)
+        self._hold_audio.pop(call, None)
+        self._resize(now)
+        if came and member.presence is Presence.MIXED and member.beep_on_exit and self.settings.policy.beeps:
+            effects.append(Beep(entering=False, call=call))
+        if came or reason is LeaveReason.ADD_FAILED:
+            self._notify(RoomEventKind.LEFT, now, effects, call)
+        effects.append(Release(call, reason))
+        del self.members[call]
+
+    def _end(self, reason: EndReason, now: float, effects: list[Effect], by: MemberRecord | None) -> None:
+        following = FOLLOWING_REASONS.get(reason, LeaveReason.MODERATOR_ENDED)
+        for member in list(self._active()):
+            self._remove(member.call, following, now, CallStatus.IN_PROGRESS, effects)
+        self.room = replace(
+            self.room,
+            status=RoomStatus.COMPLETED,
+            ended=now,
+            updated=now,
+            end_reason=reason,
+            ended_by=by.call if by else None,
+            ended_by_label=by.label if by else "",
+        )
+        self._notify(RoomEventKind.ENDED, now, effects)
+        effects.append(Close())
+
+    def _hold_effects(self, before: MemberRecord, after: MemberRecord, effects: list[Effect]) -> None:
+        default = Wait(silent=not self.settings.policy.wait_music)
+        if after.held and not before.held:
+            effects.append(StartHold(after.call, self._hold_audio.get(after.call, default)))
+        if before.held and not after.held:
+            self._hold_audio.pop(after.call, None)
+            effects.append(StopHold(after.call))
+
+    @staticmethod
+    def _changed_attributes(before: MemberRecord, after: MemberRecord) -> bool:
+        names = ("beep_on_exit", "end_on_exit", "coaching", "is_coach")
+        return any(getattr(before, name) != getattr(after, name) for name in names)
+
+    @staticmethod
+    def _change_events(before: MemberRecord, after: MemberRecord, modified: bool) -> Iterable[RoomEventKind]:
+        if after.muted != before.muted:
+            yield RoomEventKind.MUTED if after.muted else RoomEventKind.UNMUTED
+        if after.held != before.held:
+            yield RoomEventKind.HELD if after.held else RoomEventKind.UNHELD
+        if modified:
+            yield RoomEventKind.MODIFIED
+
+    def _resize(self, now: float) -> None:
+        size = sum(1 for m in self._active() if m.presence in PRESENT)
+        self.room = replace(self.room, size=size, updated=now)
+
+    def _rewire(self, effects: list[Effect]) -> None:
+        """Say what changed in the matrix, and only that."""
+        for member in self._active():
+            audio = self._audible(member)
+            if self._audio.get(member.call, SILENT) != audio:
+                self._audio[member.call] = audio
+                effects.append(Route(member.call, audio))
+
+    def _notify(
+        self, kind: RoomEventKind, now: float, effects: list[Effect], call: Id | None = None, *, url: str = "", detail: str = ""
+    ) -> None:
+        subscription = self.settings.subscription
+        number = None
+        if subscription is not None and kind in subscription.events:
+            self._number += 1
+            number = self._number
+        member = self.members.get(call) if call is not None else None
+        effects.append(Notify(RoomEvent(kind, self.room, now, member, number, url, detail)))

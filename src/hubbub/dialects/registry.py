@@ -1,0 +1,99 @@
+"""All dialects, and what renders events in the right one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from hubbub.calls.call import ProgressWish
+from hubbub.conference.policy import Policy, RecordingWish, RoomSettings
+from hubbub.dialects.bxml import BxmlDialect
+from hubbub.dialects.swml import SwmlDialect
+from hubbub.dialects.twiml import TwimlDialect
+from hubbub.errors import ConfigurationError
+from hubbub.events import CallEvent, CallRecord, RecordingEvent, RoomEvent
+from hubbub.ids import Id
+from hubbub.settings import Account, DialectName, Settings
+from hubbub.verbs.dialect import Dialect
+from hubbub.webhooks.delivery import Notice
+from hubbub.webhooks.requester import HttpRequest
+
+DEFAULT: DialectName = "twiml"
+"""The dialect of rooms that no document made: the built-in development defaults."""
+DEFAULT_SETTINGS = RoomSettings(DEFAULT, Policy(minimum_to_start=2, capacity=250))
+
+FACES: Mapping[str, tuple[str, ...]] = {
+    "twilio": ("sid", "token"),
+    "signalwire": ("project", "token"),
+    "bandwidth": ("account", "username", "password", "application"),
+}
+OPTIONAL: Mapping[str, tuple[str, ...]] = {"signalwire": ("signing_key",)}
+FACE_OF = {"twiml": "twilio", "cxml": "signalwire", "swml": "signalwire", "bxml": "bandwidth"}
+
+
+class Face(Dialect, Protocol):
+    """A dialect with its notices."""
+
+    def room_notices(self, account: Account, event: RoomEvent, settings: RoomSettings) -> Sequence[Notice]:
+        """Notices of a room event."""
+
+    def call_notices(self, account: Account, event: CallEvent, wish: ProgressWish) -> Sequence[Notice]:
+        """Notices of a call event."""
+
+    def recording_notices(self, account: Account, event: RecordingEvent, wish: RecordingWish) -> Sequence[Notice]:
+        """Notices of a recording event."""
+
+    def prepare(self, account: Account, notice: Notice) -> HttpRequest:
+        """The HTTP request of a notice, signed."""
+
+    def notice_failure(self, notice: Notice, status: int | None, kind: str) -> tuple[str, str]:
+        """Code and level of a notice that was not accepted."""
+
+
+def all_dialects(public_url: str, find_call: Callable[[Id], CallRecord | None]) -> dict[str, Face]:
+    """Every dialect that is built, by name."""
+    return {"twiml": TwimlDialect(public_url), "bxml": BxmlDialect(public_url, find_call), "swml": SwmlDialect(public_url)}
+
+
+def check_accounts(settings: Settings, dialects: Mapping[str, Face]) -> None:
+    """Check what stands under an account's faces and what numbers ask for. Raises ConfigurationError."""
+    for account in settings.accounts:
+        for face, values in account.faces.items():
+            if face not in FACES:
+                raise ConfigurationError(f"accounts.{account.name}.{face}: unknown key (faces: {', '.join(FACES)})")
+            missing = [key for key in FACES[face] if not values.get(key)]
+            unknown = [key for key in values if key not in FACES[face] + OPTIONAL.get(face, ())]
+            if missing or unknown:
+                problems = [*(f"{key} is missing" for key in missing), *(f"{key} is unknown" for key in unknown)]
+                raise ConfigurationError(f"accounts.{account.name}.{face}: {', '.join(problems)}")
+    accounts = {account.name: account for account in settings.accounts}
+    for number in settings.numbers:
+        if number.dialect not in dialects:
+            raise ConfigurationError(f"numbers: dialect {number.dialect!r} of {number.number} is not built yet")
+        needed = FACE_OF[number.dialect]
+        if needed not in accounts[number.account].faces:
+            raise ConfigurationError(f"accounts.{number.account}: dialect {number.dialect!r} of number {number.number} needs {needed!r}")
+
+
+class Renderings:
+    """Renders each event in the dialect of the thing it happened to."""
+
+    def __init__(self, dialects: Mapping[str, Face], accounts: Mapping[str, Account]) -> None:
+        self._dialects = dialects
+        self._accounts = accounts
+
+    def room_notices(self, event: RoomEvent, settings: RoomSettings) -> Sequence[Notice]:
+        """In the dialect of the room's creator."""
+        return self._dialects[settings.dialect].room_notices(self._accounts[event.room.account], event, settings)
+
+    def call_notices(self, event: CallEvent, wish: ProgressWish) -> Sequence[Notice]:
+        """In the dialect of the call."""
+        return self._dialects[event.call.dialect].call_notices(self._accounts[event.call.account], event, wish)
+
+    def recording_notices(self, event: RecordingEvent, wish: RecordingWish, dialect: str) -> Sequence[Notice]:
+        """In the dialect that asked for the recording."""
+        return self._dialects[dialect].recording_notices(self._accounts[event.recording.account], event, wish)
+
+    def prepare(self, notice: Notice, attempt: int) -> HttpRequest:
+        """The HTTP request of a notice."""
+        return self._dialects[notice.face].prepare(self._accounts[notice.account], notice)

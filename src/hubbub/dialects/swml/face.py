@@ -1,0 +1,247 @@
+"""The face of this dialect."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from hubbub.calls.call import ProgressWish
+from hubbub.conference.policy import RecordingWish, RoomSettings
+from hubbub.dialects.readers import read_script
+from hubbub.dialects.swml.document import PREFIX, compile_script
+from hubbub.dialects.tables import Uuid
+from hubbub.events import CallEvent, CallRecord, EndReason, Link, Party, RecordingEvent, RoomEvent, RoomEventKind
+from hubbub.ids import Id, new_id
+from hubbub.settings import Account
+from hubbub.verbs.dialect import DocumentFailure, DocumentRequest, OutcomeRule
+from hubbub.verbs.model import Hangup, JoinRoom, Outcome, PlayAudio, Program, Stage, Verb
+from hubbub.webhooks.delivery import Notice, lane_of
+from hubbub.webhooks.requester import HttpReply, HttpRequest, Limits
+
+IDS = Uuid()
+STATUS = {
+    RoomEventKind.STARTED: "conference-start",
+    RoomEventKind.ENDED: "conference-end",
+    RoomEventKind.JOINED: "participant-join",
+    RoomEventKind.LEFT: "participant-leave",
+    RoomEventKind.MUTED: "participant-mute",
+    RoomEventKind.UNMUTED: "participant-unmute",
+    RoomEventKind.HELD: "participant-hold",
+    RoomEventKind.UNHELD: "participant-unhold",
+    RoomEventKind.MODIFIED: "participant-modify",
+    RoomEventKind.SPEECH_STARTED: "participant-speech-start",
+    RoomEventKind.SPEECH_STOPPED: "participant-speech-stop",
+}
+REASONS = {
+    EndReason.LAST_LEFT: "last-participant-left",
+    EndReason.LAST_REMOVED: "last-participant-kicked",
+    EndReason.MODERATOR_LEFT: "participant-with-end-conference-on-exit-left",
+    EndReason.MODERATOR_REMOVED: "participant-with-end-conference-on-exit-kicked",
+}
+
+
+def _return_value(outcome: Outcome) -> dict[str, Any]:
+    """`completed` after any stay, `failed` when the join was refused (3.7)."""
+    value = "failed" if outcome.kind == "refused" else "completed"
+    return {"join_conference_result": value, "return_value": value}
+
+
+class SwmlDialect:
+    """SWML."""
+
+    name = "swml"
+    outcomes: Mapping[type[Verb], OutcomeRule] = {JoinRoom: OutcomeRule(variables=_return_value)}
+
+    def __init__(self, public_url: str = "") -> None:
+        self.public_url = public_url
+
+    # -- documents ---------------------------------------------------------------------------------------------
+
+    def compile(self, body: bytes, content_type: str, base: str, stage: Stage) -> Program:
+        """A program from JSON or YAML, whatever the type says; audio is played."""
+        if content_type.startswith("audio/"):
+            loops = 0 if stage is Stage.BESIDE else 1
+            return Program({"main": (PlayAudio(link=Link(base, "GET"), loops=loops, body=body, content_type=content_type),)}, base)
+        return compile_script(read_script(body, malformed=PREFIX + "parse_error", max_bytes=65536), base, stage)
+
+    def failure_program(self, failure: DocumentFailure) -> Program:
+        """The call ends."""
+        return Program({"main": (Hangup(),)})
+
+    def reply_failure(self, reply: HttpReply) -> tuple[str, str] | None:
+        """Any 2xx is an answer."""
+        return None if reply.status < 300 else (PREFIX + "internal_error", f"the application answered {reply.status}")
+
+    def request_failure_code(self, kind: str) -> str:
+        """One word for all of them."""
+        return PREFIX + "internal_error"
+
+    def refusal_code(self, reason: str) -> str:
+        """A refused join is a method that failed."""
+        return PREFIX + "method_execute_failed"
+
+    # -- requests ----------------------------------------------------------------------------------------------
+
+    def document_request(self, account: Account, request: DocumentRequest) -> HttpRequest:
+        """A POST of the call, the variables and the environment (3.2)."""
+        body: dict[str, Any] = {"call": {}, "vars": dict(request.variables), "envs": {}, "params": {}}
+        if request.call is not None:
+            body["call"] = self._call(account, request.call)
+        return self._http(request.link, body)
+
+    def _call(self, account: Account, call: CallRecord) -> dict[str, Any]:
+        states = {"queued": "created", "initiated": "created", "ringing": "ringing", "in-progress": "answered"}
+        identity = IDS.write(call.id)
+        project = account.faces.get("signalwire", {}).get("project", "")
+        fields = {
+            "call_id": identity,
+            "node_id": "hubbub",
+            "segment_id": identity,
+            "call_state": states.get(call.status.value, "ended"),
+            "direction": "inbound" if call.direction == "inbound" else "outbound",
+            "type": "phone" if call.caller.kind == "number" else "sip",
+            "from": _address(call.caller),
+            "to": _address(call.callee),
+            "headers": [{"name": name, "value": value} for name, value in call.sip_headers.items()],
+            "project_id": project,
+            "space_id": project,
+        }
+        if call.caller.kind == "number":
+            fields |= {"from_number": call.caller.value, "to_number": call.callee.value}
+        return fields
+
+    def _http(self, link: Link, body: Mapping[str, Any]) -> HttpRequest:
+        headers = {"User-Agent": "hubbub", "Accept": "*/*"}
+        url, content = link.url, None
+        if link.method == "GET":
+            flat = {name: value if isinstance(value, str) else json.dumps(value) for name, value in body.items()}
+            url += ("&" if urlsplit(url).query else "?") + urlencode(flat)
+        else:
+            headers["Content-Type"] = "application/json"
+            content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        return HttpRequest(
+            method=link.method,
+            url=url,
+            headers=headers,
+            body=content,
+            limits=Limits(total=link.timeout or 15.0),
+            username=link.username,
+            password=link.password,
+            auth="preemptive",
+        )
+
+    def room_reply_request(self, account: Account, event: RoomEvent, settings: RoomSettings) -> HttpRequest:
+        """Rooms of this dialect execute no replies; the notice goes out all the same."""
+        return self.prepare(account, self.room_notices(account, event, settings)[0])
+
+    # -- ids ---------------------------------------------------------------------------------------------------
+
+    def call_id(self, text: str) -> Id | None:
+        """The call that a UUID, or a call SID of the compatible dialect, names."""
+        return IDS.read(text) or (IDS.read(text[2:]) if text.startswith("CA") else None)
+
+    def room_key(self, verb: JoinRoom) -> tuple[str, Id | None]:
+        """A room is named by its name."""
+        return verb.room, None
+
+    # -- notices -----------------------------------------------------------------------------------------------
+
+    def room_notices(self, account: Account, event: RoomEvent, settings: RoomSettings) -> Sequence[Notice]:
+        """Conference events in relay style (3.8)."""
+        subscription = settings.subscription
+        if subscription is None or event.kind not in subscription.events or event.kind not in STATUS:
+            return []
+        fields = self._envelope(account, event.at, event.room.id) | {"params": _room_params(event)}
+        return [self._notice(account, subscription.link, fields, STATUS[event.kind], room=event.room.id)]
+
+    def call_notices(self, account: Account, event: CallEvent, wish: ProgressWish) -> Sequence[Notice]:
+        """The state of a call."""
+        fields = self._envelope(account, event.at, event.call.id) | {
+            "event_type": "calling.call.state",
+            "params": self._call(account, event.call),
+        }
+        return [self._notice(account, wish.link, fields, event.kind, call=event.call.id)]
+
+    def recording_notices(self, account: Account, event: RecordingEvent, wish: RecordingWish) -> Sequence[Notice]:
+        """A recording began or is whole."""
+        if wish.link is None or event.kind not in wish.events:
+            return []
+        recording = event.recording
+        status = {"in-progress": "record-start", "completed": "record-stop", "absent": "record-stop"}.get(event.kind, event.kind)
+        params = {
+            "name": recording.room_name,
+            "conference_id": IDS.write(recording.room) if recording.room else None,
+            "status": status,
+            "recording_duration": recording.seconds,
+            "recording_file_size": recording.size,
+        }
+        fields = self._envelope(account, event.at, recording.id) | {"params": params}
+        return [self._notice(account, wish.link, fields, status, room=recording.room)]
+
+    def _envelope(self, account: Account, at: float, channel: Id) -> dict[str, Any]:
+        project = account.faces.get("signalwire", {}).get("project", "")
+        return {
+            "event_type": "calling.conference",
+            "event_channel": f"swml:{IDS.write(channel)}",
+            "timestamp": at,
+            "project_id": project,
+            "space_id": project,
+        }
+
+    def _notice(
+        self, account: Account, link: Link, fields: dict[str, Any], event: str, *, room: Id | None = None, call: Id | None = None
+    ) -> Notice:
+        return Notice(
+            id=new_id(),
+            lane=lane_of(str(room or call), link.url),
+            account=account.name,
+            face=self.name,
+            method=link.method,
+            url=link.url,
+            fields=fields,
+            kind="json",
+            call=call,
+            room=room,
+            event=event,
+            options={"username": link.username, "password": link.password},
+        )
+
+    def prepare(self, account: Account, notice: Notice) -> HttpRequest:
+        """The HTTP request of a notice."""
+        link = Link(notice.url, notice.method, notice.options.get("username", ""), notice.options.get("password", ""))
+        return self._http(link, dict(notice.fields))
+
+    def notice_failure(self, notice: Notice, status: int | None, kind: str) -> tuple[str, str]:
+        """Code and level of a notice that was not accepted."""
+        return PREFIX + "internal_error", "warning"
+
+
+def _address(party: Party) -> str:
+    return party.value if party.kind == "number" else party.uri
+
+
+def _room_params(event: RoomEvent) -> dict[str, Any]:
+    room, member = event.room, event.member
+    params: dict[str, Any] = {
+        "name": room.name,
+        "conference_id": IDS.write(room.id),
+        "status": STATUS[event.kind],
+        "size": room.size,
+        "node_id": "hubbub",
+    }
+    if member is not None:
+        params |= {
+            "call_id": IDS.write(member.call),
+            "muted": member.muted,
+            "hold": member.held,
+            "coaching": member.is_coach,
+            "start_on_join": member.start_on_enter,
+            "end_on_leave": member.end_on_exit,
+        }
+    if event.kind is RoomEventKind.ENDED and room.end_reason is not None:
+        params["reason_ended"] = REASONS.get(room.end_reason, "conference-ended-via-api")
+        if room.ended_by is not None:
+            params |= {"call_id": IDS.write(room.ended_by), "call_id_ending_conf": IDS.write(room.ended_by)}
+    return params

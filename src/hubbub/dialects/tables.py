@@ -1,0 +1,465 @@
+"""What dialect tables are made of: rows, and the shared code that reads them.
+
+An attribute row has one of three fates: it is mapped to a neutral name, it is accepted without effect (and says why),
+or it is not in the table (and the author is told). None is lost in silence.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import urljoin, urlsplit
+
+from hubbub.errors import DocumentError
+from hubbub.ids import Id, parse_id
+from hubbub.verbs.model import Position, Remark, Stage, Step
+
+Converter = Callable[[str], Any]
+"""Reads a value; raises ValueError with a few words on what is allowed."""
+
+
+# -- converters ------------------------------------------------------------------------------------------------
+
+
+def text(value: str) -> str:
+    """Any text."""
+    return value
+
+
+def boolean(value: str) -> bool:
+    """Exactly `true` or `false`."""
+    if value not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return value == "true"
+
+
+def lenient_boolean(value: str) -> bool:
+    """`true` or `false` without regard to case."""
+    return boolean(value.strip().lower())
+
+
+def choice(*names: str, **meanings: Any) -> Converter:
+    """One of these words; `meanings` translates."""
+    allowed = {**{name: name for name in names}, **meanings}
+
+    def read(value: str) -> Any:
+        if value not in allowed:
+            raise ValueError("must be one of " + ", ".join(allowed))
+        return allowed[value]
+
+    return read
+
+
+def mapping(meanings: Mapping[str, Any]) -> Converter:
+    """One of these words, translated."""
+
+    def read(value: str) -> Any:
+        if value not in meanings:
+            raise ValueError("must be one of " + ", ".join(meanings))
+        return meanings[value]
+
+    return read
+
+
+def integer(low: int | None = None, high: int | None = None) -> Converter:
+    """A whole number within bounds, inclusive."""
+
+    def read(value: str) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            raise ValueError("must be a whole number") from None
+        _within(number, low, high)
+        return number
+
+    return read
+
+
+def decimal(low: float | None = None, high: float | None = None) -> Converter:
+    """A number within bounds, inclusive."""
+
+    def read(value: str) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            raise ValueError("must be a number") from None
+        if number != number or number in (float("inf"), float("-inf")):
+            raise ValueError("must be a number")
+        _within(number, low, high)
+        return number
+
+    return read
+
+
+def _within(number: float, low: float | None, high: float | None) -> None:
+    if low is not None and number < low:
+        raise ValueError(f"must be at least {low}")
+    if high is not None and number > high:
+        raise ValueError(f"must be at most {high}")
+
+
+def method(value: str) -> str:
+    """GET or POST."""
+    if value.upper() not in ("GET", "POST"):
+        raise ValueError("must be GET or POST")
+    return value.upper()
+
+
+def url(value: str) -> str:
+    """A URL, absolute or relative; only http and https are requested."""
+    stripped = value.strip()
+    scheme = urlsplit(stripped).scheme
+    if scheme and scheme not in ("http", "https"):
+        raise ValueError("must be an http or https URL")
+    if any(character.isspace() for character in stripped):
+        raise ValueError("must not contain blanks")
+    return stripped
+
+
+def words(meanings: Mapping[str, frozenset[Any]]) -> Converter:
+    """A list of these words, separated by blanks or commas; also a Python list that an SDK printed literally."""
+
+    def read(value: str) -> frozenset[Any]:
+        found: frozenset[Any] = frozenset()
+        for word in re.split(r"[\s,]+", value.strip().strip("[]").replace("'", "").replace('"', "")):
+            if not word:
+                continue
+            if word not in meanings:
+                raise ValueError(f"{word!r} is none of " + ", ".join(meanings))
+            found |= meanings[word]
+        return found
+
+    return read
+
+
+def matching(pattern: str, explanation: str) -> Converter:
+    """Text of a form."""
+    compiled = re.compile(pattern, re.DOTALL)
+
+    def read(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise ValueError(explanation)
+        return value
+
+    return read
+
+
+# -- ids -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Prefixed:
+    """Ids spelled as two letters and 32 hex digits."""
+
+    prefix: str
+
+    def write(self, identity: Id) -> str:
+        """The spelling of an identity."""
+        return self.prefix + identity
+
+    def read(self, spelled: str) -> Id | None:
+        """The identity, or None where this is no such id."""
+        if not spelled.startswith(self.prefix):
+            return None
+        return parse_id(spelled[len(self.prefix) :].lower())
+
+
+@dataclass(frozen=True)
+class Uuid:
+    """Ids spelled as a UUID."""
+
+    def write(self, identity: Id) -> str:
+        """The spelling of an identity."""
+        return str(uuid.UUID(identity))
+
+    def read(self, spelled: str) -> Id | None:
+        """The identity, or None where this is no such id."""
+        try:
+            return Id(uuid.UUID(spelled).hex)
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True)
+class HashedUuid:
+    """Ids spelled as a prefix, 8 hex digits derived from the identity, and a UUID."""
+
+    prefix: str
+
+    def write(self, identity: Id) -> str:
+        """The spelling of an identity."""
+        return f"{self.prefix}{_fold(identity)}-{uuid.UUID(identity)}"
+
+    def read(self, spelled: str) -> Id | None:
+        """The identity, or None where this is no such id."""
+        rest = spelled[len(self.prefix) :]
+        if not spelled.startswith(self.prefix) or len(rest) != 45 or rest[8] != "-":
+            return None
+        identity = Uuid().read(rest[9:])
+        return identity if identity is not None and _fold(identity) == rest[:8] else None
+
+
+def _fold(identity: Id) -> str:
+    """The four 32-bit words of an identity, folded into one."""
+    folded = 0
+    for start in range(0, 32, 8):
+        folded ^= int(identity[start : start + 8], 16)
+    return f"{folded:08x}"
+
+
+# -- documents -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Attr:
+    """One attribute of an element (or one parameter of a method)."""
+
+    name: str
+    to: str | None
+    """Neutral name; None: accepted without effect."""
+    read: Converter = text
+    default: Any = None
+    code: str = ""
+    """Error code of a bad value; empty: the table's own."""
+    level: Literal["warning", "error"] = "warning"
+    why: str = ""
+    """Why it has no effect, or what is special."""
+    required: bool = False
+
+
+@dataclass
+class Node:
+    """An element of a document, wherever it came from (XML or a method of a JSON script)."""
+
+    name: str
+    attributes: dict[str, str]
+    at: Position
+    text: str = ""
+    """Its own text, trimmed."""
+    markup: str = ""
+    """Everything inside, as written: for spoken text."""
+    children: list[Node] = field(default_factory=list)
+
+
+Build = Callable[["Compiler", Node, dict[str, Any]], "Step | Sequence[Step] | None"]
+
+
+@dataclass(frozen=True)
+class Element:
+    """One verb of a dialect."""
+
+    name: str
+    build: Build | None
+    """None: known, but not built yet (`why` says so)."""
+    attributes: tuple[Attr, ...] = ()
+    stages: frozenset[Stage] = frozenset({Stage.CALL})
+    children: tuple[str, ...] = ()
+    """Names of nested elements; empty: none are allowed."""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class DocumentTable:
+    """The DOCUMENT table of a dialect."""
+
+    roots: tuple[str, ...]
+    elements: Mapping[str, Element]
+    nested: Mapping[str, Element]
+    """Elements that stand inside others only, as `Parent/Child`."""
+    malformed: str
+    wrong_root: str
+    unknown: str
+    wrong_stage: str
+    bad_value: str
+    strict: bool = False
+    """Any mistake rejects the document as a whole; else the default is used and the author told."""
+    empty_is_unset: bool = False
+    """An empty attribute equals an absent one."""
+    max_bytes: int = 65536
+
+
+class Compiler:
+    """Compiles one document by a table: carries its base URL, stage and remarks."""
+
+    def __init__(self, table: DocumentTable, base: str, stage: Stage) -> None:
+        self.table = table
+        self.base = base
+        self.stage = stage
+        self.remarks: list[Remark] = []
+
+    def steps(self, nodes: Sequence[Node]) -> tuple[Step, ...]:
+        """The steps of top-level elements."""
+        steps: list[Step] = []
+        for node in nodes:
+            element = self.table.elements.get(node.name)
+            if element is None:
+                self.object(self.table.unknown, f"<{node.name}> is not known here", node.at)
+                continue
+            if self.stage not in element.stages:
+                self.wrong_stage(node)
+                break
+            steps += self.build(element, node)
+        return tuple(steps)
+
+    def build(self, element: Element, node: Node) -> tuple[Step, ...]:
+        """The steps of one element."""
+        if element.build is None:
+            self.object(self.table.unknown, f"<{node.name}> is not supported: {element.why}", node.at)
+            return ()
+        for child in node.children:
+            if child.name not in element.children and "*" not in element.children:
+                self.object(self.table.unknown, f"<{child.name}> is not allowed in <{node.name}>", child.at)
+        made = element.build(self, node, self.values(element.attributes, node))
+        if made is None:
+            return ()
+        return tuple(made) if isinstance(made, (list, tuple)) else (made,)  # type: ignore[return-value]
+
+    def nested(self, parent: Node, child: Node) -> tuple[Step, ...]:
+        """The steps of an element inside another."""
+        element = self.table.nested.get(f"{parent.name}/{child.name}")
+        return () if element is None else self.build(element, child)
+
+    def values(self, attributes: tuple[Attr, ...], node: Node) -> dict[str, Any]:
+        """Neutral values of a node's attributes: given, else default."""
+        rows = {row.name: row for row in attributes}
+        found: dict[str, Any] = {row.to: row.default for row in reversed(attributes) if row.to is not None}
+        for name, value in node.attributes.items():
+            row = rows.get(name)
+            if row is None:
+                self.object(self.table.unknown, f"attribute {name!r} of <{node.name}> is not known", node.at)
+            elif row.to is not None and not (value == "" and self.table.empty_is_unset and row.default != ""):
+                self._value(row, value, node, found)
+        for row in attributes:
+            if row.required and not node.attributes.get(row.name):
+                self.object(row.code or self.table.bad_value, f"<{node.name}> needs {row.name!r}", node.at, "error")
+        return found
+
+    def _value(self, row: Attr, value: str, node: Node, found: dict[str, Any]) -> None:
+        assert row.to is not None
+        try:
+            found[row.to] = row.read(value)
+        except ValueError as error:
+            message = f"<{node.name} {row.name}={value!r}>: {error}"
+            self.object(row.code or self.table.bad_value, message, node.at, row.level)
+            found[f"bad:{row.to}"] = value
+
+    def object(self, code: str, message: str, at: Position, level: str = "warning") -> None:
+        """Tell the author; in a strict dialect the document is rejected."""
+        if self.table.strict:
+            raise DocumentError(code, message, line=at.line, column=at.column)
+        self.remarks.append(Remark(code, message, at, level))
+
+    def wrong_stage(self, node: Node) -> None:
+        """A verb that is not allowed where this document runs: it stops there."""
+        where = {Stage.CALL: "on a call", Stage.BESIDE: "in wait, hold or announcement audio", Stage.ROOM: "in a room"}
+        message = f"<{node.name}> is not allowed {where[self.stage]}"
+        if self.table.strict:
+            raise DocumentError(self.table.wrong_stage, message, line=node.at.line, column=node.at.column)
+        self.remarks.append(Remark(self.table.wrong_stage, message, node.at, "error"))
+
+    def absolute(self, link: str) -> str:
+        """A URL of the document, made absolute; the empty one is the document itself."""
+        if not self.base:
+            return link
+        return urljoin(self.base, link) if link else self.base.partition("#")[0]
+
+
+# -- what goes out ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Out:
+    """One field of a webhook or of a REST answer: its name and how it is read from the facts."""
+
+    name: str
+    read: Callable[[Any], Any]
+
+
+def render(rows: Sequence[Out], facts: Any, *, keep_none: bool = False) -> dict[str, Any]:
+    """The fields of rows for some facts; a field that is None is left out, unless `keep_none`."""
+    values = ((row.name, row.read(facts)) for row in rows)
+    return {name: value for name, value in values if keep_none or value is not None}
+
+
+# -- errors ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ErrorRow:
+    """How a dialect's REST answers a neutral refusal."""
+
+    status: int
+    code: str
+    message: str
+    """`{detail}` is the refusal's own text, `{path}` the path asked for."""
+
+
+# -- REST ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Param:
+    """One parameter of a REST operation."""
+
+    name: str
+    to: str | None
+    """Neutral name; None: accepted without effect."""
+    read: Converter = text
+    error: str = "bad-parameter"
+    """The neutral refusal of a bad value."""
+    many: bool = False
+    """Given by repeated keys or by one value of several words: the values are joined by blanks before they are read."""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method on one path."""
+
+    method: str
+    path: str
+    """Below the face's base, with `{name}` for its ids."""
+    does: str
+    """The neutral operation."""
+    shows: str = ""
+    """The resource that its answer renders."""
+    params: tuple[Param, ...] = ()
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class Resource:
+    """How one kind of thing is shown by REST."""
+
+    fields: tuple[Out, ...]
+    list_key: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of a list: `items` and whether there are more."""
+
+    items: tuple[Any, ...]
+    number: int
+    size: int
+    more: bool
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of a list that is asked for."""
+
+    number: int = 0
+    size: int = 50
+
+
+@dataclass(frozen=True)
+class Between:
+    """A filter on a time: `op` is one of = < > <= >=, `low` and `high` bound the day that `=` means."""
+
+    op: str
+    low: float
+    high: float

@@ -1,0 +1,147 @@
+"""CALLBACKS: the fields of every webhook that tells something (4.1 to 4.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from hubbub.dialects.tables import Out
+from hubbub.dialects.twiml import words
+from hubbub.dialects.twiml.words import address, date, flag
+from hubbub.events import CallEvent, CallRecord, MemberRecord, RecordingEvent, RoomEvent, RoomEventKind
+from hubbub.ids import Id
+from hubbub.settings import Account
+
+Fact = TypeVar("Fact")
+
+
+@dataclass(frozen=True)
+class Told(Generic[Fact]):
+    """A fact, and what renders it needs to know beside it."""
+
+    fact: Fact
+    account: Account
+    public_url: str
+
+
+def recording_url(recording: Id, account: Account, public_url: str) -> str:
+    """Where a recording is, without extension."""
+    sid = words.account_sid(account)
+    return f"{public_url}/{words.API_VERSION}/Accounts/{sid}/Recordings/{words.RECORDING.write(recording)}"
+
+
+def _member(told: Told[RoomEvent]) -> MemberRecord | None:
+    return told.fact.member
+
+
+def _of_member(name: str) -> Out:
+    """A flag of the member, with its value after the change."""
+    fields = {
+        "Muted": "muted",
+        "Hold": "held",
+        "Coaching": "is_coach",
+        "StartConferenceOnEnter": "start_on_enter",
+        "EndConferenceOnExit": "end_on_exit",
+    }
+    field = fields[name]
+
+    def read(told: Told[RoomEvent]) -> str | None:
+        member = told.fact.member
+        return None if member is None else flag(bool(getattr(member, field)))
+
+    return Out(name, read)
+
+
+def _ending(told: Told[RoomEvent]) -> Id | None:
+    return told.fact.room.ended_by if told.fact.kind is RoomEventKind.ENDED else None
+
+
+def _leaving(told: Told[RoomEvent]) -> MemberRecord | None:
+    return told.fact.member if told.fact.kind is RoomEventKind.LEFT else None
+
+
+ROOM: tuple[Out, ...] = (
+    Out("ConferenceSid", lambda told: words.CONFERENCE.write(told.fact.room.id)),
+    Out("FriendlyName", lambda told: told.fact.room.name),
+    Out("AccountSid", lambda told: words.account_sid(told.account)),
+    Out("SequenceNumber", lambda told: str(told.fact.number)),
+    Out("Timestamp", lambda told: date(told.fact.at)),
+    Out("StatusCallbackEvent", lambda told: words.ROOM_EVENTS[told.fact.kind]),
+    Out("CallSid", lambda told: words.CALL.write(told.fact.member.call) if told.fact.member else None),
+    Out("ParticipantLabel", lambda told: (told.fact.member.label or None) if told.fact.member else None),
+    *(_of_member(name) for name in ("Muted", "Hold", "Coaching", "StartConferenceOnEnter", "EndConferenceOnExit")),
+    Out("CallSidEndingConference", lambda told: words.CALL.write(call) if (call := _ending(told)) else None),
+    Out("ParticipantLabelEndingConference", lambda told: (told.fact.room.ended_by_label or None) if _ending(told) else None),
+    Out(
+        "ReasonConferenceEnded",
+        lambda told: words.END_REASONS[told.fact.room.end_reason] if told.fact.kind is RoomEventKind.ENDED else None,
+    ),
+    Out("Reason", lambda told: words.END_TEXTS[told.fact.room.end_reason] if told.fact.kind is RoomEventKind.ENDED else None),
+    Out("ReasonParticipantLeft", lambda told: words.LEAVE_REASONS[m.leave_reason] if (m := _leaving(told)) and m.leave_reason else None),
+    Out("ParticipantCallStatus", lambda told: words.webhook_status(m.call_status) if (m := _leaving(told)) and m.call_status else None),
+    Out("AnnounceUrl", lambda told: told.fact.url or None),
+    Out("ReasonAnnouncementFailed", lambda told: told.fact.detail or None),
+)
+"""Conference events (4.1)."""
+
+CALL: tuple[Out, ...] = (
+    Out("CallSid", lambda told: words.CALL.write(told.fact.id)),
+    Out("AccountSid", lambda told: words.account_sid(told.account)),
+    Out("From", lambda told: address(told.fact.caller)),
+    Out("To", lambda told: address(told.fact.callee)),
+    Out("Caller", lambda told: address(told.fact.caller)),
+    Out("Called", lambda told: address(told.fact.callee)),
+    Out("CallStatus", lambda told: words.webhook_status(told.fact.status)),
+    Out("ApiVersion", lambda told: words.API_VERSION),
+    Out("Direction", lambda told: words.DIRECTIONS[told.fact.direction]),
+    Out("ParentCallSid", lambda told: words.CALL.write(told.fact.parent) if told.fact.parent else None),
+    Out("CallerName", lambda told: told.fact.caller.display or None),
+    Out("SipCallId", lambda told: told.fact.sip_call_id or None),
+    Out("SipSourceIp", lambda told: told.fact.sip_source or None),
+)
+"""The standard parameters of a voice webhook (1.2)."""
+
+PROGRESS: tuple[Out, ...] = (
+    Out("CallDuration", lambda told: _duration(told.fact.call) if told.fact.kind == "completed" else None),
+    Out("Duration", lambda told: _minutes(told.fact.call) if told.fact.kind == "completed" else None),
+    Out("SipResponseCode", lambda told: str(told.fact.call.sip_code) if told.fact.call.sip_code else None),
+    Out("Timestamp", lambda told: date(told.fact.at)),
+    Out("CallbackSource", lambda told: "call-progress-events"),
+    Out("SequenceNumber", lambda told: str(told.fact.number)),
+)
+"""What call progress callbacks add (4.3)."""
+
+
+def _finished(told: Told[RecordingEvent]) -> bool:
+    return told.fact.kind == "completed"
+
+
+RECORDING: tuple[Out, ...] = (
+    Out("AccountSid", lambda told: words.account_sid(told.account)),
+    Out("RecordingSid", lambda told: words.RECORDING.write(told.fact.recording.id)),
+    Out("RecordingUrl", lambda told: recording_url(told.fact.recording.id, told.account, told.public_url)),
+    Out("RecordingStatus", lambda told: told.fact.kind),
+    Out("ConferenceSid", lambda told: words.CONFERENCE.write(told.fact.recording.room) if told.fact.recording.room else None),
+    Out("CallSid", lambda told: words.CALL.write(told.fact.recording.call) if not told.fact.recording.room else None),
+    Out("RecordingDuration", lambda told: str(round(told.fact.recording.seconds)) if _finished(told) else None),
+    Out("RecordingChannels", lambda told: str(told.fact.recording.channels)),
+    Out("RecordingStartTime", lambda told: date(told.fact.recording.started)),
+    Out("RecordingSource", lambda told: {"room": "Conference", "verb": "RecordVerb"}.get(told.fact.recording.source, "OutboundAPI")),
+    Out("ErrorCode", lambda told: {"short": "16101", "silent": "16102"}.get(told.fact.recording.absent_reason)),
+)
+"""Recording callbacks (4.4)."""
+
+
+def _duration(call: CallRecord) -> str:
+    """Whole seconds from answer to end."""
+    return str(round(call.ended - call.answered)) if call.answered and call.ended else "0"
+
+
+def _minutes(call: CallRecord) -> str:
+    """Begun minutes."""
+    return str(-(-int(_duration(call)) // 60))
+
+
+def progress_status(event: CallEvent) -> str:
+    """`CallStatus` that belongs to a progress event, whatever has happened since."""
+    return {"initiated": "initiated", "ringing": "ringing", "answered": "in-progress"}.get(event.kind, event.call.status.value)

@@ -1,0 +1,285 @@
+"""DOCUMENT: TwiML verbs and their attributes, with the codes of their errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from hubbub.conference.policy import Policy
+from hubbub.dialects.builders import EVENT_GROUPS, RoomDefaults, join_room, link, recording_wish, spoken
+from hubbub.dialects.tables import (
+    Attr,
+    Compiler,
+    DocumentTable,
+    Element,
+    Node,
+    boolean,
+    choice,
+    decimal,
+    integer,
+    mapping,
+    matching,
+    method,
+    text,
+    url,
+    words,
+)
+from hubbub.events import Link
+from hubbub.verbs.model import (
+    Gather,
+    Hangup,
+    JoinRoom,
+    Pause,
+    PlayAudio,
+    Record,
+    Redirect,
+    Reject,
+    SendDigits,
+    Speak,
+    Stage,
+    Step,
+    Verb,
+)
+
+EVERYWHERE = frozenset({Stage.CALL, Stage.BESIDE})
+ROOM = RoomDefaults("twiml", Policy(minimum_to_start=2, capacity=250))
+FOREVER = 1000
+"""`loop="0"` plays up to a thousand times."""
+
+RECORDING_EVENTS = words({name: frozenset({name}) for name in ("in-progress", "completed", "absent", "failed")})
+RECORD_FLAG = mapping({"do-not-record": False, "record-from-start": True, "true": True, "false": False})
+TRIM = mapping({"trim-silence": True, "do-not-trim": False})
+BEEP = mapping({"true": "both", "false": "none", "onEnter": "enter", "onExit": "exit"})
+JITTER = mapping({"off": 0, "small": 20, "medium": 40, "large": 60})
+
+CONFERENCE = (
+    Attr("muted", "muted", boolean, False, "13230"),
+    Attr("beep", "beep", BEEP, "both", "13235"),
+    Attr("startConferenceOnEnter", "start_on_enter", boolean, True, "13232"),
+    Attr("endConferenceOnExit", "end_on_exit", boolean, False, "13231", "error"),
+    Attr("participantLabel", "label", text, "", "16023"),
+    Attr("jitterBufferSize", "jitter_ms", JITTER, 60, "16002"),
+    Attr("waitUrl", "wait_url", url, None, "13233"),
+    Attr("waitMethod", "wait_method", method, "POST", "13234"),
+    Attr("maxParticipants", "max_members", integer(1, 250), None, "16002"),
+    Attr("record", "record", RECORD_FLAG, False, "16002"),
+    Attr("trim", "trim", TRIM, True, "13239", "error"),
+    Attr("coach", "coach", text, None, "13240"),
+    Attr(
+        "region",
+        "region",
+        choice("us1", "us2", "ie1", "de1", "sg1", "br1", "au1", "jp1"),
+        "",
+        "16002",
+        why="reported back; mixing is local",
+    ),
+    Attr("statusCallback", "status_url", url, None, "16002"),
+    Attr("statusCallbackMethod", "status_method", method, "POST", "16002"),
+    Attr("statusCallbackEvent", "status_events", words(EVENT_GROUPS), None, "16002"),
+    Attr("recordingStatusCallback", "recording_url", url, None, "13256"),
+    Attr("recordingStatusCallbackMethod", "recording_method", method, "POST", "16002"),
+    Attr("recordingStatusCallbackEvent", "recording_events", RECORDING_EVENTS, None, "13621"),
+    Attr("recordingConfigurationId", None, why="names a storage set-up that exists in the cloud only"),
+    Attr("eventCallbackUrl", None, why="deprecated by its vendor for statusCallback"),
+)
+
+DIAL = (
+    Attr("action", "action", url, None, "13210"),
+    Attr("method", "action_method", method, "POST", "13210"),
+    Attr("timeLimit", "time_limit", integer(1), None, "13216"),
+    Attr("hangupOnStar", "leave_on_star", boolean, False, "13213"),
+    Attr("timeout", None, integer(), why="a conference does not ring"),
+    Attr("callerId", None, why="a conference is not called"),
+    Attr("answerOnBridge", None, why="the call is answered as it joins"),
+    Attr("sequential", None, why="a conference is one target"),
+    Attr("ringTone", None, why="a conference does not ring"),
+    Attr("referUrl", None, why="no SIP REFER comes from a conference"),
+    Attr("referMethod", None, why="no SIP REFER comes from a conference"),
+    Attr("callReason", None, why="shown by carriers only"),
+    Attr("events", None, why="numbers only"),
+    Attr("recordingConfigurationId", None, why="names a storage set-up that exists in the cloud only"),
+)
+
+
+def dial(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence[Step] | None:
+    """`<Dial>` with a `<Conference>`; other nouns are reported."""
+    conferences = [child for child in node.children if child.name == "Conference"]
+    if not conferences:
+        compiler.object("12200", "<Dial> without <Conference> is not supported", node.at, "error")
+        return None
+    if len(node.children) > 1 or node.text:
+        compiler.object("13000", "<Conference> must be the only noun of <Dial>: the others are ignored", node.at)
+    return [_conference(compiler, conferences[0], values)]
+
+
+def _conference(compiler: Compiler, node: Node, dial_values: dict[str, Any]) -> JoinRoom:
+    values = compiler.values(CONFERENCE, node)
+    refused = ""
+    if not 1 <= len(node.text) <= 128:
+        compiler.object("13237", "the name of a conference has 1 to 128 characters", node.at)
+        refused = "invalid-name"
+    if not valid_label(values["label"]):
+        refused = "invalid-label"
+    values["coach"] = (values["coach"].strip(),) if values["coach"] else ()
+    return join_room(compiler, ROOM, {**dial_values, **values, "room": node.text, "refused": refused}, node.at)
+
+
+def valid_label(label: str) -> bool:
+    """A label has at most 128 characters, does not look like a call SID, and holds no slash."""
+    return len(label) <= 128 and not re.fullmatch(r"CA[0-9a-f]{32}", label) and "/" not in label and "%2F" not in label
+
+
+SAY = (
+    Attr("voice", "voice", text, ""),
+    Attr("language", "language", text, ""),
+    Attr("loop", "loops", integer(0), 1, "13510"),
+)
+
+
+def say(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb | None:
+    """`<Say>`."""
+    words_to_say = spoken(node)
+    if not words_to_say:
+        compiler.object("13520", "<Say> has nothing to say", node.at)
+        return None
+    if len(words_to_say) > 4096:
+        compiler.object("13521", "<Say> is longer than 4096 characters", node.at)
+        return None
+    return Speak(text=words_to_say, voice=values["voice"], language=values["language"], loops=values["loops"] or FOREVER, at=node.at)
+
+
+PLAY = (
+    Attr("loop", "loops", integer(0), 1, "13410"),
+    Attr("digits", "digits", matching(r"[0-9A-Da-d*#wW]*", "may hold 0-9 A-D * # w W"), "", "13430"),
+)
+
+
+def play(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb | None:
+    """`<Play>` of a URL or of digits."""
+    if values["digits"]:
+        return SendDigits(digits=values["digits"], at=node.at)
+    if not node.text:
+        compiler.object("13420", "<Play> has no URL", node.at)
+        return None
+    return PlayAudio(link=Link(compiler.absolute(node.text), "GET"), loops=values["loops"] or FOREVER, at=node.at)
+
+
+def pause(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb:
+    """`<Pause>`."""
+    return Pause(seconds=float(values["seconds"]), at=node.at)
+
+
+GATHER = (
+    Attr("action", "action", url, "", "13310"),
+    Attr("method", "method", method, "POST", "13312"),
+    Attr("timeout", "timeout", decimal(0, 600), 5.0, "13313"),
+    Attr("finishOnKey", "finish_on", matching(r"[0-9*#]?", "must be one of 0-9 # * or empty"), "#", "13311"),
+    Attr("numDigits", "max_digits", integer(1), None, "13314"),
+    Attr("actionOnEmptyResult", "ask_when_empty", boolean, False, "13330"),
+    Attr("input", None, choice("dtmf", "speech", "dtmf speech", "speech dtmf"), why="digits are gathered; no recogniser is installed"),
+    Attr("speechTimeout", None, why="no recogniser is installed"),
+    Attr("maxSpeechTime", None, why="no recogniser is installed"),
+    Attr("hints", None, why="no recogniser is installed"),
+    Attr("language", None, why="no recogniser is installed"),
+    Attr("speechModel", None, why="no recogniser is installed"),
+    Attr("enhanced", None, why="no recogniser is installed"),
+    Attr("profanityFilter", None, why="no recogniser is installed"),
+    Attr("partialResultCallback", None, why="no recogniser is installed"),
+    Attr("partialResultCallbackMethod", None, why="no recogniser is installed"),
+    Attr("bargeIn", None, why="a key always stops the prompt"),
+    Attr("debug", None, why="shown in the cloud's console only"),
+)
+
+
+def gather(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb:
+    """`<Gather>` with its prompts."""
+    prompts = [step for child in node.children for step in compiler.nested(node, child)]
+    return Gather(
+        prompts=tuple(step for step in prompts if isinstance(step, Verb)),
+        on_done=link(compiler, values["action"], values["method"]),
+        max_digits=values["max_digits"],
+        finish_on=values["finish_on"],
+        first_timeout=values["timeout"],
+        next_timeout=values["timeout"],
+        ask_when_empty=values["ask_when_empty"],
+        at=node.at,
+    )
+
+
+RECORD = (
+    Attr("action", "action", url, "", "13610"),
+    Attr("method", "method", method, "POST", "13611"),
+    Attr("timeout", "silence", decimal(0), 5.0, "13612"),
+    Attr("finishOnKey", "finish_on", matching(r"[0-9*#]*", "may hold 0-9 * #"), "1234567890*#", "13613"),
+    Attr("maxLength", "max_seconds", integer(1, 86400), 3600, "13614"),
+    Attr("playBeep", "beep", boolean, True, "13615"),
+    Attr("trim", "trim", TRIM, True, "13616"),
+    Attr("recordingStatusCallback", "recording_url", url, None, "13256"),
+    Attr("recordingStatusCallbackMethod", "recording_method", method, "POST", "13256"),
+    Attr("recordingStatusCallbackEvent", "recording_events", RECORDING_EVENTS, None, "13621"),
+    Attr("transcribe", None, why="no recogniser is installed"),
+    Attr("transcribeCallback", None, why="no recogniser is installed"),
+    Attr("recordingConfigurationId", None, why="names a storage set-up that exists in the cloud only"),
+)
+
+
+def record(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb:
+    """`<Record>`."""
+    return Record(
+        on_done=link(compiler, values["action"], values["method"]),
+        silence_seconds=values["silence"],
+        finish_on=values["finish_on"],
+        max_seconds=float(values["max_seconds"]),
+        beep=values["beep"],
+        trim=values["trim"],
+        notices=recording_wish(compiler, values),
+        at=node.at,
+    )
+
+
+def redirect(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb:
+    """`<Redirect>`; without a URL it is the current document again."""
+    return Redirect(link=Link(compiler.absolute(node.text), values["method"]), at=node.at)
+
+
+def hangup(_compiler: Compiler, node: Node, _values: dict[str, Any]) -> Verb:
+    """`<Hangup>`."""
+    return Hangup(at=node.at)
+
+
+def reject(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb:
+    """`<Reject>`."""
+    return Reject(reason=values["reason"], at=node.at)
+
+
+SSML = ("break", "emphasis", "lang", "p", "phoneme", "prosody", "s", "say-as", "sub", "w")
+PAUSE = Element("Pause", pause, (Attr("length", "seconds", integer(0, 86400), 1, "13910"),), EVERYWHERE)
+SAY_ELEMENT = Element("Say", say, SAY, EVERYWHERE, children=("*",))
+PLAY_ELEMENT = Element("Play", play, PLAY, EVERYWHERE)
+NOT_YET = "it is not built yet"
+
+TABLE = DocumentTable(
+    roots=("Response",),
+    elements={
+        element.name: element
+        for element in (
+            Element("Dial", dial, DIAL, children=("Conference",)),
+            SAY_ELEMENT,
+            PLAY_ELEMENT,
+            PAUSE,
+            Element("Gather", gather, GATHER, children=("Say", "Play", "Pause")),
+            Element("Record", record, RECORD),
+            Element("Redirect", redirect, (Attr("method", "method", method, "POST", "13710"),), EVERYWHERE),
+            Element("Hangup", hangup, children=("Parameter",)),
+            Element("Reject", reject, (Attr("reason", "reason", mapping({"rejected": "declined", "busy": "busy"}), "declined", "13810"),)),
+            *(Element(name, None, why=NOT_YET, children=("*",)) for name in ("Enqueue", "Leave", "Connect", "Start", "Stop", "Echo")),
+        )
+    },
+    nested={"Gather/Say": SAY_ELEMENT, "Gather/Play": PLAY_ELEMENT, "Gather/Pause": PAUSE},
+    malformed="12100",
+    wrong_root="12102",
+    unknown="12200",
+    wrong_stage="13238",
+    bad_value="12200",
+)

@@ -1,0 +1,186 @@
+"""The face of this dialect: its tables behind the interface that the interpreter, the webhooks and REST use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hubbub.calls.call import ProgressWish
+from hubbub.conference.policy import RecordingWish, RoomSettings
+from hubbub.dialects.readers import read_xml
+from hubbub.dialects.tables import Compiler, render
+from hubbub.dialects.twiml import callbacks, requests, words
+from hubbub.dialects.twiml.document import TABLE
+from hubbub.dialects.twiml.errors import REFUSALS
+from hubbub.dialects.twiml.outcomes import OUTCOMES
+from hubbub.errors import DocumentError
+from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, RecordingRecord, RoomEvent, RoomRecord
+from hubbub.ids import Id, new_id
+from hubbub.settings import Account
+from hubbub.verbs.dialect import DocumentFailure, DocumentRequest, OutcomeRule
+from hubbub.verbs.model import Hangup, JoinRoom, PlayAudio, Program, Speak, Stage, Verb
+from hubbub.webhooks.delivery import Notice, lane_of
+from hubbub.webhooks.requester import HttpReply, HttpRequest
+
+APOLOGY = "An application error has occurred. Goodbye."
+
+
+class TwimlDialect:
+    """TwiML."""
+
+    name = "twiml"
+    outcomes: Mapping[type[Verb], OutcomeRule] = OUTCOMES
+
+    def __init__(self, public_url: str = "") -> None:
+        self.public_url = public_url
+
+    # -- documents ---------------------------------------------------------------------------------------------
+
+    def compile(self, body: bytes, content_type: str, base: str, stage: Stage) -> Program:
+        """A program from TwiML, from audio, or from text that is to be spoken (1.3, 1.5)."""
+        if content_type.startswith("audio/"):
+            loops = 0 if stage is Stage.BESIDE else 1
+            return Program({"main": (PlayAudio(link=Link(base, "GET"), loops=loops, body=body, content_type=content_type),)}, base)
+        try:
+            root = read_xml(body, TABLE)
+        except DocumentError:
+            if content_type != "text/plain" or not body.strip():
+                raise
+            return Program({"main": (Speak(text=body.decode("utf-8", "replace").strip()),)}, base)
+        compiler = Compiler(TABLE, base, stage)
+        for name in root.attributes:
+            if name == "version":
+                raise DocumentError("12101", "<Response version> is not supported", line=root.at.line, column=root.at.column)
+            compiler.object(TABLE.unknown, f"attribute {name!r} of <Response> is not known", root.at)
+        steps = compiler.steps(root.children)
+        return Program({"main": steps}, base, tuple(compiler.remarks))
+
+    def failure_program(self, failure: DocumentFailure) -> Program:
+        """Apologise and hang up."""
+        return Program({"main": (Speak(text=APOLOGY), Hangup())})
+
+    # -- requests ----------------------------------------------------------------------------------------------
+
+    def document_request(self, account: Account, request: DocumentRequest) -> HttpRequest:
+        """A signed request with the standard parameters."""
+        fields: dict[str, str] = {}
+        if request.call is not None:
+            fields |= self.call_fields(account, request.call)
+        if request.room is not None:
+            fields |= {"ConferenceSid": words.CONFERENCE.write(request.room.id), "FriendlyName": request.room.name}
+        for name, value in request.fields.items():
+            fields |= self._extra(account, name, value)
+        cookies = request.call.id if request.call else None
+        return requests.http_request(account, request.link, list(fields.items()), cookies=cookies, token=new_token())
+
+    def call_fields(self, account: Account, call: CallRecord) -> dict[str, str]:
+        """The standard parameters of a voice webhook."""
+        fields = render(callbacks.CALL, callbacks.Told(call, account, self.public_url))
+        headers = {f"SipHeader_{name}": value for name, value in call.sip_headers.items()}
+        return {**fields, **headers}
+
+    def _extra(self, account: Account, name: str, value: Any) -> dict[str, str]:
+        if isinstance(value, RecordingRecord):
+            return {
+                "RecordingUrl": callbacks.recording_url(value.id, account, self.public_url),
+                "RecordingSid": words.RECORDING.write(value.id),
+                "RecordingDuration": str(round(value.seconds)),
+            }
+        renamed = {"failed_code": "ErrorCode", "failed_url": "ErrorUrl"}.get(name, name)
+        return {renamed: str(value)}
+
+    def reply_failure(self, reply: HttpReply) -> tuple[str, str] | None:
+        """Code and text where an answer is no document."""
+        return requests.reply_failure(reply)
+
+    def request_failure_code(self, kind: str) -> str:
+        """The number of a request that got no reply."""
+        return requests.FAILURE_CODES.get(kind, "11200")
+
+    def refusal_code(self, reason: str) -> str:
+        """The number of a neutral refusal."""
+        return REFUSALS.get(reason, "16099")
+
+    def room_reply_request(self, account: Account, event: RoomEvent, settings: RoomSettings) -> HttpRequest:
+        """Rooms of this dialect execute no replies; the notice goes out all the same."""
+        notice = self.room_notices(account, event, settings)[0]
+        return self.prepare(account, notice)
+
+    # -- ids ---------------------------------------------------------------------------------------------------
+
+    def call_id(self, text: str) -> Id | None:
+        """The call that `CA…` names."""
+        return words.CALL.read(text)
+
+    def room_key(self, verb: JoinRoom) -> tuple[str, Id | None]:
+        """A room is named by its name or, while it lives, by its `CF…` SID."""
+        return verb.room, words.CONFERENCE.read(verb.room)
+
+    # -- notices -----------------------------------------------------------------------------------------------
+
+    def room_notices(self, account: Account, event: RoomEvent, settings: RoomSettings) -> Sequence[Notice]:
+        """Conference events (4.1)."""
+        subscription = settings.subscription
+        if subscription is None or event.kind not in subscription.events or event.kind not in words.ROOM_EVENTS:
+            return []
+        fields = render(callbacks.ROOM, callbacks.Told(event, account, self.public_url))
+        return [self._notice(account, subscription.link, fields, fields["StatusCallbackEvent"], room=event.room)]
+
+    def call_notices(self, account: Account, event: CallEvent, wish: ProgressWish) -> Sequence[Notice]:
+        """Call progress (4.3)."""
+        fields = self.call_fields(account, event.call)
+        fields |= render(callbacks.PROGRESS, callbacks.Told(event, account, self.public_url))
+        fields["CallStatus"] = callbacks.progress_status(event)
+        return [self._notice(account, wish.link, fields, event.kind, call=event.call)]
+
+    def recording_notices(self, account: Account, event: RecordingEvent, wish: RecordingWish) -> Sequence[Notice]:
+        """Recording status (4.4)."""
+        if wish.link is None or event.kind not in wish.events:
+            return []
+        fields = render(callbacks.RECORDING, callbacks.Told(event, account, self.public_url))
+        return [self._notice(account, wish.link, fields, f"recording-{event.kind}", recording=event.recording)]
+
+    def _notice(
+        self,
+        account: Account,
+        link: Link,
+        fields: Mapping[str, str],
+        event: str,
+        *,
+        room: RoomRecord | None = None,
+        call: CallRecord | None = None,
+        recording: RecordingRecord | None = None,
+    ) -> Notice:
+        room_id = room.id if room else recording.room if recording else None
+        call_id = call.id if call else recording.call if recording else None
+        return Notice(
+            id=new_id(),
+            lane=lane_of(str(room_id or call_id), link.url),
+            account=account.name,
+            face=self.name,
+            method=link.method,
+            url=link.url,
+            fields=tuple(fields.items()),
+            kind="form",
+            call=call_id,
+            room=room_id,
+            event=event,
+            options={"username": link.username, "password": link.password},
+        )
+
+    def prepare(self, account: Account, notice: Notice) -> HttpRequest:
+        """The signed HTTP request of a notice."""
+        link = Link(notice.url, notice.method, notice.options.get("username", ""), notice.options.get("password", ""))
+        fields = dict(notice.fields)
+        return requests.http_request(account, link, list(fields.items()), cookies=notice.call, token=notice.id)
+
+    def notice_failure(self, notice: Notice, status: int | None, kind: str) -> tuple[str, str]:
+        """Number and level of a notice that was not accepted (1.3, 4.2)."""
+        if status is None:
+            return self.request_failure_code(kind), "error"
+        return ("16011", "error") if notice.room is not None else ("15003", "warning")
+
+
+def new_token() -> str:
+    """Marks all attempts of one request."""
+    return new_id()

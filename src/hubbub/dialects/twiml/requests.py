@@ -1,0 +1,96 @@
+"""REQUESTS: how a webhook leaves: encoded, signed, with which limits (1.3, 1.4, 6.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from hubbub.dialects.twiml import words
+from hubbub.events import Link
+from hubbub.settings import Account
+from hubbub.webhooks.requester import HttpReply, HttpRequest, Limits
+from hubbub.webhooks.signatures import hmac_sha1_form
+
+USER_AGENT = "TwilioProxy/1.1"
+DEFAULT_LIMITS = Limits(connect=5.0, total=15.0, retries=1, retry_on=frozenset({"connect"}))
+RETRY_WORDS = {"4xx": {"4xx"}, "5xx": {"5xx"}, "ct": {"connect"}, "rt": {"timeout"}, "all": {"connect", "timeout", "4xx", "5xx"}}
+MILLISECONDS = {"ct": (100, 10_000), "rt": (100, 15_000), "tt": (100, 15_000)}
+
+FAILURE_CODES = {
+    "connect_timeout": "11201",
+    "refused": "11202",
+    "network": "11205",
+    "timeout": "11200",
+    "status": "11200",
+    "dns": "11210",
+    "bad_url": "11100",
+    "blocked": "11100",
+    "tls": "11220",
+    "protocol": "11206",
+    "too_large": "11750",
+    "redirects": "11215",
+}
+DOCUMENT_TYPES = frozenset({"text/xml", "application/xml", "text/html", "text/plain"})
+
+
+def http_request(
+    account: Account, link: Link, fields: Sequence[tuple[str, str]], *, cookies: str | None = None, token: str = ""
+) -> HttpRequest:
+    """A signed request. `token` marks all attempts of one webhook."""
+    split = urlsplit(link.url)
+    url = split._replace(fragment="").geturl()
+    limits = connection_overrides(split.fragment)
+    headers = {"User-Agent": USER_AGENT, "Accept": "*/*"}
+    if token:
+        headers["I-Twilio-Idempotency-Token"] = token
+    body = None
+    signed: Sequence[tuple[str, str]] = ()
+    if link.method == "GET":
+        query = urlencode(fields, quote_via=quote)
+        if query:
+            url += ("&" if urlsplit(url).query else "?") + query
+    else:
+        headers["Content-Type"] = "application/x-www-form-urlencoded; charset=utf-8"
+        body = urlencode(fields).encode("ascii")
+        signed = fields
+    headers["X-Twilio-Signature"] = hmac_sha1_form(words.auth_token(account), url, signed)
+    return HttpRequest(
+        method=link.method,
+        url=url,
+        headers=headers,
+        body=body,
+        limits=limits,
+        username=link.username,
+        password=link.password,
+        cookies=cookies,
+    )
+
+
+def connection_overrides(fragment: str) -> Limits:
+    """Limits that a URL's fragment asks for; a bad value leaves the default."""
+    limits = DEFAULT_LIMITS
+    values: Mapping[str, str] = dict(parse_qsl(fragment))
+    for key, field in (("ct", "connect"), ("rt", "first_byte"), ("tt", "total")):
+        low, high = MILLISECONDS[key]
+        value = values.get(key, "")
+        if value.isdigit() and low <= int(value) <= high:
+            changed: dict[str, Any] = {field: int(value) / 1000}
+            limits = replace(limits, **changed)
+    if values.get("rc", "").isdigit() and int(values["rc"]) <= 5:
+        limits = replace(limits, retries=int(values["rc"]))
+    named = [word for word in values.get("rp", "").split(",") if word]
+    if named and all(word in RETRY_WORDS for word in named):
+        limits = replace(limits, retry_on=frozenset().union(*(RETRY_WORDS[word] for word in named)))
+    return limits
+
+
+def reply_failure(reply: HttpReply) -> tuple[str, str] | None:
+    """Code and text where an answer is no document (1.3)."""
+    if reply.status >= 400:
+        return "11200", f"the application answered {reply.status}"
+    kind = reply.content_type
+    if kind in DOCUMENT_TYPES or kind.startswith("audio/"):
+        return None
+    return "12300", f"the application answered with content type {kind or 'none'!r}"

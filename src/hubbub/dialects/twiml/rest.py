@@ -1,0 +1,173 @@
+"""The REST face: authentication, ids, paging and errors of 2010-04-01 (5.1 to 5.3)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from hubbub.dialects.builders import EVENT_GROUPS, join_room
+from hubbub.dialects.tables import Compiler, ErrorRow, Operation, Page, Window, render
+from hubbub.dialects.twiml import words
+from hubbub.dialects.twiml.document import ROOM, TABLE, valid_label
+from hubbub.dialects.twiml.errors import ERRORS
+from hubbub.dialects.twiml.face import TwimlDialect
+from hubbub.dialects.twiml.resources import OPERATIONS, RESOURCES, MemberView, Shown
+from hubbub.errors import DocumentError, Refused
+from hubbub.events import Party
+from hubbub.ids import Id
+from hubbub.settings import Account
+from hubbub.verbs.model import JoinRoom, Position, Program, Stage
+
+LARGEST_PAGE = 1000
+LARGEST_DOCUMENT = 4000
+SUFFIX = ".json"
+
+
+class TwimlRest:
+    """REST of this dialect."""
+
+    base = f"/{words.API_VERSION}/Accounts/{{account}}"
+    suffix = SUFFIX
+    operations: tuple[Operation, ...] = OPERATIONS
+
+    def __init__(self, dialect: TwimlDialect, accounts: Sequence[Account]) -> None:
+        self.dialect = dialect
+        self._by_sid = {words.account_sid(account): account for account in accounts if words.account_sid(account)}
+
+    # -- who asks ----------------------------------------------------------------------------------------------
+
+    def authenticate(self, authorization: str, account: str) -> Account:
+        """The account that a request may act on. Raises Refused (unauthenticated, forbidden)."""
+        user, password = _basic(authorization)
+        owner = self._by_sid.get(user)
+        expected = words.auth_token(owner) if owner is not None else "-"
+        same = hmac.compare_digest(password.encode(), expected.encode())
+        if owner is None or not same:
+            raise Refused("unauthenticated")
+        if account != user:
+            raise Refused("forbidden")
+        return owner
+
+    challenge = 'Basic realm="hubbub API"'
+
+    # -- ids and things ----------------------------------------------------------------------------------------
+
+    def identity(self, kind: str, spelled: str) -> Id | None:
+        """The identity that a path names; None where it is no such id (a name or label, perhaps)."""
+        codecs = {"call": words.CALL, "room": words.CONFERENCE, "member": words.CALL, "recording": words.RECORDING}
+        return codecs[kind].read(spelled)
+
+    def party(self, spelled: str, host: str) -> Party:
+        """`To` and `From`: a number, `client:NAME`, or a SIP URI. Raises Refused (invalid-target)."""
+        address, _, _query = spelled.strip().partition("?")
+        if address.startswith("client:") and address[7:]:
+            return Party("phone", address[7:], f"sip:{quote(address[7:])}@{host}")
+        if address.startswith(("sip:", "sips:")) and "@" in address:
+            return Party("sip", address.partition(":")[2].partition("@")[0], address)
+        digits = address.replace(" ", "").replace("-", "").replace("(", "").replace(")", "")
+        if digits.startswith("+") and digits[1:].isdigit() and 2 <= len(digits) <= 16:
+            return Party("number", digits, f"sip:{digits}@{host}")
+        raise Refused("invalid-target", f"{spelled!r} is no E.164 number, client: or sip: address")
+
+    def join(self, values: Mapping[str, Any], room: str) -> JoinRoom:
+        """How a participant created by REST joins. Raises Refused (bad-room-parameter, invalid-label)."""
+        label = values.get("label", "")
+        if not valid_label(label):
+            raise Refused("invalid-label")
+        if not 1 <= len(room) <= 128:
+            raise Refused("bad-room-parameter", "the name of a conference has 1 to 128 characters")
+        coach = values.get("coach")
+        if values.get("coaching") and not coach:
+            raise Refused("bad-room-parameter", "Coaching=true requires CallSidToCoach")
+        wanted = {**REST_DEFAULTS, **values, "room": room, "coach": (coach,) if coach else ()}
+        if wanted.get("status_url") and not wanted.get("status_events"):
+            wanted["status_events"] = START_AND_END
+        return join_room(Compiler(TABLE, "", Stage.CALL), ROOM, wanted, Position())
+
+    def program(self, document: str) -> Program:
+        """A document given as text. Raises Refused (bad-document)."""
+        if len(document) > LARGEST_DOCUMENT:
+            raise Refused("bad-document", f"Twiml has at most {LARGEST_DOCUMENT} characters")
+        try:
+            return self.dialect.compile(document.encode(), "text/xml", "", Stage.CALL)
+        except DocumentError as error:
+            raise Refused("bad-document", str(error)) from error
+
+    # -- answers -----------------------------------------------------------------------------------------------
+
+    def show(self, resource: str, thing: Any, account: Account, *, created: bool = False) -> dict[str, Any]:
+        """One thing as JSON."""
+        if resource == "member" and isinstance(thing, tuple):
+            thing = MemberView(*thing)
+        shown = Shown(thing, account, self.dialect.public_url, created)
+        return render(RESOURCES[resource].fields, shown, keep_none=True)
+
+    def show_page(self, resource: str, page: Page, account: Account, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+        """A page of a list with its links (5.3)."""
+        items = [self.show(resource, thing, account) for thing in page.items]
+        filters = {name: value for name, value in query.items() if name not in ("Page", "PageToken", "PageSize")}
+        first = page.number * page.size
+        sid = items[-1].get("sid", items[-1].get("call_sid")) if items else ""
+        begin = items[0].get("sid", items[0].get("call_sid")) if items else ""
+
+        def uri(number: int, token: str = "") -> str:
+            more = {"PageToken": token} if token else {}
+            return f"{path}?{urlencode({**filters, 'PageSize': page.size, 'Page': number, **more})}"
+
+        return {
+            RESOURCES[resource].list_key: items,
+            "first_page_uri": uri(0),
+            "next_page_uri": uri(page.number + 1, f"PA{sid}") if page.more else None,
+            "previous_page_uri": uri(page.number - 1, f"PB{begin}") if page.number else None,
+            "page": page.number,
+            "page_size": page.size,
+            "start": first if items else 0,
+            "end": first + len(items) - 1 if items else 0,
+            "uri": uri(page.number),
+        }
+
+    def window(self, query: Mapping[str, str]) -> Window:
+        """The page that a query asks for. Raises Refused (page-size, page-token)."""
+        try:
+            number, size = int(query.get("Page") or 0), int(query.get("PageSize") or 50)
+        except ValueError:
+            raise Refused("page-size") from None
+        if not 1 <= size <= LARGEST_PAGE or number < 0:
+            raise Refused("page-size")
+        token = query.get("PageToken", "")
+        if token and not token.startswith(("PA", "PB")):
+            raise Refused("page-token")
+        return Window(number, size)
+
+    def error(self, refusal: Refused, path: str) -> tuple[int, dict[str, Any]]:
+        """Status and body of a refusal (5.2)."""
+        row = ERRORS.get(refusal.reason, ErrorRow(400, "20001", "{detail}"))
+        message = row.message.format(detail=refusal, path=path)
+        body: dict[str, Any] = {
+            "code": int(row.code),
+            "message": message,
+            "more_info": f"https://www.twilio.com/docs/errors/{row.code}",
+            "status": row.status,
+        }
+        if row.status == 401:
+            body["detail"] = "Your AccountSid or AuthToken was incorrect."
+        return row.status, body
+
+
+REST_DEFAULTS: Mapping[str, Any] = {"beep": "both"}
+START_AND_END = EVENT_GROUPS["start"] | EVENT_GROUPS["end"]
+
+
+def _basic(authorization: str) -> tuple[str, str]:
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return user, password

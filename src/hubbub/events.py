@@ -1,0 +1,300 @@
+"""Everything that can happen, and the facts about the things it happens to.
+
+Records are the neutral facts about a call, a room, a member and a recording: what the store keeps, what REST and
+webhooks render. Events are records plus what changed. Both are frozen; words are hubbub's own, dialects translate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from hubbub.ids import Id
+
+
+@dataclass(frozen=True)
+class Party:
+    """Who a call is from or to."""
+
+    kind: Literal["number", "phone", "sip"]
+    """`number`: E.164; `phone`: a registered SIP user; `sip`: any other SIP address."""
+    value: str
+    """`+15550001000`, the user name, or the user part."""
+    uri: str
+    """The SIP URI as it was on the wire."""
+    display: str = ""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A URL to be requested, and how."""
+
+    url: str
+    method: str = "POST"
+    username: str = ""
+    password: str = ""
+    timeout: float | None = None
+    """Seconds for the whole request; None is the dialect's own."""
+    fallback: Link | None = None
+
+
+class CallStatus(StrEnum):
+    """The life of a call."""
+
+    QUEUED = "queued"
+    INITIATED = "initiated"
+    RINGING = "ringing"
+    IN_PROGRESS = "in-progress"
+    COMPLETED = "completed"
+    BUSY = "busy"
+    NO_ANSWER = "no-answer"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+    @property
+    def final(self) -> bool:
+        """Whether the call is over."""
+        return self in _FINAL
+
+
+_FINAL = frozenset({CallStatus.COMPLETED, CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED, CallStatus.CANCELED})
+
+
+@dataclass(frozen=True)
+class CallRecord:
+    """The facts about one call leg."""
+
+    id: Id
+    account: str
+    dialect: str
+    direction: Literal["inbound", "outbound-api", "outbound-dial"]
+    caller: Party
+    callee: Party
+    status: CallStatus
+    created: float
+    updated: float
+    answered: float | None = None
+    ended: float | None = None
+    parent: Id | None = None
+    sip_call_id: str = ""
+    sip_source: str = ""
+    sip_headers: Mapping[str, str] = field(default_factory=dict)
+    sip_code: int | None = None
+    cause: str = ""
+    """Why it ended: hangup, busy, timeout, cancel, rejected, invalid-document, request-failed, error."""
+    error: str = ""
+    tag: str = ""
+    queue_seconds: float = 0.0
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+class RoomStatus(StrEnum):
+    """The life of a room."""
+
+    INIT = "init"
+    IN_PROGRESS = "in-progress"
+    COMPLETED = "completed"
+
+
+class EndReason(StrEnum):
+    """Why a room ended."""
+
+    LAST_LEFT = "last-left"
+    LAST_REMOVED = "last-removed"
+    MODERATOR_LEFT = "moderator-left"
+    MODERATOR_REMOVED = "moderator-removed"
+    REQUESTED = "requested"
+    TOO_OLD = "too-old"
+    SERVER_RESTARTED = "server-restarted"
+
+
+class LeaveReason(StrEnum):
+    """Why a member left."""
+
+    HUNG_UP = "hung-up"
+    """The far end hung up."""
+    WALKED_OUT = "walked-out"
+    """The leg left by its own document: star, time limit."""
+    REDIRECTED = "redirected"
+    """Its call was given another document, or was ended, by request."""
+    REMOVED = "removed"
+    """It was removed by request."""
+    MODERATOR_ENDED = "moderator-ended"
+    REQUEST_ENDED = "request-ended"
+    ADD_FAILED = "add-failed"
+    """It was invited and never came."""
+    SERVER_RESTARTED = "server-restarted"
+
+
+class Presence(StrEnum):
+    """How far a member has come."""
+
+    INVITED = "invited"
+    EARLY = "early"
+    WAITING = "waiting"
+    MIXED = "mixed"
+    LEFT = "left"
+
+
+@dataclass(frozen=True)
+class RoomRecord:
+    """The facts about one room."""
+
+    id: Id
+    account: str
+    dialect: str
+    """The dialect of its creator: its notices speak it."""
+    name: str
+    status: RoomStatus
+    created: float
+    updated: float
+    started: float | None = None
+    ended: float | None = None
+    end_reason: EndReason | None = None
+    ended_by: Id | None = None
+    """The call whose leaving ended it."""
+    ended_by_label: str = ""
+    region: str = ""
+    tag: str = ""
+    size: int = 0
+    """Members present."""
+
+
+@dataclass(frozen=True)
+class MemberRecord:
+    """The facts about one call's stay in a room."""
+
+    id: Id
+    call: Id
+    room: Id
+    account: str
+    presence: Presence
+    joined: float
+    updated: float
+    label: str = ""
+    tag: str = ""
+    muted: bool = False
+    held: bool = False
+    coaching: tuple[Id, ...] = ()
+    """The calls that hear this member, when it coaches."""
+    is_coach: bool = False
+    start_on_enter: bool = True
+    end_on_exit: bool = False
+    beep_on_enter: bool = True
+    beep_on_exit: bool = True
+    left: float | None = None
+    leave_reason: LeaveReason | None = None
+    call_status: CallStatus | None = None
+    """The status of its call when it left."""
+    queue_seconds: float | None = None
+
+
+class RecordingStatus(StrEnum):
+    """The life of a recording."""
+
+    IN_PROGRESS = "in-progress"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    ABSENT = "absent"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class RecordingRecord:
+    """The facts about one recording."""
+
+    id: Id
+    account: str
+    source: Literal["room", "verb", "call"]
+    status: RecordingStatus
+    created: float
+    updated: float
+    call: Id | None = None
+    room: Id | None = None
+    room_name: str = ""
+    channels: int = 1
+    seconds: float = 0.0
+    started: float = 0.0
+    ended: float | None = None
+    file: str = ""
+    """Path below the recordings folder."""
+    size: int = 0
+    absent_reason: Literal["", "short", "silent"] = ""
+
+
+class RoomEventKind(StrEnum):
+    """What can happen in a room."""
+
+    CREATED = "created"
+    STARTED = "started"
+    ENDED = "ended"
+    JOINED = "joined"
+    LEFT = "left"
+    MUTED = "muted"
+    UNMUTED = "unmuted"
+    HELD = "held"
+    UNHELD = "unheld"
+    MODIFIED = "modified"
+    SPEECH_STARTED = "speech-started"
+    SPEECH_STOPPED = "speech-stopped"
+    ANNOUNCEMENT_ENDED = "announcement-ended"
+    ANNOUNCEMENT_FAILED = "announcement-failed"
+
+
+@dataclass(frozen=True)
+class RoomEvent:
+    """Something happened in a room."""
+
+    kind: RoomEventKind
+    room: RoomRecord
+    at: float
+    member: MemberRecord | None = None
+    number: int | None = None
+    """Position in the room's sequence of events that somebody asked for; None when nobody did."""
+    url: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class CallEvent:
+    """A call made progress: initiated, ringing, answered, completed."""
+
+    kind: Literal["initiated", "ringing", "answered", "completed"]
+    call: CallRecord
+    at: float
+    number: int | None = None
+
+
+RecordingKind = Literal["in-progress", "completed", "absent", "paused", "resumed", "stopped", "failed"]
+
+
+@dataclass(frozen=True)
+class RecordingEvent:
+    """A recording changed."""
+
+    kind: RecordingKind
+    recording: RecordingRecord
+    at: float
+
+
+Event = RoomEvent | CallEvent | RecordingEvent
+Level = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something went wrong that the account's owner should read (law 6)."""
+
+    account: str
+    code: str
+    level: Level
+    message: str
+    call: Id | None = None
+    room: Id | None = None
+    url: str = ""
+    method: str = ""
+    line: int | None = None

@@ -1,0 +1,303 @@
+"""The composition root: builds every part, knows in which order they start and stop; the only file that knows all others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+import uvicorn
+
+from hubbub.api.app import build_app
+from hubbub.api.rest import Rest
+from hubbub.calls.call import CallServices
+from hubbub.calls.calls import Calls
+from hubbub.clock import SystemClock
+from hubbub.conference.journal import Journal
+from hubbub.conference.policy import Joining
+from hubbub.conference.room import Rooms, RoomServices
+from hubbub.dialects.registry import DEFAULT, DEFAULT_SETTINGS, Renderings, all_dialects, check_accounts
+from hubbub.dialects.twiml.rest import TwimlRest
+from hubbub.errors import ConfigurationError, RequestFailed
+from hubbub.events import CallRecord, Event, Problem
+from hubbub.ids import Id
+from hubbub.media.client import Media, recover_captures
+from hubbub.recovery import recover
+from hubbub.settings import Account, Number, Settings, split_address
+from hubbub.sip.endpoint import SipCall
+from hubbub.sip.sippy_endpoint import SippyEndpoint
+from hubbub.speech.voices import Speech
+from hubbub.storage.store import Store
+from hubbub.verbs.beside import RoomStage
+from hubbub.verbs.documents import Documents
+from hubbub.verbs.hub import Hub
+from hubbub.verbs.services import VerbServices
+from hubbub.webhooks.delivery import Delivery, Notice
+from hubbub.webhooks.requester import HttpReply, Requester
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where a running server can be reached."""
+
+    http: str
+    sip: str
+    public_url: str
+
+
+class Server:
+    """One hubbub."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = SystemClock()
+        self.accounts: Mapping[str, Account] = {account.name: account for account in settings.accounts}
+        self.state = "starting"
+        self._http_socket: socket.socket | None = None
+        self._web: uvicorn.Server | None = None
+        self._web_task: asyncio.Task[None] | None = None
+
+    # -- life --------------------------------------------------------------------------------------------------
+
+    async def start(self) -> Addresses:
+        """Start everything; returns when calls and requests are welcome."""
+        settings = self.settings
+        self._http_socket = _listen(settings.http.listen)
+        http = "{}:{}".format(*self._http_socket.getsockname()[:2])
+        scheme = "https" if settings.http.tls_certificate else "http"
+        public_url = settings.http.public_url.rstrip("/") or f"{scheme}://{http}"
+        self.dialects = all_dialects(public_url, self._find_call)
+        check_accounts(settings, self.dialects)
+        sip_host = split_address(settings.sip.listen)[0]
+        settings.storage.recordings.mkdir(parents=True, exist_ok=True)
+        recover_captures(settings.storage.recordings)
+
+        self.store = Store(settings.storage.database)
+        await self.store.open()
+        self.media = Media(settings.media, host=sip_host, advertise=settings.sip.advertise)
+        self.endpoint = SippyEndpoint.from_settings(settings.sip, settings.phones)
+        self.requester = Requester(settings.webhooks.allow_networks)
+        await asyncio.gather(self.media.start(), self.requester.start(), self.endpoint.start())
+        self._compose()
+        closed = await recover(self.store, self.journal, self.renderings, self.accounts, self.clock)
+        if closed:
+            log.warning("recovered_after_crash", rooms_and_calls=closed)
+        await self.delivery.start()
+        self._serve_http(public_url)
+        self.endpoint.on_invite = self._invited
+        gc.collect()
+        gc.freeze()  # what lives as long as the server need not be looked at again
+        self.state = "ok"
+        sip = "{}:{}".format(*self.endpoint.address)
+        log.info("ready", http=http, sip=sip)
+        return Addresses(http, sip, public_url)
+
+    def _compose(self) -> None:
+        """Build the parts that need others."""
+        clock = self.clock
+        self.renderings = Renderings(self.dialects, self.accounts)
+        self.journal = Journal(self.store, committed=self._committed)
+        self.speech = Speech()
+        self.delivery = Delivery(
+            self.store,
+            self.requester,
+            self.renderings.prepare,
+            clock,
+            redeliver=self.settings.webhooks.redeliver,
+            on_result=self._delivered,
+        )
+        services = VerbServices(
+            media=self.media,
+            speech=self.speech,
+            requester=self.requester,
+            journal=self.journal,
+            clock=clock,
+            documents=Documents(self.requester, self.journal, clock),
+            render=self.renderings,
+            dialects=self.dialects,
+            accounts=self.accounts,
+            recordings=self.settings.storage.recordings,
+        )
+        self.beside = RoomStage(services)
+        self.rooms = Rooms(RoomServices(self.media, self.journal, self.renderings, clock, self.settings.storage.recordings, self.beside))
+        self.calls = Calls(CallServices(self.media, self.journal, clock, self.renderings), self.endpoint, self.settings)
+        services.rooms, services.calls = self.rooms, self.calls
+        self.hub = Hub(services, self.calls, self.rooms, Joining(DEFAULT_SETTINGS))
+
+    def _serve_http(self, public_url: str) -> None:
+        settings = self.settings
+        faces = [TwimlRest(self.dialects["twiml"], settings.accounts)]  # type: ignore[arg-type]
+        rests = [
+            Rest(face, self.hub, self.store, settings.storage.recordings, lambda: self.journal.healthy, self._sip_address) for face in faces
+        ]
+        app = build_app(rests, self.health, self.numbers, settings.http.admin_token)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ssl_certfile=settings.http.tls_certificate,
+            ssl_keyfile=settings.http.tls_key,
+        )
+        self._web = uvicorn.Server(config)
+        self._web.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        assert self._http_socket is not None
+        self._web_task = asyncio.create_task(_serve_without_signals(self._web, [self._http_socket]))
+
+    async def drain(self, seconds: float) -> None:
+        """Refuse new calls, and wait until the present ones are over, but no longer than `seconds`."""
+        self.state = "draining"
+        self.endpoint.drain()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while len(self.calls) and loop.time() < deadline:
+            await asyncio.sleep(0.1)
+
+    async def stop(self) -> None:
+        """End what is live, tell what is to be told, stop everything."""
+        self.state = "stopping"
+        for call in self.calls:
+            call.hangup()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + 5.0
+        while (len(self.calls) or len(self.rooms)) and loop.time() < deadline:
+            await asyncio.sleep(0.02)
+        await self.endpoint.stop()
+        if self._web is not None and self._web_task is not None:
+            self._web.should_exit = True
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._web_task, 5.0)
+        await self.beside.stop()
+        await self.journal.settled()
+        await self.delivery.stop()
+        await self.requester.stop()
+        await self.media.stop()
+        await self.store.close()
+
+    # -- news --------------------------------------------------------------------------------------------------
+
+    def _invited(self, sip: SipCall) -> None:
+        """An INVITE has come: find who answers that number."""
+        number = self._number(sip.to_user)
+        if number is not None:
+            self.hub.incoming(sip, number, self.accounts[number.account])
+        elif not self.settings.numbers and self.settings.accounts:
+            account = self.settings.accounts[0]
+            direct = Number(number="*", account=account.name, dialect=DEFAULT, url="")
+            self.hub.incoming_to_room(sip, direct, account, sip.to_user)
+        else:
+            log.info("number_unknown", to=sip.to_user)
+            sip.reject(404, "Not Found")
+
+    def _number(self, user: str) -> Number | None:
+        """Exactly, then with `+` put before it, then the one that catches the rest."""
+        by_number = {number.number: number for number in self.settings.numbers}
+        return by_number.get(user) or by_number.get(f"+{user}") or by_number.get("*")
+
+    def _committed(self, events: Sequence[Event], notices: bool) -> None:
+        if notices:
+            self.delivery.wake()
+
+    def _delivered(self, notice: Notice, result: HttpReply | RequestFailed, final: bool) -> None:
+        """Keep for its account that a notice was not accepted."""
+        status = result.status
+        if isinstance(result, HttpReply) and result.status < 400:
+            log.info("notice_delivered", notice_event=notice.event, status=status, room=notice.room, call=notice.call)
+            return
+        if not final:
+            return
+        kind = result.kind if isinstance(result, RequestFailed) else "status"
+        code, level = self.dialects[notice.face].notice_failure(notice, status, kind)
+        text = f"{notice.event} was answered {status}" if status else f"{notice.event}: {result}"
+        problem = Problem(
+            notice.account, code, "error" if level == "error" else "warning", text, notice.call, notice.room, notice.url, notice.method
+        )
+        self.journal.report(problem, self.clock.now())
+
+    def _find_call(self, call: Id) -> CallRecord | None:
+        for live in self.calls:
+            if live.id == call:
+                return live.record
+        return None
+
+    def _sip_address(self) -> str:
+        host, port = self.endpoint.address
+        return f"{self.settings.sip.advertise or host}:{port}"
+
+    # -- numbers -----------------------------------------------------------------------------------------------
+
+    def health(self) -> str:
+        """`starting`, `ok`, `degraded`, `draining` or `stopping`."""
+        if self.state == "ok" and not self.journal.healthy:
+            return "degraded"
+        return self.state
+
+    def numbers(self) -> dict[str, float]:
+        """What `/metrics` shows."""
+        media = self.media.stats()
+        found: dict[str, float] = {"calls": len(self.calls), "rooms": len(self.rooms), "journal_lost_total": self.journal.lost}
+        for name, value in _flat("media", media):
+            found[name] = value
+        for name, value in self.endpoint.counters().items():
+            found[f"sip_{name}"] = value
+        return found
+
+
+def _flat(prefix: str, stats: Any) -> list[tuple[str, float]]:
+    """The numbers of a dataclass, and of the mappings in it."""
+    found: list[tuple[str, float]] = []
+    for name in getattr(stats, "__dataclass_fields__", {}):
+        value = getattr(stats, name)
+        if isinstance(value, Mapping):
+            found += [(f"{prefix}_{name}_{key}", float(item)) for key, item in value.items()]
+        elif isinstance(value, (int, float)):
+            found.append((f"{prefix}_{name}", float(value)))
+    return found
+
+
+def _listen(address: str) -> socket.socket:
+    host, port = split_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise ConfigurationError(f"http.listen = {address!r} cannot be used: {error.strerror}") from error
+    listening.listen(512)
+    listening.setblocking(False)
+    return listening
+
+
+async def _serve_without_signals(web: uvicorn.Server, sockets: list[socket.socket]) -> None:
+    """Signals are the server's business, not the web library's."""
+    with contextlib.suppress(AttributeError):
+        web.capture_signals = contextlib.nullcontext  # type: ignore[assignment,method-assign]
+    await web.serve(sockets=sockets)
+
+
+async def run(settings: Settings, *, drain_seconds: float = 0.0, announce: Any = print) -> None:
+    """Run until SIGTERM or SIGINT."""
+    server = Server(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        addresses = await server.start()
+    except OSError as error:
+        raise ConfigurationError(f"cannot start: {error}") from error
+    announce(f"ready http={addresses.http} sip={addresses.sip}")
+    await stop.wait()
+    if drain_seconds:
+        await server.drain(drain_seconds)
+    await server.stop()

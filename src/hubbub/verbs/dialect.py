@@ -1,0 +1,80 @@
+"""What the interpreter and the stages ask of a dialect; `dialects/` answers with tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from hubbub.conference.policy import RoomSettings
+from hubbub.events import CallRecord, Link, RoomEvent, RoomRecord
+from hubbub.ids import Id
+from hubbub.settings import Account
+from hubbub.verbs.model import JoinRoom, Outcome, Program, Stage, Verb
+from hubbub.webhooks.requester import HttpReply, HttpRequest
+
+
+@dataclass(frozen=True)
+class OutcomeRule:
+    """What a dialect does when a verb has ended (a row of OUTCOMES)."""
+
+    asks: Callable[[Outcome], bool] = lambda outcome: outcome.kind != "replaced"
+    """Whether the verb's `on_done` is requested for this outcome (when the verb has one)."""
+    fields: Callable[[Outcome], Mapping[str, Any]] = lambda outcome: {}
+    """What that request carries beside the standard parameters."""
+    variables: Callable[[Outcome], Mapping[str, Any]] = lambda outcome: {}
+    """Variables set for the steps that follow."""
+    asks_when_replaced: bool = False
+    """Whether `on_done` is requested, and its answer discarded, when another document takes over."""
+    asks_when_gone: bool = False
+    """Whether `on_done` is requested, and its answer discarded, after the far end hung up."""
+
+
+DocumentFailure = Literal["request", "document"]
+
+
+@dataclass(frozen=True)
+class DocumentRequest:
+    """A request for a document, in neutral words: REQUESTS turns it into HTTP."""
+
+    link: Link
+    event: str
+    """Why it is made: `initiate`, `answer`, `redirect`, `action`, `wait`, `hold`, `announce`."""
+    call: CallRecord | None = None
+    room: RoomRecord | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Dialect(Protocol):
+    """A vocabulary: tables behind one face."""
+
+    name: str
+    outcomes: Mapping[type[Verb], OutcomeRule]
+
+    def compile(self, body: bytes, content_type: str, base: str, stage: Stage) -> Program:
+        """A program from a document. DocumentError where it is wrong as a whole."""
+
+    def document_request(self, account: Account, request: DocumentRequest) -> HttpRequest:
+        """The HTTP request for a document: encoded, signed, with this dialect's limits."""
+
+    def reply_failure(self, reply: HttpReply) -> tuple[str, str] | None:
+        """Code and text when this reply is no document (a status, a type), else None."""
+
+    def request_failure_code(self, kind: str) -> str:
+        """The error code for a request that got no reply (`RequestFailed.kind`)."""
+
+    def refusal_code(self, reason: str) -> str:
+        """The error code for a neutral refusal (`Refused.reason`)."""
+
+    def call_id(self, text: str) -> Id | None:
+        """The call that this dialect spells `text`."""
+
+    def room_key(self, verb: JoinRoom) -> tuple[str, Id | None]:
+        """Name of the room, and its id where the document named it by id."""
+
+    def room_reply_request(self, account: Account, event: RoomEvent, settings: RoomSettings) -> HttpRequest:
+        """The notice whose answer the room executes."""
+
+    def failure_program(self, failure: DocumentFailure) -> Program:
+        """What a call does when a document it needs cannot be had."""

@@ -1,0 +1,234 @@
+"""What each verb does on a call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from hubbub.conference.room import Room, new_member
+from hubbub.conference.state import PRESENT
+from hubbub.errors import Refused
+from hubbub.events import CallRecord, LeaveReason, Presence
+from hubbub.ids import Id
+from hubbub.verbs import gather, record
+from hubbub.verbs.model import (
+    Answer,
+    Gather,
+    Hangup,
+    JoinRoom,
+    Outcome,
+    Pause,
+    PlayAudio,
+    PlayTone,
+    Record,
+    Redirect,
+    Reject,
+    SendDigits,
+    Speak,
+    Stage,
+    Tag,
+    Verb,
+)
+
+if TYPE_CHECKING:
+    from hubbub.verbs.services import VerbServices
+    from hubbub.verbs.session import Session
+
+
+class CallShell:
+    """The stage of a call."""
+
+    stage = Stage.CALL
+
+    def __init__(self, session: Session, services: VerbServices) -> None:
+        self.session = session
+        self.services = services
+        self.interrupted: Outcome | None = None
+        """How far the verb had come when the call ended or another document took over."""
+
+    @property
+    def call(self) -> CallRecord:
+        """The facts about the call."""
+        return self.session.call.record
+
+    async def perform(self, verb: Verb) -> Outcome:
+        """Do a verb to its end."""
+        self.interrupted = None
+        if type(verb) in ANSWERING:
+            self.session.call.answer()
+        if self.session.call.over:
+            await asyncio.Future()  # the session is about to cancel this task
+        return await HANDLERS[type(verb)](self, verb)
+
+
+async def _answer(shell: CallShell, verb: Answer) -> Outcome:
+    return Outcome()
+
+
+async def _hangup(shell: CallShell, verb: Hangup) -> Outcome:
+    call = shell.session.call
+    if not call.answered and call.record.direction == "inbound":
+        call.reject("busy" if verb.reason == "busy" else "declined")
+    else:
+        call.hangup()
+    return await _over(shell)
+
+
+async def _reject(shell: CallShell, verb: Reject) -> Outcome:
+    shell.session.call.reject(verb.reason)
+    return await _over(shell)
+
+
+async def _over(shell: CallShell) -> Outcome:
+    """The call is ending: nothing follows."""
+    await asyncio.sleep(5.0)
+    return Outcome()
+
+
+async def _sound(shell: CallShell, verb: Verb) -> Outcome:
+    outcome = await shell.services.sound(shell.session.leg).perform(verb)
+    if outcome.kind == "failed":
+        shell.session.report(shell.session.dialect.refusal_code("audio"), outcome.reason, level="error", line=verb.at.line)
+    return outcome
+
+
+async def _send_digits(shell: CallShell, verb: SendDigits) -> Outcome:
+    seconds = shell.session.leg.send_digits(verb.digits)
+    await asyncio.sleep(seconds)
+    return Outcome()
+
+
+async def _redirect(shell: CallShell, verb: Redirect) -> Outcome:
+    return Outcome()
+
+
+async def _tag(shell: CallShell, verb: Tag) -> Outcome:
+    shell.session.call.set_tag(verb.tag)
+    return Outcome()
+
+
+async def _join_room(shell: CallShell, verb: JoinRoom) -> Outcome:
+    session = shell.session
+    if verb.joining.tag is not None:
+        session.call.set_tag(verb.joining.tag)
+    try:
+        room = enter_room(session, verb, shell.services)
+    except Refused as refusal:
+        code = session.dialect.refusal_code(refusal.reason)
+        session.report(code, str(refusal), level="error", line=verb.at.line)
+        return Outcome("refused", refusal.reason)
+    left: asyncio.Future[LeaveReason] = asyncio.get_running_loop().create_future()
+    session.released_by = left
+    details: dict[str, Any] = {"room": room.record}
+    timer = _leave_later(room, session, verb)
+    session.call.on_digit = _star(room, session) if verb.leave_on_star else None
+    try:
+        reason = await left
+    except asyncio.CancelledError:
+        shell.interrupted = Outcome("left", LeaveReason.REDIRECTED.value, details)
+        if session.room is not None:
+            session.room.leave(session.call.id, LeaveReason.REDIRECTED, session.call.status)
+        raise
+    finally:
+        session.released_by = None
+        session.call.on_digit = None
+        if timer is not None:
+            timer.cancel()
+    return Outcome("left", reason.value, details)
+
+
+def enter_room(session: Session, verb: JoinRoom, services: VerbServices) -> Room:
+    """Bring a session's call into the room that a verb names. Raises Refused."""
+    call = session.call
+    if verb.refused:
+        raise Refused(verb.refused, REFUSALS.get(verb.refused, verb.refused))
+    if session.room is not None and session.room.member(call.id) is not None:
+        room = session.room
+        invited = room.member(call.id)
+        assert invited is not None
+        room.join(invited, session, verb.joining.wait)
+        return room
+    room = open_room(verb, call.record.account, services, session.dialect.room_key(verb))
+    try:
+        coaching = coached_calls(verb, session)
+        now = services.clock.now()
+        tagged = verb.joining
+        member = new_member(room, call.id, tagged, coaching, now, is_coach=bool(verb.coach_ids))
+        session.room = room
+        room.join(member, session, verb.joining.wait, coached_must_be_present=verb.coach_must_be_present)
+    except Refused:
+        session.room = None
+        services.rooms.discard_if_empty(room)
+        raise
+    return room
+
+
+def open_room(verb: JoinRoom, account: str, services: VerbServices, key: tuple[str, Id | None]) -> Room:
+    """The room that a verb names, by name or by the id of a live room."""
+    name, identity = key
+    if identity is None:
+        return services.rooms.open(account, name, verb.joining)
+    room = services.rooms.by_id(account, identity)
+    if room is None:
+        raise Refused("unknown-room", f"no live conference has the id {name}")
+    return room
+
+
+def coached_calls(verb: JoinRoom, session: Session) -> tuple[Id, ...]:
+    """The calls that a joining coach will be heard by."""
+    found = []
+    for text in verb.coach_ids:
+        identity = session.dialect.call_id(text)
+        if identity is None:
+            if verb.coach_must_be_present:
+                raise Refused("coach-absent", f"{text!r} is no call")
+            continue
+        found.append(identity)
+    return tuple(found)
+
+
+def _leave_later(room: Room, session: Session, verb: JoinRoom) -> asyncio.TimerHandle | None:
+    if verb.time_limit_seconds is None:
+        return None
+
+    def leave() -> None:
+        room.leave(session.call.id, LeaveReason.WALKED_OUT, session.call.status)
+
+    return asyncio.get_running_loop().call_later(verb.time_limit_seconds, leave)
+
+
+def _star(room: Room, session: Session) -> Callable[[str], None]:
+    def pressed(digit: str) -> None:
+        member = room.member(session.call.id)
+        if digit == "*" and member is not None and member.presence in PRESENT | {Presence.EARLY}:
+            room.leave(session.call.id, LeaveReason.WALKED_OUT, session.call.status)
+
+    return pressed
+
+
+REFUSALS = {
+    "invalid-name": "the name of the conference is empty or too long",
+    "invalid-label": "the participant's label is too long or looks like an id",
+}
+
+Handler = Callable[[CallShell, Any], Awaitable[Outcome]]
+
+HANDLERS: dict[type[Verb], Handler] = {
+    Answer: _answer,
+    Hangup: _hangup,
+    Reject: _reject,
+    Speak: _sound,
+    PlayAudio: _sound,
+    PlayTone: _sound,
+    Pause: _sound,
+    SendDigits: _send_digits,
+    Redirect: _redirect,
+    Tag: _tag,
+    JoinRoom: _join_room,
+    Gather: gather.perform,
+    Record: record.perform,
+}
+
+ANSWERING: frozenset[type[Verb]] = frozenset({Answer, Speak, PlayAudio, PlayTone, SendDigits, JoinRoom, Gather, Record, Pause})
+"""Verbs that need an answered call."""

@@ -1,0 +1,162 @@
+"""The hub: what can be asked of calls and rooms, whoever asks (a SIP peer, REST, a document)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import structlog
+
+from hubbub.calls.call import Call, ProgressWish
+from hubbub.calls.calls import Calls
+from hubbub.conference.policy import Joining
+from hubbub.conference.room import Room, Rooms, new_member
+from hubbub.errors import Refused
+from hubbub.events import CallStatus, LeaveReason, Link, Party
+from hubbub.ids import Id
+from hubbub.settings import Account, Number
+from hubbub.sip.endpoint import SipCall
+from hubbub.verbs.dialect import Dialect, DocumentRequest
+from hubbub.verbs.handlers import open_room
+from hubbub.verbs.model import JoinRoom, Program
+from hubbub.verbs.services import VerbServices
+from hubbub.verbs.session import Session
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class OutgoingCall:
+    """An outgoing call, as it is asked for."""
+
+    callee: Party
+    caller: Party
+    progress: tuple[ProgressWish, ...] = ()
+    ring_seconds: float = 60.0
+    total_seconds: float | None = None
+    sip_username: str = ""
+    sip_password: str = ""
+    headers: Mapping[str, str] | None = None
+    tag: str = ""
+
+
+class Hub:
+    """All sessions of this server."""
+
+    def __init__(self, services: VerbServices, calls: Calls, rooms: Rooms, defaults: Joining) -> None:
+        self.services = services
+        self.calls = calls
+        self.rooms = rooms
+        self.sessions: dict[Id, Session] = {}
+        self._defaults = defaults
+
+    # -- calls -------------------------------------------------------------------------------------------------
+
+    def incoming(self, sip: SipCall, number: Number, account: Account) -> None:
+        """A call has arrived: ring, and ask its application what to do."""
+        call = self.calls.incoming(sip, number, account)
+        if call is None:
+            return
+        if number.status_callback:
+            link = Link(number.status_callback, number.status_callback_method, number.username, number.password)
+            call.progress = (ProgressWish(link),)
+        session = self._adopt(call)
+        sip.ring()
+        call.save()
+        fallback = Link(number.fallback_url, number.fallback_method, number.username, number.password) if number.fallback_url else None
+        first = Link(number.url, number.method, number.username, number.password, fallback=fallback)
+        session.start(DocumentRequest(first, "initiate", call.record))
+
+    def incoming_to_room(self, sip: SipCall, number: Number, account: Account, room: str) -> None:
+        """A call has arrived that goes straight into a room: the development defaults."""
+        call = self.calls.incoming(sip, number, account)
+        if call is not None:
+            session = self._adopt(call)
+            call.save()
+            session.start(Program({"main": (JoinRoom(room=room, joining=self._defaults),)}))
+
+    def place(self, account: Account, dialect: Dialect, wish: OutgoingCall, first: Link | Program) -> tuple[Call, Callable[[], None]]:
+        """Prepare an outgoing call that runs a document when it is answered. The second value dials."""
+        call, send = self._prepare(account, dialect, wish)
+        session = self.sessions[call.id]
+
+        def answered() -> None:
+            begin = first if isinstance(first, Program) else DocumentRequest(first, "answer", call.record)
+            if isinstance(begin, Program):
+                self.services.documents.remarks(begin, account, call.record)
+            session.start(begin)
+
+        call.on_answered = answered
+        return call, send
+
+    def invite(
+        self, account: Account, dialect: Dialect, wish: OutgoingCall, verb: JoinRoom, coaching: tuple[Id, ...], *, early_media: bool
+    ) -> tuple[Call, Room, Callable[[], None]]:
+        """Call somebody into a room: the place is taken now, the member joins when it answers."""
+        if verb.refused:
+            raise Refused(verb.refused)
+        room = open_room(verb, account.name, self.services, dialect.room_key(verb))
+        try:
+            call, send = self._prepare(account, dialect, wish)
+        except Exception:
+            self.rooms.discard_if_empty(room)
+            raise
+        session = self.sessions[call.id]
+        member = new_member(room, call.id, verb.joining, coaching, self.services.clock.now(), is_coach=bool(coaching))
+        session.room = room
+        try:
+            room.invite(replace(member, queue_seconds=0.0), session, verb.joining.wait)
+        except Refused:
+            session.room = None
+            call.hangup()
+            self.rooms.discard_if_empty(room)
+            raise
+        call.on_answered = lambda: session.start(Program({"main": (verb,)}))
+        if early_media:
+            call.on_early_media = lambda: room.early_media(call.id) if room.live else None
+        return call, room, send
+
+    def redirect(self, call: Call, first: Link | Program) -> None:
+        """Another document takes over a live call. Raises Refused (call-over)."""
+        session = self.sessions.get(call.id)
+        if session is None or call.over or not call.answered:
+            raise Refused("call-over")
+        session.replace(first if isinstance(first, Program) else DocumentRequest(first, "redirect", call.record))
+
+    def remove(self, room: Room, call: Id) -> None:
+        """Take a member out of its room; its call goes on with its own document. Raises Refused (absent)."""
+        member = room.member(call)
+        if member is None:
+            raise Refused("absent")
+        session = self.sessions.get(call)
+        room.leave(call, LeaveReason.REMOVED, session.call.status if session else CallStatus.COMPLETED)
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _prepare(self, account: Account, dialect: Dialect, wish: OutgoingCall) -> tuple[Call, Callable[[], None]]:
+        call, send = self.calls.place(
+            account,
+            dialect.name,
+            callee=wish.callee,
+            caller=wish.caller,
+            progress=wish.progress,
+            ring_seconds=wish.ring_seconds,
+            total_seconds=wish.total_seconds,
+            sip_username=wish.sip_username,
+            sip_password=wish.sip_password,
+            headers=wish.headers,
+            tag=wish.tag,
+        )
+        self._adopt(call, dialect)
+        return call, send
+
+    def _adopt(self, call: Call, dialect: Dialect | None = None) -> Session:
+        chosen = dialect or self.services.dialects[call.record.dialect]
+        session = Session(call, chosen, self.services, self._ended)
+        self.sessions[call.id] = session
+        return session
+
+    def _ended(self, session: Session) -> None:
+        self.sessions.pop(session.call.id, None)
+        self.calls.forget(session.call)
+        self.services.requester.forget(session.call.id)

@@ -1,0 +1,258 @@
+"""The neutral program: what a document of any dialect compiles to.
+
+A program is a set of sections of steps. A step is a verb, a template that is bound when it is reached, or control
+flow. Names are hubbub's own, units stand in the names, nothing here knows a vendor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from hubbub.conference.policy import Joining, RecordingWish
+from hubbub.events import Link
+
+
+class Stage(StrEnum):
+    """Where a program runs."""
+
+    CALL = "call"
+    BESIDE = "beside"
+    """Wait, hold or announcement audio beside a call."""
+    ROOM = "room"
+    """The queue of a room: heard by all of it."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where in its document a step stands."""
+
+    path: str = ""
+    line: int | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb:
+    """Something to be done; ends with an Outcome."""
+
+    at: Position = field(default=Position(), compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer(Verb):
+    """Answer the call, if it is not answered yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hangup(Verb):
+    """End the call."""
+
+    reason: str = "hangup"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reject(Verb):
+    """Refuse an unanswered call."""
+
+    reason: str = "declined"
+    """`declined` or `busy`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pause(Verb):
+    """Wait in silence."""
+
+    seconds: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speak(Verb):
+    """Say text."""
+
+    text: str
+    voice: str = ""
+    language: str = ""
+    gender: str = ""
+    loops: int = 1
+    """0 is for ever."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayAudio(Verb):
+    """Play the audio behind a URL, or the audio that was answered instead of a document."""
+
+    link: Link
+    loops: int = 1
+    """0 is for ever."""
+    body: bytes = field(default=b"", repr=False)
+    content_type: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayTone(Verb):
+    """Play a tone that needs no URL: silence or ringing."""
+
+    kind: str
+    seconds: float = 1.0
+    country: str = "us"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendDigits(Verb):
+    """Send DTMF to the far end; `w` waits half a second, `W` one."""
+
+    digits: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gather(Verb):
+    """Collect digits while prompts play."""
+
+    prompts: tuple[Verb, ...] = ()
+    on_done: Link | None = None
+    max_digits: int | None = None
+    finish_on: str = "#"
+    first_timeout: float = 5.0
+    next_timeout: float = 5.0
+    ask_when_empty: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record(Verb):
+    """Record the caller until silence, a key, the limit or the end of the call."""
+
+    on_done: Link | None = None
+    silence_seconds: float = 5.0
+    """0: never end by silence."""
+    finish_on: str = "1234567890*#"
+    max_seconds: float = 3600.0
+    beep: bool = True
+    trim: bool = True
+    notices: RecordingWish | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redirect(Verb):
+    """Go on with another document."""
+
+    link: Link
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tag(Verb):
+    """Set or clear the call's tag."""
+
+    tag: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinRoom(Verb):
+    """Join a conference room; ends when the leg leaves it."""
+
+    room: str
+    joining: Joining
+    on_done: Link | None = None
+    time_limit_seconds: float | None = None
+    leave_on_star: bool = False
+    coach_ids: tuple[str, ...] = ()
+    """Ids as the document spells them; resolved when the verb runs."""
+    coach_must_be_present: bool = True
+    refused: str = ""
+    """Why this join cannot succeed, where the document shows it already."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartRecording(Verb):
+    """Record the room."""
+
+    notices: RecordingWish | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopRecording(Verb):
+    """End the room's recording."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PauseRecording(Verb):
+    """Pause the room's recording."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumeRecording(Verb):
+    """Go on with a paused recording of the room."""
+
+
+@dataclass(frozen=True)
+class SetVariables:
+    """Control flow: set variables."""
+
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Switch:
+    """Control flow: go on with the case that the variable's value names."""
+
+    variable: str
+    cases: Mapping[str, tuple[Step, ...]]
+    default: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True)
+class Template:
+    """Steps that are known only when they are reached: `bind` makes them from the variables."""
+
+    bind: Callable[[Mapping[str, Any]], tuple[Step, ...]]
+    at: Position = field(default=Position(), compare=False)
+
+
+Step = Verb | SetVariables | Switch | Template
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something in a document that does not stop it but that its author should know."""
+
+    code: str
+    message: str
+    at: Position = Position()
+    level: str = "warning"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled document."""
+
+    sections: Mapping[str, tuple[Step, ...]]
+    base: str = ""
+    """The URL it came from."""
+    remarks: tuple[Remark, ...] = ()
+
+    @property
+    def main(self) -> tuple[Step, ...]:
+        """Where it begins."""
+        return self.sections.get("main", ())
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a verb ended, in neutral words.
+
+    `kind`: `done`; `failed` (with `reason`); for a room also `left` and `refused`; for digits `digits` and `nothing`;
+    `gone`: the far end hung up during it; `replaced`: another document took over.
+    """
+
+    kind: str = "done"
+    reason: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, key: str) -> Any:
+        return self.details.get(key)
+
+
+Fields = list[tuple[str, str]]
+"""Parameters of a request, in order."""

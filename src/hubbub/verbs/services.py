@@ -1,0 +1,44 @@
+"""What everything that runs programs needs, in one bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubbub.clock import Clock
+from hubbub.conference.journal import Journal, Renderer
+from hubbub.media.client import Leg, Media, Mix
+from hubbub.settings import Account
+from hubbub.speech.voices import Speech
+from hubbub.verbs.dialect import Dialect
+from hubbub.verbs.documents import Documents
+from hubbub.verbs.sound import Sound
+from hubbub.webhooks.requester import Requester
+
+if TYPE_CHECKING:
+    from hubbub.calls.calls import Calls
+    from hubbub.conference.room import Rooms
+
+
+@dataclass
+class VerbServices:
+    """Shared by all sessions; `calls` and `rooms` are set once they exist."""
+
+    media: Media
+    speech: Speech
+    requester: Requester
+    journal: Journal
+    clock: Clock
+    documents: Documents
+    render: Renderer
+    dialects: Mapping[str, Dialect]
+    accounts: Mapping[str, Account]
+    recordings: Path
+    rooms: Rooms = field(init=False)
+    calls: Calls = field(init=False)
+
+    def sound(self, target: Leg | Mix) -> Sound:
+        """A voice for a target."""
+        return Sound(self.media, self.speech, self.requester, target)

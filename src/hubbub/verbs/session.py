@@ -1,0 +1,164 @@
+"""A session: one call and the script that runs on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from hubbub.calls.call import Call
+from hubbub.conference.policy import Wait
+from hubbub.conference.room import AudioKind, Room
+from hubbub.conference.state import PRESENT
+from hubbub.events import CallRecord, CallStatus, LeaveReason, Problem
+from hubbub.media.client import Leg
+from hubbub.media.music import hold_music
+from hubbub.tasks import spawn
+from hubbub.verbs.beside import play_beside
+from hubbub.verbs.dialect import Dialect, DocumentRequest
+from hubbub.verbs.handlers import CallShell
+from hubbub.verbs.model import Outcome, Program
+from hubbub.verbs.script import Script, ScriptFailed
+from hubbub.verbs.services import VerbServices
+
+log = structlog.get_logger()
+
+
+class Session:
+    """Runs documents on a call; in a room it is the member's host."""
+
+    def __init__(self, call: Call, dialect: Dialect, services: VerbServices, ended: Callable[[Session], None]) -> None:
+        self.call = call
+        self.dialect = dialect
+        self._services = services
+        self._ended = ended
+        self.room: Room | None = None
+        self.released_by: asyncio.Future[LeaveReason] | None = None
+        self._audio: dict[AudioKind, asyncio.Task[None]] = {}
+        self._shell = CallShell(self, services)
+        self._script = Script(self._shell, dialect, services.accounts[call.record.account], services.documents)
+        self._task: asyncio.Task[None] | None = None
+        call.on_ended = self._call_ended
+
+    # -- the script --------------------------------------------------------------------------------------------
+
+    def start(self, first: DocumentRequest | Program) -> None:
+        """Begin with a document."""
+        self._task = asyncio.create_task(self._run(first), name=f"call-{self.call.id}")
+
+    def replace(self, first: DocumentRequest | Program) -> None:
+        """Another document takes over at once."""
+        previous = self._task
+        self._task = asyncio.create_task(self._take_over(previous, first), name=f"call-{self.call.id}")
+
+    async def _take_over(self, previous: asyncio.Task[None] | None, first: DocumentRequest | Program) -> None:
+        await _cancel(previous)
+        await self._last_request("replaced")
+        await self._run(first)
+
+    async def _run(self, first: DocumentRequest | Program) -> None:
+        try:
+            await self._script.run(first)
+        except ScriptFailed as error:
+            await self._fail(error)
+        if not self.call.over:
+            if not self.call.answered and self.call.record.direction == "inbound":
+                self.call.reject("declined")
+            else:
+                self.call.hangup()
+
+    async def _fail(self, error: ScriptFailed) -> None:
+        """Do what the dialect does for a call whose document cannot be had."""
+        document = error.kind == "document"
+        self.call.fail("invalid-document" if document else "request-failed", str(error))
+        try:
+            await self._script.run(self.dialect.failure_program("document" if document else "request"))
+        except ScriptFailed:  # a failure program asks for nothing
+            log.error("failure_program_failed", call=self.call.id)
+
+    async def _last_request(self, kind: str) -> None:
+        outcome = self._shell.interrupted
+        self._shell.interrupted = None
+        details = outcome.details if outcome else {}
+        ask = self._script.interpreter.stop(Outcome(kind, outcome.reason if outcome else "", details))
+        if ask is not None:
+            await self._script.discard(ask)
+
+    def _call_ended(self) -> None:
+        """The call is over: leave the room first, so that its reason is the hang-up."""
+        self.released_by = None  # the script does not go on: it is cancelled below
+        if self.room is not None:
+            member = self.room.member(self.call.id)
+            came = member is not None and member.presence in PRESENT
+            reason = LeaveReason.HUNG_UP if came else LeaveReason.ADD_FAILED
+            self.room.leave(self.call.id, reason, self._status_when_over())
+        for kind in tuple(self._audio):
+            self.stop_audio(kind)
+        spawn(self._wind_up(self._task))
+
+    def _status_when_over(self) -> CallStatus:
+        return self.call.status if self.call.status.final else CallStatus.COMPLETED
+
+    async def _wind_up(self, task: asyncio.Task[None] | None) -> None:
+        await _cancel(task)
+        await self._last_request("gone")
+        self._ended(self)
+
+    # -- member host -------------------------------------------------------------------------------------------
+
+    @property
+    def leg(self) -> Leg:
+        """The call's audio."""
+        return self.call.leg
+
+    @property
+    def call_status(self) -> CallStatus:
+        """How the call stands."""
+        return self.call.status
+
+    @property
+    def record(self) -> CallRecord:
+        """The call's facts."""
+        return self.call.record
+
+    def start_audio(self, kind: AudioKind, audio: Wait) -> None:
+        """Let the call hear wait or hold audio."""
+        self.stop_audio(kind)
+        if not audio.silent:
+            self._audio[kind] = asyncio.create_task(self._play_audio(kind, audio))
+
+    def stop_audio(self, kind: AudioKind) -> None:
+        """End that audio."""
+        task = self._audio.pop(kind, None)
+        if task is not None:
+            task.cancel()
+
+    def released(self, reason: LeaveReason) -> None:
+        """The room let go of the call."""
+        self.room = None
+        if self.released_by is not None and not self.released_by.done():
+            self.released_by.set_result(reason)
+
+    async def _play_audio(self, kind: AudioKind, audio: Wait) -> None:
+        if audio.link is None:
+            await self._services.sound(self.leg).play(hold_music(), 0)
+            return
+        room = self.room
+        request = DocumentRequest(audio.link, kind, self.call.record, room.record if room else None)
+        failure = await play_beside(self._services, self.dialect, self.call.record.account, request, self.leg, lambda: self.call.record)
+        if failure and kind == "wait" and self.room is not None:
+            log.info("wait_audio_failed", call=self.call.id, reason=failure)
+            self.room.leave(self.call.id, LeaveReason.WALKED_OUT, self.call.status)
+
+    def report(self, code: str, message: str, *, level: str = "warning", line: int | None = None) -> None:
+        """Keep a problem of this call for its account to read."""
+        problem = Problem(self.record.account, code, "error" if level == "error" else "warning", message, self.call.id, line=line)
+        self._services.journal.report(problem, self._services.clock.now())
+
+
+async def _cancel(task: asyncio.Task[None] | None) -> None:
+    if task is None or task is asyncio.current_task():
+        return
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

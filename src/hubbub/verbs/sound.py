@@ -1,0 +1,83 @@
+"""What can be heard: speech, files and tones, played to a leg or to a room."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from hubbub.errors import MediaError, RequestFailed
+from hubbub.media import tones
+from hubbub.media.audiofile import decode
+from hubbub.media.client import Clip, Leg, Media, Mix
+from hubbub.media.tones import Pcm
+from hubbub.speech.voices import Speech
+from hubbub.verbs.model import Outcome, Pause, PlayAudio, PlayTone, Speak, Verb
+from hubbub.webhooks.requester import HttpRequest, Limits, Requester
+
+log = structlog.get_logger()
+
+AUDIO_LIMITS = Limits(total=60.0)
+AUDIO_BYTES = 256 * 1024 * 1024
+SHORTEST_LOOP_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Makes audio out of verbs and plays it to one target."""
+
+    media: Media
+    speech: Speech
+    requester: Requester
+    target: Leg | Mix
+
+    async def perform(self, verb: Verb) -> Outcome:
+        """Do a verb that only makes itself heard; Outcome `failed` with a reason when its audio cannot be had."""
+        if isinstance(verb, Pause):
+            await asyncio.sleep(verb.seconds)
+            return Outcome()
+        try:
+            pcm, loops = await self._audio(verb)
+        except (MediaError, RequestFailed) as error:
+            return Outcome("failed", str(error), {"kind": getattr(error, "kind", "audio")})
+        await self.play(pcm, loops)
+        return Outcome()
+
+    async def play(self, pcm: Pcm, loops: int = 1) -> None:
+        """Play to the end; a cancelled task stops it."""
+        if not len(pcm):
+            return
+        playback = self.media.play(Clip(pcm, loops), self.target)
+        try:
+            await asyncio.shield(playback.done)
+        finally:
+            playback.stop()
+
+    async def _audio(self, verb: Verb) -> tuple[Pcm, int]:
+        if isinstance(verb, Speak):
+            pcm = await self.speech.say(verb.text, voice=verb.voice, language=verb.language, gender=verb.gender)
+            return pcm, verb.loops
+        if isinstance(verb, PlayTone):
+            if verb.kind == "ring":
+                return tones.ringback(verb.country, verb.seconds), 1
+            return tones.silence(verb.seconds), 1
+        if isinstance(verb, PlayAudio):
+            return await self._fetched(verb), verb.loops
+        raise MediaError(f"{type(verb).__name__} cannot be heard")
+
+    async def _fetched(self, verb: PlayAudio) -> Pcm:
+        if verb.body:
+            return await decode(verb.body, verb.content_type)
+        request = HttpRequest(
+            method="GET",
+            url=verb.link.url,
+            limits=AUDIO_LIMITS,
+            username=verb.link.username,
+            password=verb.link.password,
+            max_body=AUDIO_BYTES,
+        )
+        reply = await self.requester.send(request)
+        if reply.status >= 400:
+            raise MediaError(f"{verb.link.url} answered {reply.status}")
+        return await decode(reply.body, reply.content_type)

@@ -1,0 +1,383 @@
+"""The conference core: each test quotes the rule that it holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from hubbub.conference.policy import Policy, RoomSettings, Subscription, Wait
+from hubbub.conference.state import (
+    Audio,
+    Beep,
+    BeginRecording,
+    Close,
+    Effect,
+    MemberChange,
+    Notify,
+    Release,
+    RoomCore,
+    Route,
+    StartHold,
+    StartWait,
+    StopHold,
+    StopWait,
+)
+from hubbub.errors import Refused
+from hubbub.events import (
+    CallStatus,
+    EndReason,
+    LeaveReason,
+    Link,
+    MemberRecord,
+    Presence,
+    RoomEventKind,
+    RoomRecord,
+    RoomStatus,
+)
+from hubbub.ids import Id
+
+ALICE, BOB, CAROL, DAVE = (Id(letter * 32) for letter in "abcd")
+EVERYTHING = Subscription(Link("http://127.0.0.1/events"), frozenset(RoomEventKind))
+
+
+def room(policy: Policy = Policy(), **settings: object) -> RoomCore:
+    wanted = {"subscription": EVERYTHING, **settings}
+    record = RoomRecord(Id("0" * 32), "dev", "twiml", "standup", RoomStatus.INIT, 0.0, 0.0)
+    return RoomCore(record, RoomSettings("twiml", policy, **wanted))  # type: ignore[arg-type]
+
+
+def member(call: Id, **more: object) -> MemberRecord:
+    return MemberRecord(Id(call[::-1]), call, Id("0" * 32), "dev", Presence.WAITING, 0.0, 0.0, **more)  # type: ignore[arg-type]
+
+
+def join(core: RoomCore, call: Id, now: float = 0.0, **more: object) -> list[Effect]:
+    return core.join(member(call, **more), Wait(), now)
+
+
+def leave(core: RoomCore, call: Id, reason: LeaveReason = LeaveReason.HUNG_UP, now: float = 9.0) -> list[Effect]:
+    return core.leave(call, reason, now, CallStatus.COMPLETED)
+
+
+def kinds(effects: list[Effect]) -> list[RoomEventKind]:
+    return [effect.event.kind for effect in effects if isinstance(effect, Notify)]
+
+
+def routes(effects: list[Effect]) -> dict[Id, Audio]:
+    return {effect.call: effect.audio for effect in effects if isinstance(effect, Route)}
+
+
+NORMAL = Audio(speak=True, hear=True)
+LISTENING = Audio(speak=False, hear=True)
+NOTHING = Audio(speak=False, hear=False)
+
+
+def test_a_single_leg_waits() -> None:
+    """`in-progress` when "2 legs present and 1 of them has startConferenceOnEnter=true"; before: wait audio."""
+    core = room()
+    effects = join(core, ALICE)
+    assert StartWait(ALICE, Wait()) in effects
+    assert core.room.status is RoomStatus.INIT
+    assert routes(effects) == {}
+    assert kinds(effects) == [RoomEventKind.CREATED, RoomEventKind.JOINED]
+
+
+def test_two_legs_start_the_room() -> None:
+    """ "fires conference-start; wait audio of all legs stops"."""
+    core = room()
+    join(core, ALICE)
+    effects = join(core, BOB, 5.0)
+    assert core.room.status is RoomStatus.IN_PROGRESS
+    assert core.room.started == 5.0
+    assert StopWait(ALICE) in effects
+    assert not any(isinstance(effect, StartWait) for effect in effects)
+    assert routes(effects) == {ALICE: NORMAL, BOB: NORMAL}
+    assert kinds(effects) == [RoomEventKind.JOINED, RoomEventKind.STARTED]
+
+
+def test_legs_that_do_not_start_wait_for_one_that_does() -> None:
+    """startConferenceOnEnter "false = does not start a room; before start the leg hears wait audio"."""
+    core = room()
+    join(core, ALICE, start_on_enter=False)
+    effects = join(core, BOB, start_on_enter=False)
+    assert StartWait(BOB, Wait()) in effects
+    assert core.room.status is RoomStatus.INIT
+    effects = join(core, CAROL)
+    assert core.room.status is RoomStatus.IN_PROGRESS
+    assert set(routes(effects)) == {ALICE, BOB, CAROL}
+
+
+def test_a_room_that_needs_one_starts_at_once() -> None:
+    """A room whose policy asks for one member is live with its first, which hears no wait audio."""
+    core = room(Policy(minimum_to_start=1))
+    effects = join(core, ALICE)
+    assert core.room.status is RoomStatus.IN_PROGRESS
+    assert not any(isinstance(effect, StartWait) for effect in effects)
+
+
+def test_a_started_room_never_waits_again() -> None:
+    """Q10: "does a started room ever go back to waiting when all starters leave: no"; it does not end with one leg left."""
+    core = room()
+    join(core, ALICE)
+    join(core, BOB, start_on_enter=False)
+    leave(core, ALICE)
+    assert core.room.status is RoomStatus.IN_PROGRESS
+    effects = join(core, CAROL, start_on_enter=False)
+    assert not any(isinstance(effect, StartWait) for effect in effects)
+
+
+def test_beeps() -> None:
+    """Q13: beeps "others only; none before start"."""
+    core = room()
+    assert not any(isinstance(effect, Beep) for effect in join(core, ALICE) + join(core, BOB))
+    assert Beep(entering=True, call=CAROL) in join(core, CAROL)
+    assert not any(isinstance(effect, Beep) for effect in join(core, DAVE, beep_on_enter=False))
+    assert Beep(entering=False, call=CAROL) in leave(core, CAROL)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({}, NORMAL),
+        ({"muted": True}, LISTENING),
+        ({"held": True}, NOTHING),
+        ({"muted": True, "held": True}, NOTHING),
+        ({"is_coach": True, "coaching": (BOB,)}, Audio(False, True, frozenset({BOB}))),
+        ({"is_coach": True, "coaching": (BOB,), "muted": True}, LISTENING),
+    ],
+)
+def test_audio_matrix(flags: dict[str, object], expected: Audio) -> None:
+    """3.6, row by row: normal, muted, on hold, muted + held, coaching, coaching + muted."""
+    core = room()
+    join(core, ALICE)
+    join(core, BOB)
+    effects = join(core, CAROL, **flags)
+    assert routes(effects).get(CAROL, NOTHING) == expected
+
+
+def test_barge() -> None:
+    """3.6: "coach after Coaching=false: hears mix, heard by all"; `modify` fires."""
+    core = room()
+    join(core, ALICE)
+    join(core, BOB)
+    join(core, CAROL, is_coach=True, coaching=(BOB,))
+    effects = core.change(CAROL, MemberChange(coaching=()), 1.0)
+    assert routes(effects) == {CAROL: NORMAL}
+    assert kinds(effects) == [RoomEventKind.MODIFIED]
+
+
+def test_coach_is_retargeted_live() -> None:
+    """3.6: "Coach target can be changed live by CallSidToCoach"."""
+    core = room()
+    join(core, ALICE)
+    join(core, BOB)
+    join(core, CAROL, is_coach=True, coaching=(BOB,))
+    effects = core.change(CAROL, MemberChange(coaching=(ALICE,)), 1.0)
+    assert routes(effects) == {CAROL: Audio(False, True, frozenset({ALICE}))}
+
+
+def test_coach_falls_silent_when_its_target_leaves() -> None:
+    core = room()
+    join(core, ALICE)
+    join(core, BOB)
+    join(core, CAROL, is_coach=True, coaching=(BOB,))
+    assert routes(leave(core, BOB))[CAROL] == LISTENING
+
+
+@pytest.mark.parametrize(("target", "reason"), [(DAVE, "coach-absent"), (BOB, "coach-held")], ids=["13240 unknown", "16027 on hold"])
+def test_coach_refused(target: Id, reason: str) -> None:
+    core = room()
+    join(core, ALICE)
+    join(core, BOB, held=True)
+    with pytest.raises(Refused) as refused:
+        join(core, CAROL, is_coach=True, coaching=(target,))
+    assert refused.value.reason == reason
+    assert CAROL not in core.members
+
+
+def test_coached_calls_need_not_be_present_where_the_dialect_says_so() -> None:
+    """ "Coached calls need not be present at the time; the link becomes live when they join.\""""
+    core = room(Policy(minimum_to_start=1, coach_limit=1))
+    join(core, ALICE)
+    core.join(member(CAROL, is_coach=True, coaching=(BOB,)), Wait(), 0.0, coached_must_be_present=False)
+    effects = join(core, BOB)
+    assert routes(effects)[CAROL] == Audio(False, True, frozenset({BOB}))
+
+
+def test_one_coach_at_a_time() -> None:
+    """ "At most one coach per room at any time", where the policy says so."""
+    core = room(Policy(minimum_to_start=1, coach_limit=1))
+    join(core, ALICE)
+    join(core, BOB, is_coach=True, coaching=(ALICE,))
+    with pytest.raises(Refused, match="coaches already"):
+        join(core, CAROL, is_coach=True, coaching=(ALICE,))
+
+
+def test_mute_and_hold_are_independent() -> None:
+    """3.6: "muted + held: flags independent; unhold leaves muted as it was"."""
+    core = room()
+    join(core, ALICE)
+    join(core, BOB, muted=True)
+    effects = core.change(BOB, MemberChange(held=True, hold_audio=Wait(Link("http://127.0.0.1/hold", "GET"))), 1.0)
+    assert StartHold(BOB, Wait(Link("http://127.0.0.1/hold", "GET"))) in effects
+    assert kinds(effects) == [RoomEventKind.HELD]
+    effects = core.change(BOB, MemberChange(held=False), 2.0)
+    assert StopHold(BOB) in effects
+    assert routes(effects) == {BOB: LISTENING}
+    assert kinds(effects) == [RoomEventKind.UNHELD]
+
+
+def test_a_change_that_changes_nothing_is_silent() -> None:
+    """Q14: "events for no-op updates: none"."""
+    core = room()
+    join(core, ALICE)
+    assert core.change(ALICE, MemberChange(muted=False, held=False, end_on_exit=False), 1.0) == []
+
+
+def test_last_leg_ends_the_room() -> None:
+    """3.3: last leg leaves → last-participant-left, call_sid_ending_conference is that leg."""
+    core = room()
+    join(core, ALICE)
+    effects = leave(core, ALICE, now=7.0)
+    assert core.room.status is RoomStatus.COMPLETED
+    assert (core.room.end_reason, core.room.ended_by, core.room.ended) == (EndReason.LAST_LEFT, ALICE, 7.0)
+    assert kinds(effects) == [RoomEventKind.LEFT, RoomEventKind.ENDED]
+    assert Close() in effects
+
+
+def test_moderator_ends_the_room_for_all() -> None:
+    """3.3 and 4.2: "leave(moderator), leave(others), end"; the others' reason is moderator_ended_conference."""
+    core = room()
+    join(core, ALICE)
+    join(core, BOB, end_on_exit=True, label="boss")
+    effects = leave(core, BOB)
+    assert core.room.end_reason is EndReason.MODERATOR_LEFT
+    assert (core.room.ended_by, core.room.ended_by_label) == (BOB, "boss")
+    assert kinds(effects) == [RoomEventKind.LEFT, RoomEventKind.LEFT, RoomEventKind.ENDED]
+    assert Release(ALICE, LeaveReason.MODERATOR_ENDED) in effects
+    assert Release(BOB, LeaveReason.HUNG_UP) in effects
+
+
+@pytest.mark.parametrize(("end_on_exit", "expected"), [(True, EndReason.MODERATOR_REMOVED), (False, EndReason.LAST_REMOVED)])
+def test_removed_legs(end_on_exit: bool, expected: EndReason) -> None:
+    """3.3: removed by DELETE → last-participant-kicked, or participant-with-end-conference-on-exit-kicked."""
+    core = room()
+    join(core, ALICE, end_on_exit=end_on_exit)
+    leave(core, ALICE, LeaveReason.REMOVED)
+    assert core.room.end_reason is expected
+
+
+def test_ended_by_request() -> None:
+    """3.3: POST Status=completed → conference-ended-via-api, no ending call; others leave by conference_ended_via_api."""
+    core = room()
+    join(core, ALICE)
+    join(core, BOB)
+    effects = core.end(EndReason.REQUESTED, 3.0)
+    assert core.room.ended_by is None
+    assert Release(ALICE, LeaveReason.REQUEST_ENDED) in effects
+    assert core.end(EndReason.REQUESTED, 4.0) == []
+
+
+def test_full_room() -> None:
+    """maxParticipants: "join beyond it → 16020"; invited members count."""
+    core = room(Policy(capacity=2))
+    join(core, ALICE)
+    core.invite(member(BOB), Wait(), 0.0)
+    with pytest.raises(Refused) as refused:
+        join(core, CAROL)
+    assert refused.value.reason == "full"
+
+
+def test_labels_are_unique_among_active_members() -> None:
+    """16025: "label already used by an active participant: not joined"; a label is free again after its member left."""
+    core = room()
+    join(core, ALICE, label="agent")
+    with pytest.raises(Refused) as refused:
+        join(core, BOB, label="agent")
+    assert refused.value.reason == "label-taken"
+    join(core, CAROL)
+    leave(core, ALICE)
+    join(core, BOB, label="agent")
+    found = core.find("agent")
+    assert found is not None
+    assert found.call == BOB
+
+
+def test_failed_invitation_leaves_without_having_joined() -> None:
+    """participant_add_failed: a leg that never connected; a room of invitations only ends with the last of them."""
+    core = room()
+    core.invite(member(ALICE), Wait(), 0.0)
+    effects = core.leave(ALICE, LeaveReason.ADD_FAILED, 3.0, CallStatus.BUSY)
+    assert kinds(effects) == [RoomEventKind.LEFT, RoomEventKind.ENDED]
+    left = next(e.event.member for e in effects if isinstance(e, Notify) and e.event.kind is RoomEventKind.LEFT)
+    assert left is not None
+    assert (left.leave_reason, left.call_status) == (LeaveReason.ADD_FAILED, CallStatus.BUSY)
+
+
+def test_invited_member_counts_for_start_only_when_it_is_there() -> None:
+    core = room()
+    core.invite(member(ALICE), Wait(), 0.0)
+    join(core, BOB)
+    assert core.room.status is RoomStatus.INIT
+    join(core, ALICE)
+    assert core.room.status is RoomStatus.IN_PROGRESS
+
+
+def test_early_media_lets_the_room_hear_the_callee() -> None:
+    """3.1: "count a leg from early media only when EarlyMedia=true"; the leg is heard and hears nothing."""
+    core = room()
+    core.invite(member(ALICE), Wait(), 0.0)
+    join(core, BOB)
+    effects = core.early_media(ALICE, 1.0)
+    assert core.room.status is RoomStatus.IN_PROGRESS
+    assert routes(effects)[ALICE] == Audio(speak=True, hear=False)
+
+
+def test_recording_begins_when_two_are_bridged() -> None:
+    """record: "starts when the first two legs are bridged", once."""
+    core = room(record=True)
+    assert BeginRecording() not in join(core, ALICE)
+    assert BeginRecording() in join(core, BOB)
+    assert BeginRecording() not in join(core, CAROL)
+
+
+def test_numbers_count_only_what_was_asked_for() -> None:
+    """Q1: first SequenceNumber 1; events nobody subscribed to consume no numbers."""
+    wanted = Subscription(Link("http://127.0.0.1/"), frozenset({RoomEventKind.LEFT, RoomEventKind.ENDED}))
+    core = room(subscription=wanted)
+    join(core, ALICE)
+    events = [effect.event for effect in leave(core, ALICE) if isinstance(effect, Notify)]
+    assert [(event.kind, event.number) for event in events] == [(RoomEventKind.LEFT, 1), (RoomEventKind.ENDED, 2)]
+
+
+def test_wait_audio_can_be_replaced_while_waiting() -> None:
+    """WaitUrl update "fires participant-modify" and restarts the wait audio of a waiting leg."""
+    core = room()
+    join(core, ALICE)
+    other = Wait(Link("http://127.0.0.1/other"))
+    effects = core.change(ALICE, MemberChange(wait=other), 1.0)
+    assert effects[:2] == [StopWait(ALICE), StartWait(ALICE, other)]
+    assert kinds(effects) == [RoomEventKind.MODIFIED]
+
+
+def test_speech_of_silenced_members_is_not_told() -> None:
+    core = room()
+    join(core, ALICE)
+    join(core, BOB, muted=True)
+    assert kinds(core.speech(ALICE, True, 1.0)) == [RoomEventKind.SPEECH_STARTED]
+    assert core.speech(BOB, True, 1.0) == []
+
+
+def test_an_hour_of_comings_and_goings_is_quick_and_leaves_nothing() -> None:
+    core = room(Policy(minimum_to_start=1))
+    join(core, ALICE)
+    for second in range(3600):
+        call = Id(f"{second:032x}")
+        join(core, call, float(second))
+        leave(core, call, now=second + 0.5)
+    assert list(core.members) == [ALICE]
+    assert core.room.size == 1
+
+
+def test_age() -> None:
+    """A room's greatest age is its policy's: 24 hours where the dialect says so."""
+    assert room(Policy(max_age_seconds=86_400)).due() == 86_400
+    assert room().due() is None
