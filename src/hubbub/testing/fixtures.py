@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 try:  # pytest-asyncio in strict mode takes async fixtures only from its own decorator; anyio and auto mode take plain ones
     from pytest_asyncio import fixture as _async_fixture
 except ImportError:  # pragma: no cover
-    _async_fixture = pytest.fixture
+    _async_fixture = pytest.fixture  # type: ignore[assignment]
 
 
 @pytest.fixture
