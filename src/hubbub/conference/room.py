@@ -249,7 +249,7 @@ class Room:
                     services.beside.room_event(self, event)
 
     def _ownership(self) -> dict[str, Any]:
-        return {"owner": OWNER, "epoch": 1, "lease": None}
+        return {"owner": OWNER, "epoch": 1, "lease": 0.0}
 
     def _close(self) -> None:
         if self._timer is not None:

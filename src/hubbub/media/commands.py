@@ -16,6 +16,8 @@ from hubbub.media.layout import (
     LEAVING,
     MIX_GONE,
     NARROW,
+    PACKET_BYTES,
+    PACKETS,
     PCM_RING,
     PLAYED,
     SOCKET,
@@ -25,6 +27,7 @@ from hubbub.media.layout import (
     Array,
     Engine,
 )
+from hubbub.media.jitter import restart
 from hubbub.media.libc import fence
 from hubbub.media.mix import leave, link_edge, route
 from hubbub.media.rtp import write_peer
@@ -390,6 +393,22 @@ def _rebuild_edges(engine: Engine, worker: int) -> int:
 
 
 @kernel
+def _revalidate_leg(engine: Engine, worker: int, leg: int) -> int:
+    """Bring a leg out of its group, and forget packets that cannot be; returns 1 when there were such."""
+    mix = engine.slots[leg].mix
+    if _mix_ok(engine, worker, mix):
+        leave(engine.mixes, engine.ears, leg, mix, -2)
+    engine.ears[leg].shared = 0
+    engine.ears[leg].same = 0
+    jitter = engine.jitter
+    for j in range(PACKETS):
+        if not 0 <= jitter[leg].length[j] <= PACKET_BYTES or not 0 <= jitter[leg].codec[j] <= 1:
+            restart(jitter, leg)
+            return 1
+    return 0
+
+
+@kernel
 def revalidate(engine: Engine, desk: Desk, worker: int) -> int:
     """On takeover: build this process's lists from the shared states and check every index; returns how many entries were wrong."""
     slots = engine.slots
@@ -413,8 +432,7 @@ def revalidate(engine: Engine, desk: Desk, worker: int) -> int:
         activate(engine, desk, i)
         slots[i].state = state
         if i < engine.links.size:
-            engine.ears[i].shared = 0
-            engine.ears[i].same = 0
+            bad += _revalidate_leg(engine, worker, i)
     for tap in range(engine.taps.size):
         if engine.taps[tap].state != ACTIVE:
             continue

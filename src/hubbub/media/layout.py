@@ -1,8 +1,8 @@
 """The arrays of the media plane: one block of shared memory, one array per noun, indices instead of pointers.
 
 Every field is declared once, in the record of the noun it belongs to, with its type and its shape. A group is an array of records: the
-loop gets thirteen arrays, not a hundred and thirty, which compiles four times faster, and what is used together lies together. The server and every media
-process map the same block; slots of all workers lie in it, so that a leg can move to another worker by REMOVED, then ADD.
+loop gets thirteen arrays, not a hundred and thirty, which compiles four times faster, and what is used together lies together. The server
+and every media process map the same block; slots of all workers lie in it, so that a leg can move to another worker by REMOVED, then ADD.
 This module imports no compiler: the server uses the arrays through plain numpy.
 """
 

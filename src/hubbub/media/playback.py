@@ -106,7 +106,8 @@ async def _repeated(clip: Clip) -> AsyncIterator[Pcm]:
 class Playback:
     """A source that is being played.
 
-    `done` becomes True when it has played to its end, False when it was stopped or its target went away. `on_end` is called only in the first case.
+    `done` becomes True when it has played to its end, False when it was stopped or its target went away; `on_end` is called only in the
+    first case.
     """
 
     def __init__(self, control: Control, arena: Arena, source: Source, target: Target, on_end: Callable[[], None] | None) -> None:

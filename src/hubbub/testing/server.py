@@ -89,7 +89,7 @@ class HubbubServer:
         try:
             await self._until_ready(time.monotonic() + timeout)
         except BaseException:
-            self._reap()
+            await self._reap()
             raise
         return self
 
@@ -142,13 +142,13 @@ class HubbubServer:
         deadline = time.monotonic() + timeout
         while process.poll() is None:
             if time.monotonic() > deadline:
-                self._reap()
+                await self._reap()
                 raise AssertionError(f"hubbub did not end within {timeout:g} s after {number.name}:\n{self.log_tail()}")
             await asyncio.sleep(0.01)
-        self._reap()
+        await self._reap()
         return process.returncode
 
-    def _reap(self) -> None:
+    async def _reap(self) -> None:
         """Nothing of the server's session may outlive it, whatever happened; what tried to is listed in `orphans`."""
         process, self._process = self._process, None
         if process is None:
@@ -158,7 +158,7 @@ class HubbubServer:
         process.wait()
         deadline = time.monotonic() + ORPHAN_SECONDS
         while (left := _session(process.pid)) and time.monotonic() < deadline:
-            time.sleep(0.01)
+            await asyncio.sleep(0.01)
         self.orphans = left
         for pid in left:
             with contextlib.suppress(ProcessLookupError, PermissionError):
