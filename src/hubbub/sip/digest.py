@@ -15,6 +15,8 @@ ALGORITHMS = {"MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512_256"}
 OFFERED = ("SHA-256", "MD5")  # strongest first (RFC 8760 2.4)
 NONCE_SECONDS = 300.0
 NONCES_REMEMBERED = 20_000
+PEERS_REMEMBERED = 20_000
+PLAIN_SECONDS = 86_400.0  # how long a peer that fell silent at SHA-256 is asked for MD5 alone
 _PARAMETER = re.compile(r'\s*([A-Za-z0-9_.!%*+`\'~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))\s*(?:,|\Z)')
 
 
@@ -109,20 +111,35 @@ class DigestServer:
     algorithms: tuple[str, ...] = OFFERED
     lifetime: float = NONCE_SECONDS
     _counts: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    _silent: OrderedDict[str, float] = field(default_factory=OrderedDict)
 
     def nonce(self, now: float, salt: bytes) -> str:
         """A nonce good for `lifetime` seconds; `salt` makes two of the same moment different."""
         stamp = f"{now:.3f}".encode() + b"|" + base64.urlsafe_b64encode(salt)
         return base64.urlsafe_b64encode(stamp + b"|" + self._sign(stamp)).decode()
 
-    def challenges(self, now: float, salt: bytes, *, stale: bool = False) -> list[str]:
-        """Values of WWW-Authenticate headers, in the order of `algorithms`."""
+    def challenges(self, now: float, salt: bytes, *, peer: str = "", stale: bool = False) -> list[str]:
+        """Values of WWW-Authenticate headers, in the order of `algorithms`.
+
+        Phones of before RFC 8760 give up when they see SHA-256 at all, even beside MD5: a `peer` that was asked before and never
+        answered with anything stronger is asked for MD5 alone.
+        """
+        algorithms = self.algorithms
+        if peer and "MD5" in algorithms and len(algorithms) > 1:
+            if now - self._silent.get(peer, -PLAIN_SECONDS) < PLAIN_SECONDS:
+                algorithms = ("MD5",)
+            self._silent[peer] = now
+            self._silent.move_to_end(peer)
+            while len(self._silent) > PEERS_REMEMBERED:
+                self._silent.popitem(last=False)
         nonce = self.nonce(now, salt)
         tail = ", stale=true" if stale else ""
-        return [f'Digest realm={_quoted(self.realm)}, nonce="{nonce}", algorithm={name}, qop="auth"{tail}' for name in self.algorithms]
+        return [f'Digest realm={_quoted(self.realm)}, nonce="{nonce}", algorithm={name}, qop="auth"{tail}' for name in algorithms]
 
-    def judge(self, credentials: Mapping[str, str], *, password: str | None, method: str, body: str, now: float) -> Verdict:
+    def judge(self, credentials: Mapping[str, str], *, password: str | None, method: str, body: str, now: float, peer: str = "") -> Verdict:
         """Whether the credentials prove `password` (None: no such user; takes the same time, and is WRONG)."""
+        if credentials.get("algorithm", "MD5").upper() not in ("MD5", "MD5-SESS"):
+            self._silent.pop(peer, None)
         given = credentials.get("response", "")
         expected = response(credentials, username=credentials.get("username", ""), password=password or "", method=method, body=body)
         same = hmac.compare_digest((expected or "?").encode(), given.lower().encode("utf-8", "surrogateescape"))

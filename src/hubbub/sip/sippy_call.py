@@ -107,6 +107,7 @@ class SippyCall:
         self.remote_sdp = sdp_of(request)
         self._note_abilities(request)
         transaction.cancel_cb = self._cancelled
+        transaction.r487.getHFBody("to").setTag(self._dialog.local_tag)
         self._endpoint.transactions.sendResponse(reply(request, 100), transaction)
 
     def ring(self, sdp: str | None = None) -> None:

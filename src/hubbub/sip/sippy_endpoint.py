@@ -356,6 +356,7 @@ class SippyEndpoint:
         now = self._clock.now()
         found = [given for given in map(digest.parse, raw(request, "authorization")) if given and given.get("realm") == self._digest.realm]
         verdict, user = digest.Verdict.STALE, ""
+        peer = f"{request.getSource()[0]} {user_of(request.getHFBody('from').getUrl())}"
         if found:
             user = found[0].get("username", "")
             body = request.getBody()
@@ -365,6 +366,7 @@ class SippyEndpoint:
                 method=request.getMethod(),
                 body=str(body) if body is not None else "",
                 now=now,
+                peer=peer,
             )
         if verdict is digest.Verdict.VALID:
             return user, None
@@ -372,7 +374,7 @@ class SippyEndpoint:
             self.count("wrong_password")
             log.warning("sip_wrong_password", method=request.getMethod(), user=user, source=request.getSource()[0])
             return None, reply(request, 403)
-        challenges = self._digest.challenges(now, secrets.token_bytes(12), stale=bool(found))
+        challenges = self._digest.challenges(now, secrets.token_bytes(12), peer=peer, stale=bool(found))
         return None, reply(request, 401, headers=[("WWW-Authenticate", challenge) for challenge in challenges])
 
     def _registered(self, request: Any) -> Any:

@@ -287,6 +287,7 @@ class Transactions(sippy_transactions.SipTransactionManager):  # type: ignore[mi
     """sippy's transaction machines (RFC 3261 17) with our port below and our endpoint above."""
 
     closed = False
+    provisional_retr = 60  # a ringing call tells so every minute, or a proxy on the way gives it up (RFC 3261 13.3.1.1)
 
     def __init__(self, port: UdpPort, on_request: Callable[[Any, Any], Any]) -> None:
         # Not the base's: it would open sockets of its own, twice.

@@ -88,6 +88,26 @@ def test_both_algorithms_are_offered_and_accepted() -> None:
         assert judge(keeper, credentials(challenge, count=count)) is Verdict.VALID
 
 
+def algorithms(challenges: list[str]) -> list[str]:
+    return [(parse(challenge) or {})["algorithm"] for challenge in challenges]
+
+
+def test_who_falls_silent_at_sha_256_is_asked_for_md5_alone() -> None:
+    """libre 1.1 (2020) and SIPp 3.6 give up when SHA-256 is offered at all or first."""
+    keeper = server()
+    assert algorithms(keeper.challenges(NOW, b"a", peer="old")) == ["SHA-256", "MD5"]
+    assert algorithms(keeper.challenges(NOW + 1, b"b", peer="new")) == ["SHA-256", "MD5"]
+    plain = keeper.challenges(NOW + 60, b"c", peer="old")
+    assert algorithms(plain) == ["MD5"]
+    given = credentials(plain[0])
+    assert keeper.judge(given, password="secret", method="REGISTER", body="", now=NOW + 60, peer="old") is Verdict.VALID
+    assert algorithms(keeper.challenges(NOW + 90, b"d", peer="old")) == ["MD5"]
+    strong = credentials(keeper.challenges(NOW, b"e")[0])
+    assert keeper.judge(strong, password="secret", method="REGISTER", body="", now=NOW + 61, peer="new") is Verdict.VALID
+    assert algorithms(keeper.challenges(NOW + 62, b"f", peer="new")) == ["SHA-256", "MD5"]
+    assert algorithms(keeper.challenges(NOW + 100_000, b"g", peer="old")) == ["SHA-256", "MD5"]
+
+
 def test_wrong_password_unknown_user_wrong_realm() -> None:
     keeper = server()
     challenge = keeper.challenges(NOW, b"salt")[0]

@@ -488,6 +488,184 @@ async def dialog(start: Start) -> tuple[Wire, Ear, str]:
     return wire, there, to_tag(response)
 
 
+class Callee:
+    """A bare socket that is called: answers by hand."""
+
+    def __init__(self, wire: Wire, endpoint: SippyEndpoint) -> None:
+        self.wire, self.endpoint = wire, endpoint
+
+    async def expect(self, method: str) -> str:
+        while not (got := await self.wire.receive()).startswith(method + " "):
+            assert got.startswith(("ACK", "INVITE")), got  # a retransmission at most
+        return got
+
+    def respond(self, request: str, status: str, *headers: str, body: str = "", tag: str = ";tag=callee") -> None:
+        kept = [line for line in request.split("\r\n") if line.lower().startswith(("via:", "from:", "call-id:", "cseq:", "record-route:"))]
+        to = "To: " + header(request, "To") + ("" if "tag=" in header(request, "To") else tag)
+        more = ("Content-Type: application/sdp",) if body else ()
+        length = f"Content-Length: {len(body)}"
+        contact = f"Contact: <sip:callee@127.0.0.1:{self.wire.port}>"
+        text = "\r\n".join((f"SIP/2.0 {status}", *kept, to, contact, *headers, *more, length, "", body))
+        self.wire.transport.sendto(text.encode())
+
+
+async def called(start: Start, *headers: str, **options: Any) -> tuple[Callee, Ear]:
+    """A call from an endpoint to a bare socket, up to its INVITE."""
+    endpoint = await start()
+    wire = await Wire().open(endpoint)
+    call = endpoint.dial(f"sip:callee@127.0.0.1:{wire.port}", OFFER, caller="sip:hub@127.0.0.1", **options)
+    return Callee(wire, endpoint), Ear(call)
+
+
+async def test_route_set_of_the_answer_is_used_for_ack_bye_and_re_invite(start: Start) -> None:
+    """RFC 3261 12.1.2: Record-Route reversed; a re-INVITE's 2xx that carries none leaves the route set as it is."""
+    callee, here = await called(start)
+    invite = await callee.expect("INVITE")
+    port = callee.wire.port
+    routes = (f"Record-Route: <sip:10.0.0.9;lr>, <sip:127.0.0.1:{port};lr>",)
+    callee.respond(invite, "200 OK", *routes, body=answer_to(OFFER))
+    expected = f"<sip:127.0.0.1:{port};lr>, <sip:10.0.0.9;lr>"
+    ack = await callee.expect("ACK")
+    assert ack.startswith(f"ACK sip:callee@127.0.0.1:{port} SIP/2.0")
+    assert header(ack, "Route") == expected
+    await here.next("answer")
+    change = asyncio.ensure_future(here.call.reinvite(OFFER))
+    again = await callee.expect("INVITE")
+    assert header(again, "Route") == expected
+    callee.respond(again, "200 OK", body=answer_to(OFFER))
+    assert header(await callee.expect("ACK"), "Route") == expected
+    assert "m=audio" in await change
+    here.call.hangup()
+    bye = await callee.expect("BYE")
+    assert header(bye, "Route") == expected
+    callee.respond(bye, "200 OK")
+
+
+async def test_strict_router(start: Start) -> None:
+    """RFC 3261 12.2.1.1: without `lr` the first route becomes the Request-URI and the target the last Route."""
+    callee, here = await called(start)
+    port = callee.wire.port
+    callee.respond(await callee.expect("INVITE"), "200 OK", f"Record-Route: <sip:old@127.0.0.1:{port}>", body=answer_to(OFFER))
+    ack = await callee.expect("ACK")
+    assert ack.startswith(f"ACK sip:old@127.0.0.1:{port} SIP/2.0")
+    assert header(ack, "Route") == f"<sip:callee@127.0.0.1:{port}>"
+    await here.next("answer")
+
+
+async def test_proxy_challenge_is_answered_after_the_ack(start: Start) -> None:
+    callee, here = await called(start, username="trunk", password="sesame")
+    invite = await callee.expect("INVITE")
+    callee.respond(
+        invite, "407 Proxy Authentication Required", 'Proxy-Authenticate: Digest realm="t", nonce="n", qop="auth", algorithm=SHA-256'
+    )
+    assert (await callee.wire.receive()).startswith("ACK")
+    second = await callee.expect("INVITE")
+    given = digest.parse(header(second, "Proxy-Authorization"))
+    assert given is not None
+    assert given["response"] == digest.response(given, username="trunk", password="sesame", method="INVITE")
+    assert int(header(second, "CSeq").split()[0]) == int(header(invite, "CSeq").split()[0]) + 1
+    assert header(second, "Call-ID") == header(invite, "Call-ID")
+    callee.respond(
+        second, "407 Proxy Authentication Required", 'Proxy-Authenticate: Digest realm="t", nonce="m", qop="auth", algorithm=SHA-256'
+    )
+    assert (await here.end()).code == 407  # the password is wrong: asked once, not for ever
+
+
+async def test_bye_from_on_answer_does_not_overtake_the_ack(start: Start) -> None:
+    callee, here = await called(start)
+    here.call.on_answer = lambda _: here.call.hangup()
+    callee.respond(await callee.expect("INVITE"), "200 OK", body=answer_to(OFFER))
+    assert (await callee.wire.receive()).startswith("ACK")
+    assert (await callee.wire.receive()).startswith("BYE")
+
+
+async def test_early_answer_stands_for_a_200_without_sdp(start: Start) -> None:
+    callee, here = await called(start)
+    invite = await callee.expect("INVITE")
+    callee.respond(invite, "183 Session Progress", body=answer_to(OFFER))
+    assert await here.next("progress") == (183, answer_to(OFFER))
+    callee.respond(invite, "200 OK")
+    assert await here.next("answer") == (answer_to(OFFER),)
+
+
+async def test_nobody_answers_the_invite(start: Start) -> None:
+    """RFC 3261 17.1.1.2: timer B (32 s) ends the transaction; here it is pulled by hand."""
+    callee, here = await called(start)
+    await callee.expect("INVITE")
+    transactions = callee.endpoint.transactions
+    (transaction,) = transactions.tclient.values()
+    transactions.timerB(transaction)
+    assert await here.end() == SipEnd(408, "Request Timeout", "error", False)
+
+
+async def test_rings_for_ever(start: Start) -> None:
+    """RFC 3261 9.1: a ringing INVITE that is given up is cancelled."""
+    callee, here = await called(start)
+    callee.respond(await callee.expect("INVITE"), "180 Ringing")
+    await here.next("progress")
+    transactions = callee.endpoint.transactions
+    (transaction,) = transactions.tclient.values()
+    transactions.timerB(transaction)
+    assert (await here.end()).code == 408
+    await callee.expect("CANCEL")
+
+
+async def test_no_ack_ends_the_call_with_bye(start: Start) -> None:
+    """RFC 3261 13.3.1.4: no ACK in 64*T1: the session should be terminated with BYE; timer pulled by hand."""
+    server = await start()
+    inbox = Inbox(server, lambda call: call.answer(answer_to(call.remote_sdp)))
+    wire = await Wire().open(server)
+    assert (await wire.ask("INVITE", body=OFFER)).startswith("SIP/2.0 200")
+    (transaction,) = server.transactions.tserver.values()
+    server.transactions.timerD(transaction)
+    assert await (await inbox.next()).end() == SipEnd(408, "No ACK", "error", True)
+    while not (got := await wire.receive()).startswith("BYE"):
+        assert got.startswith("SIP/2.0 200")
+
+
+async def test_lost_dialog_ends_the_call(start: Start) -> None:
+    """RFC 3261 12.2.1.2: 481 to a request in a dialog means that the other side knows no such call."""
+    callee, here = await called(start)
+    callee.respond(await callee.expect("INVITE"), "200 OK", body=answer_to(OFFER))
+    await here.next("answer")
+    asked = asyncio.ensure_future(here.call.info("application/dtmf", "1"))
+    await callee.expect("ACK")
+    callee.respond(await callee.expect("INFO"), "481 Gone")
+    assert await asked == 481
+    end = await here.end()
+    assert (end.code, end.by, end.answered) == (481, "error", True)
+
+
+async def test_session_timer_of_the_other_side_is_kept(start: Start) -> None:
+    """RFC 4028 7.2: the 200 may make us the refresher; an UPDATE without SDP does it where it is allowed."""
+    callee, here = await called(start)
+    headers = ("Session-Expires: 1800;refresher=uac", "Require: timer", "Allow: INVITE, UPDATE, BYE")
+    callee.respond(await callee.expect("INVITE"), "200 OK", *headers, body=answer_to(OFFER))
+    await here.next("answer")
+    await callee.expect("ACK")
+    here.call._send_refresh()  # type: ignore[attr-defined]
+    update = await callee.expect("UPDATE")
+    assert header(update, "Session-Expires") == "1800;refresher=uac"
+    callee.respond(update, "200 OK", "Session-Expires: 1800;refresher=uac")
+    here.call._refresh_missed()  # type: ignore[attr-defined]
+    assert await here.end() == SipEnd(408, "Session timer expired", "error", True)
+    assert "Session timer" in header(await callee.expect("BYE"), "Reason")
+
+
+async def test_offer_that_collides_is_tried_again(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 3261 14.1: after 491 wait a random while and try again."""
+    monkeypatch.setattr("hubbub.sip.sippy_call.random.uniform", lambda *_: 0.0)
+    callee, here = await called(start)
+    callee.respond(await callee.expect("INVITE"), "200 OK", body=answer_to(OFFER))
+    await here.next("answer")
+    await callee.expect("ACK")
+    change = asyncio.ensure_future(here.call.reinvite(OFFER))
+    callee.respond(await callee.expect("INVITE"), "491 Request Pending")
+    assert (await callee.wire.receive()).startswith("ACK")
+    callee.respond(await callee.expect("INVITE"), "200 OK", body=answer_to(OFFER))
+    assert "m=audio" in await change
+
+
 async def test_update(start: Start) -> None:
     """RFC 3311 with SDP, RFC 4028 without: 200 with Session-Expires and Require: timer."""
     wire, there, tag = await dialog(start)
