@@ -26,6 +26,8 @@ from hubbub.verbs.hub import Hub
 log = structlog.get_logger()
 
 LARGEST_BODY = 1 << 20
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+"""All are routed, so that a wrong one gets the face's own error."""
 
 
 class Rest:
@@ -51,8 +53,8 @@ class Rest:
         for suffix in (".wav", ""):
             routes.append(Route(f"{base}/Recordings/{{recording}}{suffix}", self._media, methods=["GET"]))
             routes.append(Route(f"{base}/Conferences/{{room}}/Recordings/{{recording}}{suffix}", self._media, methods=["GET"]))
-        tables = [Route(base + path + self._face.suffix, self._endpoint(by_method)) for path, by_method in paths.items()]
-        anything = Route(f"{base}/{{rest:path}}", self._unknown)
+        tables = [Route(base + path + self._face.suffix, self._endpoint(by_method), methods=METHODS) for path, by_method in paths.items()]
+        anything = Route(f"{base}/{{rest:path}}", self._unknown, methods=METHODS)
         return [*tables, *routes, anything]
 
     def _endpoint(self, by_method: Mapping[str, Operation]) -> Callable[[Request], Any]:
