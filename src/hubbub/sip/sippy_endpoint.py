@@ -7,7 +7,7 @@ import ipaddress
 import secrets
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from sippy.SipAddress import SipAddress
@@ -18,7 +18,7 @@ from hubbub.clock import Clock, SystemClock
 from hubbub.errors import SipError
 from hubbub.settings import Network, Phone, SipSettings
 from hubbub.sip import digest
-from hubbub.sip.endpoint import NO_HEADERS, Address, SipCall, SipEnd
+from hubbub.sip.endpoint import NO_HEADERS, Address, SipCall, SipEnd, SipEndpoint
 from hubbub.sip.fields import is_extension, option_tags, phrase, safe_headers, wire
 from hubbub.sip.registrar import MIN_EXPIRES, RegisterError, Registrar, Wish
 from hubbub.sip.sippy_call import SippyCall
@@ -344,6 +344,7 @@ class SippyEndpoint:
 
     def _trusted(self, host: str) -> bool:
         address = ipaddress.ip_address(bare(host))
+        address = getattr(address, "ipv4_mapped", None) or address
         return any(address in network for network in self._trust)
 
     def _registered_from(self, user: str, source: Address) -> str | None:
@@ -408,3 +409,9 @@ class SippyEndpoint:
 def _seconds(given: str | None) -> int | None:
     """Seconds of an expires value; a malformed one counts as absent (RFC 3261 10.2.1.1 says 3600 then)."""
     return int(given) if given is not None and given.isascii() and given.isdigit() and len(given) < 10 else None
+
+
+if TYPE_CHECKING:
+
+    def _keeps_the_interface(endpoint: SippyEndpoint) -> SipEndpoint:
+        return endpoint
