@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tests.support.rest import Rest, RestError
 from tests.support.stage import (
+    EVENTS,
     TONE,
     PhoneMaker,
     assert_matrix,
@@ -134,7 +135,8 @@ async def test_end_by_request_and_what_follows(
     application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
 ) -> None:
     """POST Status=completed: everybody goes on; the name is free again and yields a new SID; a completed room lists nobody."""
-    document = f"<Response><Dial><Conference {EVENTS}>standup</Conference></Dial><Play>/next.wav</Play><Pause length='10'/></Response>"
+    joining = f"<Dial><Conference {EVENTS}>standup</Conference></Dial>"
+    document = f"<Response>{joining}<Play>/next.wav</Play><Pause length='10'/></Response>"
     application.on("/voice", document)
     application.on("/next.wav", tone_wav(2951.0))
     calls = await call_in(hubbub_server, phone, "alice", "bob")
@@ -156,9 +158,8 @@ async def test_recording_holds_exactly_the_audible_tones(
 
     def document(request: Request) -> str:
         attributes = {"carol": 'muted="true"', "dave": f'coach="{sid_of(application, "alice")}"'}.get(caller_of(request), "")
-        return room(
-            f'record="record-from-start" beep="false" recordingStatusCallback="/recording" recordingStatusCallbackEvent="in-progress completed" {attributes}'
-        )
+        recorded = 'record="record-from-start" beep="false" recordingStatusCallback="/recording"'
+        return room(f'{recorded} recordingStatusCallbackEvent="in-progress completed" {attributes}')
 
     application.on("/voice", document)
     calls = await call_in(hubbub_server, phone, "alice", "bob", "carol", "dave")

@@ -171,6 +171,8 @@ def _connect(engine: Engine, worker: int, words: Array, tick: int) -> bool:
     if codec > 1 or ptime < 80 or ptime > 480:
         return False
     if links[leg].signalled != words[3]:
+        # What still comes from the old address must not be latched again.
+        links[leg].former = links[leg].latched
         links[leg].signalled = words[3]
         links[leg].latched = 0
         links[leg].locked = 0

@@ -34,6 +34,7 @@ def apart(later: int, earlier: int) -> int:
 def restart(jitter: Jitter, leg: int) -> None:
     """Forget all packets; the next one starts the clock."""
     jitter[leg].started = 0
+    jitter[leg].sounded = 0
     jitter[leg].misplaced = 0
     jitter[leg].slip = 0
     jitter[leg].window = 0
@@ -68,7 +69,7 @@ def store(jitter: Jitter, leg: int, sequence: int, time: int, data: Array, start
     jitter[leg].length[slot] = length
     jitter[leg].codec[slot] = codec
     for n in range(length):
-        jitter[leg].data[slot, n] = data[start + n]
+        jitter[leg].payload[slot, n] = data[start + n]
     if apart((time + length) & 0xFFFFFFFF, jitter[leg].newest) > 0:
         jitter[leg].newest = (time + length) & 0xFFFFFFFF
     return STORED
@@ -93,7 +94,7 @@ def _gather(jitter: Jitter, leg: int, decode: Array, out: Array) -> int:
                 out[n] = 0
         codec = jitter[leg].codec[j]
         for n in range(first, last):
-            out[n] = decode[codec, jitter[leg].data[j, n - ahead]]
+            out[n] = decode[codec, jitter[leg].payload[j, n - ahead]]
         if last > first:
             covered += last - first
         if ahead + length <= NARROW:
@@ -150,9 +151,10 @@ def fetch(jitter: Jitter, leg: int, decode: Array, level: int, out: Array) -> in
     covered = _gather(jitter, leg, decode, out)
     if covered == 0:
         _conceal(jitter, leg, out)
-        jitter[leg].gaps += 1
+        jitter[leg].gaps += jitter[leg].sounded
     else:
         jitter[leg].concealed = 0
+        jitter[leg].sounded = 1
         for n in range(NARROW):
             jitter[leg].last[n] = out[n]
     slip = _observe(jitter, leg, level)

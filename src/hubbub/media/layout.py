@@ -230,6 +230,7 @@ class Link:
     receives: Annotated[int, np.uint8]
     signalled: Annotated[int, np.int64]
     latched: Annotated[int, np.int64]
+    former: Annotated[int, np.int64]
     peer: Annotated[Array, np.uint8, 16]
     codec: Annotated[int, np.int32]
     payload_type: Annotated[int, np.int32]
@@ -258,6 +259,7 @@ class JitterBuffer:
     """Packets that wait for their playout time."""
 
     started: Annotated[int, np.uint8]
+    sounded: Annotated[int, np.uint8]
     depth: Annotated[int, np.int32]
     play: Annotated[int, np.int64]
     newest: Annotated[int, np.int64]
@@ -265,7 +267,7 @@ class JitterBuffer:
     sequence: Annotated[Array, np.int32, PACKETS]
     length: Annotated[Array, np.int32, PACKETS]
     codec: Annotated[Array, np.int32, PACKETS]
-    data: Annotated[Array, np.uint8, PACKETS, PACKET_BYTES]
+    payload: Annotated[Array, np.uint8, PACKETS, PACKET_BYTES]
     misplaced: Annotated[int, np.int32]
     margin: Annotated[int, np.int64]
     window: Annotated[int, np.int32]
@@ -322,7 +324,7 @@ class MixState:
     generation: Annotated[int, np.int32]
     worker: Annotated[int, np.int32]
     sources: Annotated[int, np.int32]
-    sum: Annotated[Array, np.int32, FRAME]
+    total: Annotated[Array, np.int32, FRAME]
     limiter: Annotated[int, np.int32]
     limiter_before: Annotated[int, np.int32]
     down: Annotated[Array, np.int16, DOWN_HISTORY]

@@ -42,13 +42,13 @@ def sum_mixes(slots: Slots, mixes: Mixes, desk: Desk) -> None:
         m = desk.mixes[k]
         mixes[m].sources = 0
         for n in range(FRAME):
-            mixes[m].sum[n] = 0
+            mixes[m].total[n] = 0
     for k in range(desk.counts[0]):
         i = desk.active[k]
         m = slots[i].mix
         if m >= 0 and slots[i].have and (slots[i].speak != 0 or slots[i].speak_to != 0):
             mixes[m].sources += 1
-            add_scaled(mixes[m].sum, slots[i].pcm, slots[i].speak, slots[i].speak_to, 1)
+            add_scaled(mixes[m].total, slots[i].pcm, slots[i].speak, slots[i].speak_to, 1)
 
 
 @kernel
@@ -89,7 +89,7 @@ def hear_mix(mixes: Mixes, mix: int, run: int) -> None:
     """Compute what all plain listeners of a mix hear, once per run."""
     if mixes[mix].computed != run:
         mixes[mix].limiter_before = mixes[mix].limiter
-        mixes[mix].limiter = limit(mixes[mix].sum, mixes[mix].limiter, mixes[mix].pcm)
+        mixes[mix].limiter = limit(mixes[mix].total, mixes[mix].limiter, mixes[mix].pcm)
         mixes[mix].computed = run
 
 
@@ -125,7 +125,7 @@ def _own_line(slots: Slots, mixes: Mixes, ears: Ears, edges: Edges, desk: Desk, 
         line[n] = 0
     if m >= 0 and (now != 0 or wanted != 0):
         for n in range(FRAME):
-            line[n] = mixes[m].sum[n]
+            line[n] = mixes[m].total[n]
         if slots[leg].have:
             add_scaled(line, slots[leg].pcm, slots[leg].speak, slots[leg].speak_to, -1)
         if now != UNITY or wanted != UNITY:

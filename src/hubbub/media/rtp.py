@@ -100,7 +100,7 @@ def _source_ok(links: Links, jitter: Jitter, leg: int, source: int, tick: int) -
     if links[leg].latched == source:
         return True
     new = links[leg].latched == 0 or source == links[leg].signalled or tick - links[leg].last_heard > UNLATCH
-    if not new:
+    if not new or (source == links[leg].former and source != links[leg].signalled):
         return False
     if links[leg].latched != 0:
         links[leg].locked = 0

@@ -87,7 +87,7 @@ def produce_leg(engine: Engine, desk: Desk, worker: int, leg: int, tick: int) ->
         if covered < 0:
             for n in range(NARROW):
                 desk.narrow[n] = 0
-        elif covered == 0 and tick - engine.links[leg].last_heard < 50:
+        elif covered == 0 and engine.jitter[leg].sounded and tick - engine.links[leg].last_heard < 50:
             engine.links[leg].counters[C_UNDERRUNS] += 1
         total = energy(desk.narrow, NARROW)
         level = total // NARROW

@@ -1,0 +1,152 @@
+"""Nothing lost: receivers that are down, a server that is killed, a media process that is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+import wave
+from pathlib import Path
+
+import aiohttp
+import pytest
+from tests.support.rest import Rest
+from tests.support.stage import PhoneMaker, assert_matrix, call_in, event, room
+
+from hubbub.testing import TONES, Application, HubbubServer, assert_hears, who_hears_whom
+
+pytestmark = pytest.mark.scenario
+
+
+async def test_a_receiver_that_is_down_gets_everything_in_order(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker
+) -> None:
+    """Issue: "delivered in order per conference; a receiver that is down does not lose them"."""
+    port = await free_port()
+    conference = f'<Conference statusCallback="http://127.0.0.1:{port}/events" statusCallbackEvent="start end join leave">down</Conference>'
+    application.on("/voice", f"<Response><Dial>{conference}</Dial></Response>")
+    calls = await call_in(hubbub_server, phone, "alice", "bob")
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    for call in calls.values():
+        await call.hangup()
+    async with Application(port=port) as again:
+        again.on("/events", None)
+        await again.wait_for("/events", event("conference-end"), timeout=20)
+        kinds = [request.params["StatusCallbackEvent"] for request in again.requests("/events")]
+    assert kinds == [
+        "participant-join",
+        "participant-join",
+        "conference-start",
+        "participant-leave",
+        "participant-leave",
+        "conference-end",
+    ]
+
+
+async def free_port() -> int:
+    """A port on which nobody listens now, and on which an application may listen later."""
+    async with Application() as application:
+        return int(application.url().split(":")[2].rstrip("/"))
+
+
+async def test_notices_survive_a_killed_server(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """Issue: "retried after restart of the server too"; the room that the crash left open is shown as completed."""
+    port = await free_port()
+    conference = f'<Conference statusCallback="http://127.0.0.1:{port}/events" statusCallbackEvent="join">crash</Conference>'
+    application.on("/voice", f"<Response><Dial>{conference}</Dial></Response>")
+    calls = await call_in(hubbub_server, phone, "alice", "bob")
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    await hubbub_server.kill()
+    await hubbub_server.restart()
+    async with Application(port=port) as again, Rest(hubbub_server) as rest:
+        again.on("/events", None)
+        await again.wait_for("/events", count=2, timeout=20)
+        names = [request.params["FriendlyName"] for request in again.requests("/events")]
+        listed = await rest.get("/Conferences.json", FriendlyName="crash")
+    assert names == ["crash", "crash"]
+    assert [found["status"] for found in listed["conferences"]] == ["completed"]
+
+
+async def test_a_recording_survives_a_killed_server(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """Issue: "recorder that writes as it goes and survives a crash of the server up to the last second"."""
+    application.on("/voice", room('record="record-from-start" beep="false"'))
+    calls = await call_in(hubbub_server, phone, "alice", "bob")
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    begun = time.monotonic()
+    await asyncio.sleep(3.0)
+    await hubbub_server.kill()
+    lasted = time.monotonic() - begun
+    (file,) = list(hubbub_server.recordings.rglob("*.wav"))
+    with wave.open(str(file)) as recorded:
+        seconds = recorded.getnframes() / recorded.getframerate()
+    assert seconds > lasted - 1.5
+
+
+async def test_a_killed_media_process_costs_no_call(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """Issue: "kill -9 of the media process in a room of 20 costs no call and less than 200 ms of audio"."""
+    application.on("/voice", room('beep="false"'))
+    calls = {}
+    for index in range(20):
+        caller = await phone(f"caller{index}")
+        calls[f"caller{index}"] = await caller.call(hubbub_server.uri("+15550001000"))
+        await calls[f"caller{index}"].wait_answered()
+    calls["caller0"].tone(TONES[0])
+    calls["caller1"].tone(TONES[1])
+    listeners = {name: calls[name] for name in ("caller2", "caller10", "caller19")}
+    tones = {"caller0": TONES[0], "caller1": TONES[1]}
+    for call in listeners.values():
+        await assert_hears(call, {TONES[0], TONES[1]})
+    marks = {name: call.mark() for name, call in calls.items()}
+    os.kill(hubbub_server.media_pids()[0], signal.SIGKILL)
+    await asyncio.sleep(2.0)
+    heard = await who_hears_whom(listeners, tones, seconds=0.5)
+    assert heard == {name: {"caller0", "caller1"} for name in listeners}
+    assert not any(call.ended.is_set() for call in calls.values())
+    gaps = {name: (await call.since(marks[name])).longest_gap for name, call in calls.items()}
+    assert max(gaps.values()) < 200, f"milliseconds without audio: {gaps}"
+    assert await metric(hubbub_server, "hubbub_media_takeovers") == 1
+    assert len(hubbub_server.media_pids()) == 2
+
+
+async def metric(server: HubbubServer, name: str) -> float:
+    async with aiohttp.ClientSession() as session, session.get(server.http_url("/metrics")) as reply:
+        lines = (await reply.text()).splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+
+async def test_the_application_answers_late_or_wrong(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """1.3: "failure of a document the call needs: canned apology prompt, then hang up"."""
+    application.fault("/voice", status=500)
+    caller = await phone("alice")
+    call = await caller.call(hubbub_server.uri("+15550001000"))
+    await call.wait_answered()
+    assert not (await call.heard(1.0)).silent
+    await call.wait_ended(timeout=15)
+
+
+async def test_a_broken_document_is_notified_with_its_line(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
+) -> None:
+    """12100: "not well-formed: fallback / apology / hang up"; the notification names the line."""
+    application.on("/voice", "<Response><Redirect>/broken</Redirect></Response>")
+    application.on("/broken", (200, "text/xml", "<Response>\n<Dial"))
+    caller = await phone("alice")
+    call = await caller.call(hubbub_server.uri("+15550001000"))
+    await call.wait_ended(timeout=15)
+    listed = await rest.get("/Notifications.json")
+    assert listed["notifications"][0]["error_code"] == "12100"
+    assert "line 2" in listed["notifications"][0]["message_text"]
+
+
+async def test_the_fallback_takes_over(application: Application, phone: PhoneMaker, tmp_path: Path) -> None:
+    """ "request FallbackUrl if configured", with ErrorCode and ErrorUrl; its document runs."""
+    application.fault("/voice", status=500)
+    application.on("/fallback", room())
+    urls = {"url": application.url("/voice"), "fallback_url": application.url("/fallback")}
+    number = {"number": "*", "account": "dev", "dialect": "twiml", **urls}
+    async with HubbubServer(config={"numbers": [number]}, folder=tmp_path) as server:
+        calls = await call_in(server, phone, "alice", "bob")
+        await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    asked = application.requests("/fallback")[0].params
+    assert (asked["ErrorCode"], asked["ErrorUrl"]) == ("11200", application.url("/voice"))
