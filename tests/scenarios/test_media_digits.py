@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Callable
 import numpy as np
 import pytest
 import pytest_asyncio
+from tests.support.rtp_peer import ULAW_DECODE, Peer, Peers, level_of
 
 from hubbub.media.client import Codec, Media
 from hubbub.settings import MediaSettings
-from tests.support.rtp_peer import ULAW_DECODE, Peer, Peers, level_of
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 PCMU = Codec("PCMU", 0)

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Callable
 import numpy as np
 import pytest
 import pytest_asyncio
+from tests.support.rtp_peer import Peer, Peers, sine
 
 from hubbub.media.client import Clip, Codec, Leg, Media, Stream
 from hubbub.settings import MediaSettings
-from tests.support.rtp_peer import Peer, Peers, sine
 
 TONES = (440.0, 620.0, 1010.0)
 PCMU = Codec("PCMU", 0)
@@ -244,6 +244,8 @@ async def test_slots_ports_and_mixes_come_back(media: Media) -> None:
             media.play(Clip(sine((330.0,), rate=16000), loops=0), room.legs[0])
             room.legs[0].whisper({room.legs[1]})
             await asyncio.sleep(0.1)
-    assert await until(lambda: (media.stats().legs, media.stats().mixes, media.stats().playbacks) == (before.legs, before.mixes, before.playbacks))
+    assert await until(
+        lambda: (media.stats().legs, media.stats().mixes, media.stats().playbacks) == (before.legs, before.mixes, before.playbacks)
+    )
     assert media._control.edges.used == 0
     assert media.stats().bad_commands == before.bad_commands

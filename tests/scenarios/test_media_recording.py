@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 import pytest_asyncio
 import soundfile
+from tests.support.rtp_peer import Peer, Peers, level_of, sine
 
 from hubbub.errors import MediaError
 from hubbub.media.client import Clip, Codec, Leg, Media, Tap, recover_captures
 from hubbub.settings import MediaSettings
-from tests.support.rtp_peer import Peer, Peers, level_of, sine
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 PCMU = Codec("PCMU", 0)

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 
 import pytest
+from tests.support.rtp_peer import Peer, Peers, level_of
 
 from hubbub.media.client import Codec, Media, Tap
 from hubbub.settings import MediaSettings
-from tests.support.rtp_peer import Peer, Peers, level_of
 
 pytestmark = pytest.mark.scenario
 PCMU = Codec("PCMU", 0)

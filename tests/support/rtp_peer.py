@@ -87,7 +87,9 @@ class Peer:
         """Send one packet now."""
         if self.remote:
             first = (self.kind if kind is None else kind) | (0x80 if marker else 0)
-            data = struct.pack(">BBHII", 0x80, first, self.sequence & 0xFFFF, (self.time if time_ is None else time_) & 0xFFFFFFFF, self.ssrc)
+            data = struct.pack(
+                ">BBHII", 0x80, first, self.sequence & 0xFFFF, (self.time if time_ is None else time_) & 0xFFFFFFFF, self.ssrc
+            )
             self.sequence += 1
             with contextlib.suppress(OSError):
                 self.socket.sendto(data + payload, self.remote)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hubbub.media import dtmf, layout
 from hubbub.media.compiled import kernel
 from hubbub.media.desk import Desk
+from hubbub.media.jitter import restart
 from hubbub.media.layout import (
     ACTIVE,
     CLIP,
@@ -27,7 +28,6 @@ from hubbub.media.layout import (
     Array,
     Engine,
 )
-from hubbub.media.jitter import restart
 from hubbub.media.libc import fence
 from hubbub.media.mix import leave, link_edge, route
 from hubbub.media.rtp import write_peer

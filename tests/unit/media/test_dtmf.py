@@ -6,12 +6,12 @@ import struct
 
 import numpy as np
 import pytest
+from tests.support.small_engine import Small, small_engine
 
 from hubbub.media import dtmf
 from hubbub.media.desk import sine_table
 from hubbub.media.layout import FRAME
 from hubbub.media.leg import parse_digits
-from tests.support.small_engine import Small, small_engine
 
 
 def receive(small: Small, time: int, code: int, *, end: bool = False, duration: int = 160) -> int:
@@ -114,7 +114,9 @@ def test_what_is_no_digit_is_an_error() -> None:
     assert parse_digits("wwW", 200, 100) == [(dtmf.PAUSE, 1, 100)]
 
 
-@pytest.mark.parametrize(("digit", "low", "high"), [("1", 697, 1209), ("5", 770, 1336), ("0", 941, 1336), ("#", 941, 1477), ("D", 941, 1633)])
+@pytest.mark.parametrize(
+    ("digit", "low", "high"), [("1", 697, 1209), ("5", 770, 1336), ("0", 941, 1336), ("#", 941, 1477), ("D", 941, 1633)]
+)
 def test_tones_are_those_of_q23(digit: str, low: int, high: int) -> None:
     small = small_engine()
     small.add_leg(0)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.small_engine import small_engine
 
 from hubbub.media.jitter import DUPLICATE, FAR, LATE, STORED, apart, fetch, skip, store
 from hubbub.media.layout import NARROW
-from tests.support.small_engine import small_engine
 
 IDENTITY = np.stack([np.arange(256), np.arange(256)]).astype(np.int16)
 """A decoder that shows the bytes."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
+from tests.support.small_engine import small_engine, tone
 
 from hubbub.media.levels import FAINT, HANGOVER, LOUD, decibels, detect, energy
-from tests.support.small_engine import small_engine, tone
 
 
 def test_decibels_are_relative_to_full_scale() -> None:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support import reference_mixer as reference
+from tests.support.small_engine import Small, small_engine
 
 from hubbub.media.layout import ACTIVE, FRAME, LEAVING, OPEN, UNITY
 from hubbub.media.mix import advance, limit, link_edge, listen, listen_narrow, route, sum_mixes, unlink_edge
-from tests.support import reference_mixer as reference
-from tests.support.small_engine import Small, small_engine
 
 LEGS, PLAYERS, MIXES = 6, 2, 2
 
@@ -92,9 +92,7 @@ class Pair:
 GAIN = st.one_of(st.sampled_from([0, UNITY, UNITY, 0, 2 * UNITY, 16384]), st.integers(0, 16384))
 CHANGE = st.one_of(
     st.tuples(st.just("place"), st.integers(0, LEGS + PLAYERS - 1), st.integers(-1, MIXES - 1), GAIN, st.one_of(st.just(UNITY), GAIN)),
-    st.tuples(
-        st.just("edge"), st.integers(0, 5), st.integers(0, LEGS + PLAYERS - 1), st.integers(0, LEGS - 1), st.integers(-16384, 16384)
-    ),
+    st.tuples(st.just("edge"), st.integers(0, 5), st.integers(0, LEGS + PLAYERS - 1), st.integers(0, LEGS - 1), st.integers(-16384, 16384)),
 )
 TICK = st.tuples(st.lists(CHANGE, max_size=4), st.integers(0, 2 ** (LEGS + PLAYERS) - 1), st.sampled_from([50, 3000, 32767]))
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.support import reference_mixer as reference
+from tests.support.small_engine import tone
 
 from hubbub.media.layout import DOWN_HISTORY, FRAME, NARROW, UP_HISTORY
 from hubbub.media.resample import TAPS, narrow_down, widen
-from tests.support import reference_mixer as reference
-from tests.support.small_engine import tone
 
 
 def scratch() -> list[np.ndarray]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.small_engine import small_engine
 
 from hubbub.media import layout
 from hubbub.media.layout import COMMANDS, EVENTS, RING_SAMPLES
 from hubbub.media.players import from_ring
 from hubbub.media.rings import PcmRing, post_command, take_events
 from hubbub.media.signals import tell
-from tests.support.small_engine import small_engine
 
 
 def test_commands_are_bounded() -> None:

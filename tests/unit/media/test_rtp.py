@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.support.small_engine import Small, small_engine
 
 from hubbub.media import layout
 from hubbub.media.rtp import AUDIO, NOTHING, append, ingest, next_packet, packet_sent, source_number, write_peer
-from tests.support.small_engine import Small, small_engine
 
 PEER, OTHER = (0x7F000001 << 16) | 4000, (0x7F000001 << 16) | 4002
 
@@ -38,7 +38,9 @@ class Receiver:
         return {name: int(count) for name, count in zip(layout.DROPS, self.engine.wires[0].dropped, strict=False) if count}
 
 
-def packet(number: int, *, kind: int = 0, ssrc: int = 7, time: int | None = None, payload: bytes = b"\x11" * 160, first: int = 0x80) -> bytes:
+def packet(
+    number: int, *, kind: int = 0, ssrc: int = 7, time: int | None = None, payload: bytes = b"\x11" * 160, first: int = 0x80
+) -> bytes:
     return struct.pack(">BBHII", first, kind, number & 0xFFFF, 160 * number if time is None else time, ssrc) + payload
 
 
@@ -75,7 +77,10 @@ def test_what_is_wrong_is_counted_by_reason(data: bytes, reason: str) -> None:
 def test_extension_padding_and_contributors_are_stepped_over() -> None:
     """RFC 3550 5.1 and 5.3.1."""
     receiver = Receiver()
-    assert receiver.take(packet(1, first=0x80 | 0x20 | 0x10 | 2, payload=b"c" * 8 + b"\xbe\xde\0\1" + b"e" * 4 + b"\x42" * 160 + b"\0\0\3")) == AUDIO
+    assert (
+        receiver.take(packet(1, first=0x80 | 0x20 | 0x10 | 2, payload=b"c" * 8 + b"\xbe\xde\0\1" + b"e" * 4 + b"\x42" * 160 + b"\0\0\3"))
+        == AUDIO
+    )
     assert receiver.engine.jitter[0].length[1] == 160
     assert set(receiver.engine.jitter[0].payload[1, :160].tolist()) == {0x42}
 
@@ -179,9 +184,10 @@ def test_frames_become_packets_of_the_agreed_length(ptime: int, sizes: list[int]
 
 def fuzz(rounds: int, seed: int) -> None:
     """Feed random and half-right datagrams, from two sources, and play out between; called under bounds checks below."""
+    from tests.support.small_engine import SIZES
+
     from hubbub.media.desk import make_desk
     from hubbub.media.jitter import fetch
-    from tests.support.small_engine import SIZES
 
     random = np.random.default_rng(seed)
     receiver = Receiver()
