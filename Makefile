@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test unit lint bench clean system
+.PHONY: help setup demo test unit lint bench clean peers
 
 help:
 	@echo "make demo   start hubbub, an application and callers who really speak; show and check what is heard"
@@ -27,8 +27,8 @@ $(STAMP): pyproject.toml tools/check-machine
 demo: setup
 	@$(BIN)/hubbub demo
 
-system:
-	@sh tools/install-peers
+peers:
+	@sh tools/install-peers $(PYTHON)
 
 lint: setup
 	@$(BIN)/ruff check src tests
@@ -39,11 +39,11 @@ lint: setup
 unit: setup
 	@$(BIN)/pytest tests/unit
 
-test: setup system lint
+test: setup peers lint
 	@$(BIN)/pytest tests
 
 bench: setup
 	@$(BIN)/python -m tests.bench
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache build dist
+	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache build dist

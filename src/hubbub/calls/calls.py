@@ -9,7 +9,7 @@ import structlog
 
 from hubbub.calls.call import Call, CallServices, ProgressWish
 from hubbub.calls.dialer import destination, party_of
-from hubbub.errors import ResourceExhausted
+from hubbub.errors import ResourceExhausted, SipError
 from hubbub.events import CallRecord, CallStatus, Party
 from hubbub.ids import Id, new_id
 from hubbub.settings import Account, Number, Settings
@@ -125,16 +125,20 @@ class Calls:
             if call.over:
                 return
             host, port = self._endpoint.address
-            sip = self._endpoint.dial(
-                target.uri,
-                call.offer(),
-                caller=caller.uri or f"sip:{caller.value or 'anonymous'}@{host}:{port}",
-                display=caller.display,
-                headers=headers or {},
-                username=sip_username or target.username,
-                password=sip_password or target.password,
-                next_hop=target.next_hop,
-            )
+            try:
+                sip = self._endpoint.dial(
+                    target.uri,
+                    call.offer(),
+                    caller=caller.uri or f"sip:{caller.value or 'anonymous'}@{host}:{port}",
+                    display=caller.display,
+                    headers=headers or {},
+                    username=sip_username or target.username,
+                    password=sip_password or target.password,
+                    next_hop=target.next_hop,
+                )
+            except SipError as error:
+                call.failed(str(error))
+                return
             call.attach(sip)
             call.record = replace(call.record, sip_call_id=sip.id)
             call.limit(ring_seconds, total_seconds)

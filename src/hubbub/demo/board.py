@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from hubbub.demo.recorded import Recorded
 
 State = Literal["open", "ok", "failed", "missed"]
 """`missed`: the story broke off before it was reached."""
@@ -79,6 +82,7 @@ class Board:
     messages: list[Message] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     watchers: list[Callable[[Thing], None]] = field(default_factory=list)
+    recorded: Recorded | None = None
     begun: float = field(default_factory=time.monotonic)
 
     @property

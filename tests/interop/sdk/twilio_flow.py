@@ -1,0 +1,83 @@
+"""Runs in the SDK's own environment: the unmodified official package against a hubbub given on the command line.
+
+Only the host is changed, through the package's own HttpClient. Prints one JSON object of what was seen.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from twilio.base.exceptions import TwilioRestException
+from twilio.http.http_client import TwilioHttpClient
+from twilio.request_validator import RequestValidator
+from twilio.rest import Client
+
+
+class OtherHost(TwilioHttpClient):  # type: ignore[misc]
+    """Sends everything to one host."""
+
+    def __init__(self, base: str) -> None:
+        super().__init__()
+        self._base = base
+
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        return super().request(method, url.replace("https://api.twilio.com", self._base), *args, **kwargs)
+
+
+def rest(job: dict[str, Any]) -> dict[str, Any]:
+    """Every resource that the server has, as an application would use it."""
+    client = Client(job["sid"], job["token"], http_client=OtherHost(job["base"]))
+    room = client.conferences.list(friendly_name="standup", status="in-progress")[0]
+    people = client.conferences(room.sid).participants.list()
+    first = people[0]
+    muted = client.conferences(room.sid).participants(first.call_sid).update(muted=True)
+    filtered = client.conferences(room.sid).participants.list(muted=True)
+    client.conferences(room.sid).participants(first.call_sid).update(muted=False)
+    created = client.conferences("standup").participants.create(
+        to=job["callee"],
+        from_="+15550001000",
+        label="by sdk",
+        beep="false",
+        early_media=True,
+        status_callback_event=["answered", "completed"],
+    )
+    call = client.calls(first.call_sid).fetch()
+    calls = client.calls.list(page_size=1, limit=3)
+    ended = client.conferences(room.sid).update(status="completed")
+    try:
+        client.conferences("CF" + "0" * 32).fetch()
+    except TwilioRestException as error:
+        missing = {"status": error.status, "code": error.code}
+    try:
+        Client(job["sid"], "wrong", http_client=OtherHost(job["base"])).calls(first.call_sid).fetch()
+    except TwilioRestException as error:
+        refused = {"status": error.status, "code": error.code}
+    return {
+        "room": {"sid": room.sid, "status": room.status, "created": room.date_created.isoformat()},
+        "people": len(people),
+        "muted": muted.muted,
+        "filtered": [person.call_sid for person in filtered],
+        "first": first.call_sid,
+        "created": {"label": created.label, "status": created.status, "queue_time": created.queue_time},
+        "call": {"sid": call.sid, "status": call.status, "direction": call.direction, "to": call.to},
+        "calls": [found.sid for found in calls],
+        "ended": {"status": ended.status, "reason": ended.reason_conference_ended},
+        "missing": missing,
+        "refused": refused,
+    }
+
+
+def validate(job: dict[str, Any]) -> dict[str, Any]:
+    """The package's own validator on every request that arrived."""
+    validator = RequestValidator(job["token"])
+    verdicts = [bool(validator.validate(request["url"], dict(request["fields"]), request["signature"])) for request in job["requests"]]
+    wrong = RequestValidator("0" * 32)
+    forged = [bool(wrong.validate(request["url"], dict(request["fields"]), request["signature"])) for request in job["requests"]]
+    return {"verdicts": verdicts, "forged": forged}
+
+
+if __name__ == "__main__":
+    work = {"rest": rest, "validate": validate}[sys.argv[1]]
+    print(json.dumps(work(json.load(sys.stdin))))

@@ -1,0 +1,76 @@
+"""The official Python SDK, unmodified, in its own environment: it drives REST and validates our webhooks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.stage import PhoneMaker, assert_matrix, call_in, event, room, sid_of
+
+from hubbub.testing import Application, HubbubServer
+
+ROOT = Path(__file__).parents[2]
+PYTHON = ROOT / ".venv-twilio" / "bin" / "python"
+FLOW = Path(__file__).parent / "sdk" / "twilio_flow.py"
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.skipif(not PYTHON.exists(), reason="the SDK's environment is missing: run `make peers`"),
+]
+
+
+async def run_sdk(work: str, job: dict[str, Any]) -> dict[str, Any]:
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(PYTHON, FLOW, work, stdin=pipe, stdout=pipe, stderr=pipe)
+    out, err = await process.communicate(json.dumps(job).encode())
+    assert process.returncode == 0, err.decode()
+    answer: dict[str, Any] = json.loads(out)
+    return answer
+
+
+async def test_rest_through_the_sdk(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """Checklist 9.1: create, fetch, update, list with paging, label, error objects with code and status."""
+    application.on("/voice", room())
+    calls = await call_in(hubbub_server, phone, "alice", "bob")
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    carol = await phone("carol")
+    face = hubbub_server.faces["twilio"]
+    job = {"base": hubbub_server.http_url("").rstrip("/"), "sid": face["sid"], "token": face["token"], "callee": carol.uri}
+    seen = await run_sdk("rest", job)
+    assert seen["room"]["status"] == "in-progress"
+    assert seen["people"] == 2
+    assert seen["muted"] is True
+    assert seen["filtered"] == [seen["first"]]
+    assert seen["created"] == {"label": "by sdk", "status": "queued", "queue_time": "0"}
+    assert (seen["call"]["status"], seen["call"]["direction"], seen["call"]["to"]) == ("in-progress", "inbound", "+15550001000")
+    assert len(seen["calls"]) == 3
+    assert {sid_of(application, "alice"), sid_of(application, "bob")} < set(seen["calls"])
+    assert seen["ended"] == {"status": "completed", "reason": "conference-ended-via-api"}
+    assert seen["missing"] == {"status": 404, "code": 20404}
+    assert seen["refused"] == {"status": 401, "code": 20003}
+
+
+async def test_the_sdk_accepts_every_signature(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """Checklist 9.2: every webhook that we send validates: documents and callbacks, POST and GET, unicode, queries."""
+    attributes = 'waitUrl="/wait?lang=de&amp;x=%20y" waitMethod="GET" participantLabel="Ägent 7"'
+    application.on("/voice", room(attributes, dial='action="/after?a=1" method="GET"', name="größe &amp; co"))
+    application.on("/wait", "<Response><Pause length='5'/></Response>")
+    application.on("/after", "<Response/>")
+    caller = await phone("alice")
+    call = await caller.call(hubbub_server.uri("+15550001000"))
+    await call.wait_answered()
+    await application.wait_for("/wait")
+    await call.hangup()
+    await application.wait_for("/events", event("conference-end"))
+    await application.wait_for("/after")
+    requests = [
+        {"url": request.url, "fields": list(request.fields), "signature": request.headers["X-Twilio-Signature"]}
+        for request in application.requests()
+    ]
+    answer = await run_sdk("validate", {"token": hubbub_server.faces["twilio"]["token"], "requests": requests})
+    assert len(requests) >= 6
+    assert all(answer["verdicts"]), [r["url"] for r, ok in zip(requests, answer["verdicts"], strict=True) if not ok]
+    assert not any(answer["forged"])
