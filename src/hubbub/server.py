@@ -180,6 +180,7 @@ class Server:
         await self.delivery.stop()
         await self.requester.stop()
         await self.media.stop()
+        self.speech.close()
         await self.store.close()
 
     # -- news --------------------------------------------------------------------------------------------------
