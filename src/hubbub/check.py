@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hubbub.dialects.registry import all_dialects
+from hubbub.dialects.registry import all_dialects, guess
 from hubbub.errors import ConfigurationError, DocumentError
 from hubbub.verbs.model import Stage
 
@@ -30,14 +30,3 @@ def check_document(body: bytes, dialect: str = "") -> list[Finding]:
     except DocumentError as error:
         return [Finding("error", error.code, error.message, error.line)]
     return [Finding(remark.level, remark.code, remark.message, remark.at.line) for remark in program.remarks]
-
-
-def guess(body: bytes) -> str:
-    """The dialect that a document looks like."""
-    text = body.lstrip()
-    if not text.startswith(b"<"):
-        return "swml"
-    bxml = (b"<Bxml", b"<SpeakSentence", b"<PlayAudio", b"conferenceEventUrl")
-    return (
-        "bxml" if any(mark in body for mark in bxml) or b"<Response><Conference" in body.replace(b"\n", b"").replace(b" ", b"") else "twiml"
-    )

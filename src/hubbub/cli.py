@@ -25,12 +25,13 @@ def serve(
 
     import uvloop
 
+    from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
     from hubbub.logs import set_up_logs
     from hubbub.server import run
     from hubbub.settings import DEFAULT_FILE, load_settings
 
     set_up_logs()
-    settings = load_settings(config)
+    settings = load_settings(config, development=DEVELOPMENT_ACCOUNT)
     if config is None and not DEFAULT_FILE.exists():
         _print_development_defaults(settings.accounts[0].faces)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -48,7 +49,7 @@ def warm() -> None:
 @app.command()
 def check(
     document: Annotated[Path, typer.Argument(help="The document; - reads standard input.")],
-    dialect: Annotated[str, typer.Option("--dialect", help="twiml, bxml or swml; guessed when left out.")] = "",
+    dialect: Annotated[str, typer.Option("--dialect", help="The vocabulary; guessed when left out.")] = "",
 ) -> None:
     """Compile a document and print what is wrong with it; exit 1 on errors."""
     from hubbub.check import check_document

@@ -22,8 +22,7 @@ from hubbub.clock import SystemClock
 from hubbub.conference.journal import Journal
 from hubbub.conference.policy import Joining
 from hubbub.conference.room import Rooms, RoomServices
-from hubbub.dialects.registry import DEFAULT, DEFAULT_SETTINGS, Renderings, all_dialects, check_accounts
-from hubbub.dialects.twiml.rest import TwimlRest
+from hubbub.dialects.registry import DEFAULT, DEFAULT_SETTINGS, Renderings, all_dialects, check_accounts, rest_faces
 from hubbub.errors import ConfigurationError, RequestFailed
 from hubbub.events import CallRecord, Event, Problem
 from hubbub.ids import Id
@@ -134,7 +133,7 @@ class Server:
 
     def _serve_http(self, public_url: str) -> None:
         settings = self.settings
-        faces = [TwimlRest(self.dialects["twiml"], settings.accounts)]  # type: ignore[arg-type]
+        faces = rest_faces(public_url, settings.accounts)
         rests = [
             Rest(face, self.hub, self.store, settings.storage.recordings, lambda: self.journal.healthy, self._sip_address) for face in faces
         ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,7 +19,6 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from hubbub.errors import ConfigurationError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-DialectName = Literal["twiml", "cxml", "bxml", "swml"]
 Method = Annotated[Literal["GET", "POST"], BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)]
 
 DEFAULT_FILE = Path("hubbub.toml")
@@ -128,7 +128,7 @@ class Number(Section):
 
     number: str = Field(description="The user part of the Request-URI, exactly or without its `+`; `*` catches the rest.")
     account: str
-    dialect: DialectName
+    dialect: str = Field(description="The vocabulary that the application speaks.")
     url: str
     method: Method = "POST"
     fallback_url: str = ""
@@ -189,20 +189,6 @@ class Settings(BaseSettings):
         return self
 
 
-DEVELOPMENT_ACCOUNT: dict[str, Any] = {
-    "name": "dev",
-    "twilio": {"sid": "AC00000000000000000000000000000001", "token": "0123456789abcdef0123456789abcdef"},
-    "signalwire": {"project": "00000000-0000-4000-8000-000000000001", "token": "PT0123456789"},
-    "bandwidth": {
-        "account": "9900001",
-        "username": "dev",
-        "password": "devpass",
-        "application": "00000000-0000-4000-8000-000000000002",
-    },
-}
-"""The account of the built-in development defaults: well known, and therefore only ever served on loopback."""
-
-
 def split_address(address: str) -> tuple[str, int]:
     """`host:port` as a pair; the host of an IPv6 address stands in brackets."""
     host, _, port = address.rpartition(":")
@@ -220,15 +206,15 @@ def is_loopback(address: str) -> bool:
         return False
 
 
-def load_settings(file: Path | None = None) -> Settings:
+def load_settings(file: Path | None = None, *, development: Mapping[str, Any] | None = None) -> Settings:
     """Read the configuration.
 
-    Without `file`: `./hubbub.toml` if it is there, else the development defaults (one account, loopback only).
+    Without `file`: `./hubbub.toml` if it is there, else the development defaults: the account `development`, loopback only.
     Raises ConfigurationError with every wrong key named.
     """
     chosen = file if file is not None else (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
     if chosen is None:
-        return build_settings({"accounts": [DEVELOPMENT_ACCOUNT]}, Path.cwd())
+        return build_settings({"accounts": [dict(development)] if development else []}, Path.cwd())
     try:
         content = tomllib.loads(chosen.read_text(encoding="utf-8"))
     except OSError as error:

@@ -10,15 +10,16 @@ from hubbub.conference.policy import Policy, RecordingWish, RoomSettings
 from hubbub.dialects.bxml import BxmlDialect
 from hubbub.dialects.swml import SwmlDialect
 from hubbub.dialects.twiml import TwimlDialect
+from hubbub.dialects.twiml.rest import TwimlRest
 from hubbub.errors import ConfigurationError
 from hubbub.events import CallEvent, CallRecord, RecordingEvent, RoomEvent
 from hubbub.ids import Id
-from hubbub.settings import Account, DialectName, Settings
+from hubbub.settings import Account, Settings
 from hubbub.verbs.dialect import Dialect
 from hubbub.webhooks.delivery import Notice
 from hubbub.webhooks.requester import HttpRequest
 
-DEFAULT: DialectName = "twiml"
+DEFAULT = "twiml"
 """The dialect of rooms that no document made: the built-in development defaults."""
 DEFAULT_SETTINGS = RoomSettings(DEFAULT, Policy(minimum_to_start=2, capacity=250))
 
@@ -53,6 +54,20 @@ class Face(Dialect, Protocol):
 def all_dialects(public_url: str, find_call: Callable[[Id], CallRecord | None]) -> dict[str, Face]:
     """Every dialect that is built, by name."""
     return {"twiml": TwimlDialect(public_url), "bxml": BxmlDialect(public_url, find_call), "swml": SwmlDialect(public_url)}
+
+
+def rest_faces(public_url: str, accounts: Sequence[Account]) -> list[TwimlRest]:
+    """Every REST face that is built."""
+    return [TwimlRest(TwimlDialect(public_url), accounts)]
+
+
+def guess(body: bytes) -> str:
+    """The dialect that a document looks like."""
+    if not body.lstrip().startswith(b"<"):
+        return "swml"
+    packed = b"".join(body.split())
+    marks = (b"<Bxml", b"<SpeakSentence", b"<PlayAudio", b"conferenceEventUrl", b"<Response><Conference")
+    return "bxml" if any(mark in packed for mark in marks) else "twiml"
 
 
 def check_accounts(settings: Settings, dialects: Mapping[str, Face]) -> None:

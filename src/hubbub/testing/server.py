@@ -18,11 +18,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, get_args
+from typing import Any, Final, Self
 
 import aiohttp
 
-from hubbub.settings import DEVELOPMENT_ACCOUNT, DialectName, split_address
+from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
+from hubbub.dialects.registry import DEFAULT
+from hubbub.settings import split_address
 from hubbub.sip.endpoint import Address
 
 READY: Final = re.compile(r"^ready http=(\S+) sip=(\S+)", re.MULTILINE)
@@ -35,7 +37,6 @@ _PORTS: Final = 2000
 _LOWEST, _HIGHEST = 10_000, 30_000
 """RTP ports are taken from here: below what the kernel gives to sockets that do not care (32768 and up)."""
 _MEDIA: Final = "hubbub.media.process"
-DIALECTS: Final[tuple[str, ...]] = get_args(DialectName)
 
 
 class HubbubServer:
@@ -55,7 +56,7 @@ class HubbubServer:
         *,
         config: Mapping[str, Any] | None = None,
         folder: Path | None = None,
-        dialect: str = DIALECTS[0],
+        dialect: str = DEFAULT,
         arguments: tuple[str, ...] = (),
         environment: Mapping[str, str] | None = None,
     ) -> None:
