@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import Any
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
@@ -97,6 +98,8 @@ def read_xml(body: bytes, table: DocumentTable) -> Node:
     parser.StartDoctypeDeclHandler = builder.refuse_doctype
     try:
         parser.Parse(content, True)
+    except (LookupError, ValueError) as error:  # an encoding that is unknown, or of many bytes
+        raise DocumentError(table.malformed, f"not readable XML: {error}", line=1 + offset) from error
     except expat.ExpatError as error:
         message = expat.errors.messages.get(error.code, str(error))
         raise DocumentError(
@@ -111,21 +114,19 @@ def read_xml(body: bytes, table: DocumentTable) -> Node:
     return builder.root
 
 
-class _CoreLoader(yaml.CSafeLoader):
-    """YAML 1.2 core schema, and a number with a leading plus stays text (it is a telephone number)."""
-
-
-_CoreLoader.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"-?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-0123456789"),
-    ("float", r"-?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|-?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "-.0123456789"),
-    ("null", r"~|null|Null|NULL|", "~nN\0"),
-):
-    for _character in _first:
-        _CoreLoader.yaml_implicit_resolvers.setdefault("" if _character == "\0" else _character, []).append(
-            (f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"))
-        )
+_CORE = (
+    (re.compile(r"true|True|TRUE"), lambda text: True),
+    (re.compile(r"false|False|FALSE"), lambda text: False),
+    (re.compile(r"~|null|Null|NULL|"), lambda text: None),
+    (re.compile(r"-?[0-9]{1,300}"), lambda text: int(text)),
+    (re.compile(r"0o[0-7]{1,100}"), lambda text: int(text[2:], 8)),
+    (re.compile(r"0x[0-9a-fA-F]{1,100}"), lambda text: int(text[2:], 16)),
+    (re.compile(r"-?(?:\.[0-9]+|[0-9]{1,300}(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,2})?"), lambda text: float(text)),
+)
+"""The core schema of YAML 1.2, where a number with a leading plus stays text: it is a telephone number."""
+_TAG = "tag:yaml.org,2002:"
+_CORE_TAGS = frozenset({_TAG + name for name in ("str", "int", "float", "bool", "null", "map", "seq")})
+_MISSING = object()
 
 MAX_NODES = 50_000
 
@@ -134,39 +135,146 @@ def read_script(body: bytes, *, malformed: str, max_bytes: int) -> Any:
     """The value of a JSON or YAML document, whatever its type says. DocumentError names line and column."""
     if len(body) > max_bytes:
         raise DocumentError(malformed, f"the document is larger than {max_bytes} bytes")
-    content = body.decode("utf-8", "replace").strip()
+    content = body.decode("utf-8-sig", "replace").strip()
     if not content:
         raise DocumentError(malformed, "the document is empty")
+    value = _MISSING
     if content[0] in "{[":
-        try:
-            return json.loads(content)
-        except json.JSONDecodeError as error:
-            if content[0] == "{" and content[1:].lstrip().startswith('"'):
-                raise DocumentError(malformed, f"not JSON: {error.msg}", line=error.lineno, column=error.colno) from error
-        except RecursionError as error:
-            raise DocumentError(malformed, "nested too deeply") from error
+        value = _read_json(content, malformed)
+    if value is _MISSING:
+        value = _read_yaml(content, malformed)
+    _check(value, malformed)
+    return value
+
+
+def _read_json(content: str, malformed: str) -> Any:
+    """The value of JSON; missing where it is none but may be YAML in brackets."""
+
+    def number(text: str) -> float:
+        found = float(text)
+        if len(text) > 300 or found in (float("inf"), float("-inf")):
+            raise DocumentError(malformed, f"{text[:20]}… is too large a number")
+        return found if any(character in text for character in ".eE") else int(text)
+
+    def constant(text: str) -> Any:
+        raise DocumentError(malformed, f"{text} is no JSON")
+
     try:
-        value = yaml.load(content, Loader=_CoreLoader)
+        return json.loads(content, parse_int=number, parse_float=number, parse_constant=constant)
+    except json.JSONDecodeError as error:
+        if content[0] == "{" and content[1:].lstrip().startswith('"'):
+            raise DocumentError(malformed, f"not JSON: {error.msg}", line=error.lineno, column=error.colno) from error
+    except RecursionError as error:
+        raise DocumentError(malformed, "nested too deeply") from error
+    return _MISSING
+
+
+def _read_yaml(content: str, malformed: str) -> Any:
+    composer = _Composer(malformed)
+    try:
+        for event in yaml.parse(content, Loader=yaml.CSafeLoader):
+            composer.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         raise DocumentError(
             malformed, f"not YAML: {error.problem}", line=mark.line + 1 if mark else None, column=mark.column + 1 if mark else None
         ) from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise DocumentError(malformed, f"not YAML: {error}") from error
-    _count(value, malformed)
-    return value
+    except yaml.YAMLError as error:
+        raise DocumentError(malformed, f"not YAML: {str(error).splitlines()[0]}") from error
+    return None if composer.value is _MISSING else composer.value
 
 
-def _count(value: Any, malformed: str) -> None:
-    """Refuse alias bombs: shared nodes count each time they are reached."""
-    pending, seen = [(value, 0)], 0
+@dataclass
+class _Open:
+    """A list or mapping that is being read."""
+
+    value: list[Any] | dict[str, Any]
+    anchor: str | None
+    key: str | None = None
+
+
+class _Composer:
+    """Makes values of a parser's events one by one: libyaml's own composer recurses on the C stack and dies of deep nesting."""
+
+    def __init__(self, malformed: str) -> None:
+        self._malformed = malformed
+        self._open: list[_Open] = []
+        self._anchors: dict[str, Any] = {}
+        self.value: Any = _MISSING
+
+    def take(self, event: yaml.Event) -> None:
+        """The next event."""
+        match event:
+            case yaml.AliasEvent():
+                if event.anchor not in self._anchors:
+                    raise self._wrong(event, f"there is no anchor {event.anchor!r} before this")
+                self._put(self._anchors[event.anchor], event)
+            case yaml.ScalarEvent():
+                value = self._scalar(event)
+                self._remember(event.anchor, value)
+                self._put(value, event)
+            case yaml.SequenceStartEvent() | yaml.MappingStartEvent():
+                if event.tag is not None and event.tag not in _CORE_TAGS:
+                    raise self._wrong(event, f"the tag {event.tag!r} is not known")
+                if len(self._open) >= MAX_DEPTH:
+                    raise self._wrong(event, "nested too deeply")
+                self._open.append(_Open([] if isinstance(event, yaml.SequenceStartEvent) else {}, event.anchor))
+            case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
+                ended = self._open.pop()
+                self._remember(ended.anchor, ended.value)
+                self._put(ended.value, event)
+
+    def _put(self, value: Any, event: yaml.Event) -> None:
+        if not self._open:
+            if self.value is not _MISSING:
+                raise self._wrong(event, "there is more than one document")
+            self.value = value
+            return
+        holder = self._open[-1]
+        if isinstance(holder.value, list):
+            holder.value.append(value)
+        elif holder.key is not None:
+            holder.value[holder.key] = value
+            holder.key = None
+        elif isinstance(event, yaml.ScalarEvent):
+            holder.key = event.value  # a key is text as it is written
+        else:
+            raise self._wrong(event, "a key must be text")
+
+    def _scalar(self, event: yaml.ScalarEvent) -> Any:
+        if event.tag is not None and event.tag not in _CORE_TAGS and event.tag != "!":
+            raise self._wrong(event, f"the tag {event.tag!r} is not known")
+        named = event.tag is not None and event.tag not in ("!", _TAG + "str")
+        if not named and not event.implicit[0]:
+            return event.value
+        for pattern, read in _CORE:
+            if pattern.fullmatch(event.value):
+                return read(event.value)
+        if named:
+            raise self._wrong(event, f"{event.value!r} is not what its tag says")
+        return event.value
+
+    def _remember(self, anchor: str | None, value: Any) -> None:
+        if anchor is not None:
+            self._anchors[anchor] = value
+
+    def _wrong(self, event: yaml.Event, message: str) -> DocumentError:
+        mark = event.start_mark
+        return DocumentError(self._malformed, message, line=mark.line + 1 if mark else None, column=mark.column + 1 if mark else None)
+
+
+def _check(value: Any, malformed: str) -> None:
+    """Refuse alias bombs (shared nodes count each time they are reached), and text that cannot be sent on."""
+    pending: list[tuple[Any, int]] = [(value, 0)]
+    seen = 0
     while pending:
         item, depth = pending.pop()
         seen += 1
         if seen > MAX_NODES or depth > MAX_DEPTH:
             raise DocumentError(malformed, "the document is nested too deeply or expands to too much")
         if isinstance(item, dict):
-            pending += [(child, depth + 1) for child in item.values()]
+            pending += [(child, depth + 1) for pair in item.items() for child in pair]
         elif isinstance(item, list):
             pending += [(child, depth + 1) for child in item]
+        elif isinstance(item, str) and any("\ud800" <= character <= "\udfff" for character in item):
+            raise DocumentError(malformed, f"{item[:20]!a} is not Unicode text")

@@ -41,16 +41,20 @@ def lenient_boolean(value: str) -> bool:
     return boolean(value.strip().lower())
 
 
+def described(read: Converter, words: str) -> Converter:
+    """A converter that says what it allows: its docstring, which the documentation shows."""
+    read.__doc__ = words
+    return read
+
+
+def allowed(read: Converter) -> str:
+    """What a converter allows, in a few words."""
+    return (read.__doc__ or "").strip().partition("\n")[0].rstrip(".")
+
+
 def choice(*names: str, **meanings: Any) -> Converter:
     """One of these words; `meanings` translates."""
-    allowed = {**{name: name for name in names}, **meanings}
-
-    def read(value: str) -> Any:
-        if value not in allowed:
-            raise ValueError("must be one of " + ", ".join(allowed))
-        return allowed[value]
-
-    return read
+    return mapping({**{name: name for name in names}, **meanings})
 
 
 def mapping(meanings: Mapping[str, Any]) -> Converter:
@@ -61,44 +65,50 @@ def mapping(meanings: Mapping[str, Any]) -> Converter:
             raise ValueError("must be one of " + ", ".join(meanings))
         return meanings[value]
 
-    return read
+    return described(read, ", ".join(f"`{name}`" for name in meanings))
+
+
+LARGEST = 2**31 - 1
+"""Whole numbers end here where a table names no bound."""
 
 
 def integer(low: int | None = None, high: int | None = None) -> Converter:
     """A whole number within bounds, inclusive."""
 
     def read(value: str) -> int:
-        try:
-            number = int(value)
-        except ValueError:
-            raise ValueError("must be a whole number") from None
-        _within(number, low, high)
+        if not re.fullmatch(r"\s*[+-]?[0-9]{1,400}\s*", value):
+            raise ValueError("must be a whole number")
+        number = int(value)
+        _within(number, -LARGEST if low is None else low, LARGEST if high is None else high)
         return number
 
-    return read
+    return described(read, "a whole number" + _bounds(low, high))
 
 
 def decimal(low: float | None = None, high: float | None = None) -> Converter:
     """A number within bounds, inclusive."""
 
     def read(value: str) -> float:
-        try:
-            number = float(value)
-        except ValueError:
-            raise ValueError("must be a number") from None
-        if number != number or number in (float("inf"), float("-inf")):
+        if not re.fullmatch(r"\s*[+-]?([0-9]{1,300}\.?[0-9]*|\.[0-9]+)\s*", value):
             raise ValueError("must be a number")
-        _within(number, low, high)
+        number = float(value)
+        _within(number, -LARGEST if low is None else low, LARGEST if high is None else high)
         return number
 
-    return read
+    return described(read, "a number" + _bounds(low, high))
 
 
-def _within(number: float, low: float | None, high: float | None) -> None:
-    if low is not None and number < low:
+def _within(number: float, low: float, high: float) -> None:
+    if number < low:
         raise ValueError(f"must be at least {low}")
-    if high is not None and number > high:
+    if number > high:
         raise ValueError(f"must be at most {high}")
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    if low is not None and high is not None:
+        return f", {low} to {high}"
+    return "" if low is None else f" from {low}"
 
 
 def method(value: str) -> str:
@@ -111,12 +121,18 @@ def method(value: str) -> str:
 def url(value: str) -> str:
     """A URL, absolute or relative; only http and https are requested."""
     stripped = value.strip()
-    scheme = urlsplit(stripped).scheme
-    if scheme and scheme not in ("http", "https"):
-        raise ValueError("must be an http or https URL")
+    loose_url(stripped)
     if any(character.isspace() for character in stripped):
         raise ValueError("must not contain blanks")
     return stripped
+
+
+def loose_url(value: str) -> str:
+    """A URL whose blanks are escaped when it is requested."""
+    scheme = urlsplit(value).scheme
+    if scheme and scheme not in ("http", "https"):
+        raise ValueError("must be an http or https URL")
+    return value
 
 
 def words(meanings: Mapping[str, frozenset[Any]]) -> Converter:
@@ -132,7 +148,7 @@ def words(meanings: Mapping[str, frozenset[Any]]) -> Converter:
             found |= meanings[word]
         return found
 
-    return read
+    return described(read, "any of " + ", ".join(f"`{name}`" for name in meanings))
 
 
 def matching(pattern: str, explanation: str) -> Converter:
@@ -144,7 +160,7 @@ def matching(pattern: str, explanation: str) -> Converter:
             raise ValueError(explanation)
         return value
 
-    return read
+    return described(read, f"text that {explanation}" if explanation.startswith(("has ", "may ")) else explanation)
 
 
 # -- ids -------------------------------------------------------------------------------------------------------
@@ -210,6 +226,9 @@ def _fold(identity: Id) -> str:
     return f"{folded:08x}"
 
 
+NOT_BUILT = "not built yet"
+"""How a `why` begins that tells of something to come."""
+
 # -- documents -------------------------------------------------------------------------------------------------
 
 
@@ -253,12 +272,13 @@ class Element:
 
     name: str
     build: Build | None
-    """None: known, but not built yet (`why` says so)."""
+    """None: known, but not built (`why` says more)."""
     attributes: tuple[Attr, ...] = ()
     stages: frozenset[Stage] = frozenset({Stage.CALL})
     children: tuple[str, ...] = ()
     """Names of nested elements; empty: none are allowed."""
     why: str = ""
+    """Why it is not built, or what is special."""
 
 
 @dataclass(frozen=True)
@@ -299,7 +319,7 @@ class Compiler:
                 self.object(self.table.unknown, f"<{node.name}> is not known here", node.at)
                 continue
             if self.stage not in element.stages:
-                self.wrong_stage(node)
+                self.wrong_stage(node, element.why)
                 break
             steps += self.build(element, node)
         return tuple(steps)
@@ -330,7 +350,7 @@ class Compiler:
             row = rows.get(name)
             if row is None:
                 self.object(self.table.unknown, f"attribute {name!r} of <{node.name}> is not known", node.at)
-            elif row.to is not None and not (value == "" and self.table.empty_is_unset and row.default != ""):
+            elif not (value == "" and self.table.empty_is_unset):
                 self._value(row, value, node, found)
         for row in attributes:
             if row.required and not node.attributes.get(row.name):
@@ -338,33 +358,47 @@ class Compiler:
         return found
 
     def _value(self, row: Attr, value: str, node: Node, found: dict[str, Any]) -> None:
-        assert row.to is not None
         try:
-            found[row.to] = row.read(value)
+            read = row.read(value)
         except ValueError as error:
-            message = f"<{node.name} {row.name}={value!r}>: {error}"
+            message = f"<{node.name} {row.name}={_short(value)}>: {error}"
             self.object(row.code or self.table.bad_value, message, node.at, row.level)
-            found[f"bad:{row.to}"] = value
+        else:
+            if row.to is not None:
+                found[row.to] = read
 
     def object(self, code: str, message: str, at: Position, level: str = "warning") -> None:
         """Tell the author; in a strict dialect the document is rejected."""
         if self.table.strict:
-            raise DocumentError(code, message, line=at.line, column=at.column)
+            where = f"{at.path}: " if at.line is None and at.path else ""
+            raise DocumentError(code, where + message, line=at.line, column=at.column)
         self.remarks.append(Remark(code, message, at, level))
 
-    def wrong_stage(self, node: Node) -> None:
-        """A verb that is not allowed where this document runs: it stops there."""
+    def wrong_stage(self, node: Node, why: str = "") -> None:
+        """A verb that is not allowed where this document runs: the document stops there."""
         where = {Stage.CALL: "on a call", Stage.BESIDE: "in wait, hold or announcement audio", Stage.ROOM: "in a room"}
-        message = f"<{node.name}> is not allowed {where[self.stage]}"
+        message = f"<{node.name}> is not allowed {where[self.stage]}" + (f": {why}" if why else "")
         if self.table.strict:
             raise DocumentError(self.table.wrong_stage, message, line=node.at.line, column=node.at.column)
         self.remarks.append(Remark(self.table.wrong_stage, message, node.at, "error"))
+
+    def linked(self, node: Node, code: str) -> str | None:
+        """The URL that is an element's text, made absolute; None, and its author told, where it is no URL."""
+        try:
+            return self.absolute(loose_url(node.text))
+        except ValueError as error:
+            self.object(code, f"<{node.name}>: {node.text!r} {error}", node.at, "error")
+            return None
 
     def absolute(self, link: str) -> str:
         """A URL of the document, made absolute; the empty one is the document itself."""
         if not self.base:
             return link
         return urljoin(self.base, link) if link else self.base.partition("#")[0]
+
+
+def _short(value: str) -> str:
+    return repr(value) if len(value) <= 80 else f"{value[:80]!r}…"
 
 
 # -- what goes out ---------------------------------------------------------------------------------------------

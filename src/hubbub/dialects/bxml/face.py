@@ -17,7 +17,7 @@ from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, RoomEvent
 from hubbub.ids import Id, new_id
 from hubbub.settings import Account
 from hubbub.verbs.dialect import DocumentFailure, DocumentRequest, OutcomeRule
-from hubbub.verbs.model import Hangup, JoinRoom, Program, Stage, Verb
+from hubbub.verbs.model import Hangup, JoinRoom, Program, Remark, Stage, Verb
 from hubbub.webhooks.delivery import Notice, lane_of
 from hubbub.webhooks.requester import HttpReply, HttpRequest, Limits
 
@@ -43,6 +43,9 @@ class BxmlDialect:
             return Program({"main": ()}, base)
         root = read_xml(body, TABLE)
         compiler = Compiler(TABLE, base, stage)
+        compiler.remarks += [
+            Remark("unknown-attribute", f"attribute {name!r} of <{root.name}> is not known", root.at) for name in root.attributes
+        ]
         return Program({"main": compiler.steps(root.children)}, base, tuple(compiler.remarks))
 
     def failure_program(self, failure: DocumentFailure) -> Program:

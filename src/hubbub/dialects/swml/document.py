@@ -4,11 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hubbub.conference.policy import Policy
 from hubbub.dialects.builders import EVENT_GROUPS, RoomDefaults, join_room
-from hubbub.dialects.tables import Attr, Compiler, DocumentTable, Node, boolean, choice, integer, mapping, method, text, url, words
+from hubbub.dialects.tables import (
+    NOT_BUILT,
+    Attr,
+    Compiler,
+    DocumentTable,
+    Element,
+    Node,
+    boolean,
+    choice,
+    decimal,
+    integer,
+    loose_url,
+    mapping,
+    method,
+    text,
+    url,
+    words,
+)
 from hubbub.errors import DocumentError
 from hubbub.events import Link
 from hubbub.verbs.model import (
@@ -29,11 +47,25 @@ from hubbub.verbs.model import (
 
 ROOM = RoomDefaults("swml", Policy(minimum_to_start=1, capacity=250), style="relay")
 PREFIX = "relay_script_"
+MISSING = PREFIX + "method_parameter_missing"
+ANYTHING = "*"
+"""The row of a method whose parameters have no fixed names."""
 
 RECORDING_EVENTS = words({name: frozenset({name}) for name in ("in-progress", "completed", "absent")})
 
+
+def steps_within(value: str) -> Any:
+    """Steps of their own, bound one by one."""
+    return value
+
+
+def listed(value: str) -> Any:
+    """A list of texts."""
+    return value
+
+
 JOIN = (
-    Attr("name", "room", text, "", required=True),
+    Attr("name", "room", text, "", required=True, code=MISSING),
     Attr("muted", "muted", boolean, False),
     Attr("beep", "beep", mapping({"true": "both", "false": "none", "onEnter": "enter", "onExit": "exit"}), "both"),
     Attr("start_on_enter", "start_on_enter", boolean, True),
@@ -46,13 +78,14 @@ JOIN = (
     Attr("coach", "coach", text, None),
     Attr("status_callback", "status_url", url, None),
     Attr("status_callback_event", "status_events", words(EVENT_GROUPS), None),
-    Attr("status_callback_event_type", "status_style", choice("cxml", "laml", "relay"), "relay"),
+    Attr("status_callback_event_type", None, choice("cxml", "laml", "relay"), why=f"{NOT_BUILT}: notices are in relay style"),
     Attr("status_callback_method", "status_method", method, "POST"),
     Attr("recording_status_callback", "recording_url", url, None),
     Attr("recording_status_callback_method", "recording_method", method, "POST"),
     Attr("recording_status_callback_event", "recording_events", RECORDING_EVENTS, None),
-    Attr("recording_status_callback_event_type", None, choice("cxml", "laml", "relay"), why="recording notices are sent in relay style"),
-    Attr("stream", None, why="audio streams of a room are not built yet"),
+    Attr("recording_status_callback_event_type", None, choice("cxml", "laml", "relay"), why=f"{NOT_BUILT}: notices are in relay style"),
+    Attr("stream", None, listed, why=f"{NOT_BUILT}: audio streams of a room"),
+    Attr("result", "result", steps_within, None),
 )
 
 TABLE = DocumentTable(
@@ -65,6 +98,7 @@ TABLE = DocumentTable(
     wrong_stage=PREFIX + "method_undefined",
     bad_value=PREFIX + "method_parameter_invalid_value",
     strict=True,
+    empty_is_unset=True,
 )
 
 
@@ -100,71 +134,93 @@ def section(compiler: Compiler, steps: Any, path: str) -> tuple[Step, ...]:
 
 def one_step(compiler: Compiler, name: str, params: Any, path: str) -> Sequence[Step]:
     """The steps of one method; what holds variables is bound later."""
-    build = METHODS.get(name)
-    if build is None:
-        raise _wrong("method_undefined", f"{path}: there is no method {name!r}, or it is not built yet")
-    own = {key: value for key, value in params.items() if key != "result"} if isinstance(params, dict) else params
-    if name in LITERAL or not _has_variables(own):
-        return build(compiler, params, path)
-    return (Template(lambda variables: tuple(build(compiler, substitute(params, variables), path)), Position(path)),)
+    method = METHODS.get(name)
+    if method is None or method.build is None:
+        why = f"there is no method {name!r}" if method is None else f"{name!r} is {method.why}"
+        raise _wrong("method_undefined", f"{path}: {why}")
+    node = Node(name, {}, Position(path))
+    if compiler.stage not in method.stages:
+        compiler.wrong_stage(node, path)
+    given = _given(method, params, path)
+    own = {row.name for row in method.attributes if row.read is not steps_within}
+    bound_later = {key: value for key, value in given.items() if key in own and _has_variables(value)}
+    if not bound_later:
+        return _built(compiler, method, node, given)
+    result_steps(compiler, given.get("result"), path)  # what can be wrong now, is told now
+
+    def bind(variables: Mapping[str, Any]) -> tuple[Step, ...]:
+        return _built(compiler, method, node, {**given, **{k: substitute(v, variables) for k, v in bound_later.items()}})
+
+    return (Template(bind, node.at),)
 
 
-def _answer(_compiler: Compiler, _params: Any, path: str) -> Sequence[Step]:
-    return (Answer(at=Position(path)),)
+def _given(method: Element, params: Any, path: str) -> dict[str, Any]:
+    """The parameters of a method; a bare value stands for the first of them, null for none."""
+    if method.attributes[0].name == ANYTHING and isinstance(params, dict):
+        return {ANYTHING: params}
+    if not isinstance(params, dict):
+        params = {} if params is None else {method.attributes[0].name: params}
+    names = {row.name for row in method.attributes}
+    for key in params:
+        if key not in names:
+            raise _wrong("method_parameter_undefined", f"{path}: there is no parameter {key!r}")
+    return {str(key): value for key, value in params.items() if value is not None}
 
 
-def _hangup(_compiler: Compiler, params: Any, path: str) -> Sequence[Step]:
-    reason = params.get("reason", "hangup") if isinstance(params, dict) else "hangup"
-    return (Hangup(reason=str(reason), at=Position(path)),)
+def _built(compiler: Compiler, method: Element, node: Node, given: Mapping[str, Any]) -> tuple[Step, ...]:
+    assert method.build is not None
+    whole = {row.name for row in method.attributes if row.read in (steps_within, listed)}
+    for key, value in given.items():
+        if isinstance(value, dict) and key not in whole:
+            raise _wrong("method_parameter_invalid_value", f"{node.at.path}/{key}: is an object")
+    named = replace(node, attributes={key: "" if key in whole else spelled(value) for key, value in given.items()})
+    values = compiler.values(method.attributes, named)
+    values |= {row.to: given[row.name] for row in method.attributes if row.to is not None and row.name in whole & given.keys()}
+    made = method.build(compiler, named, values)
+    return tuple(made) if isinstance(made, (list, tuple)) else (made,)  # type: ignore[return-value]
 
 
-def _sleep(_compiler: Compiler, params: Any, path: str) -> Sequence[Step]:
-    duration = params.get("duration", 0) if isinstance(params, dict) else params
-    try:
-        milliseconds = float(duration)
-    except (TypeError, ValueError):
-        raise _wrong("method_parameter_invalid_value", f"{path}: {duration!r} is not a number of milliseconds") from None
-    return (Pause(seconds=86_400.0 if milliseconds < 0 else milliseconds / 1000, at=Position(path)),)
+def _answer(compiler: Compiler, node: Node, _values: dict[str, Any]) -> Sequence[Step]:
+    return () if compiler.stage is Stage.BESIDE else (Answer(at=node.at),)
 
 
-def _play(compiler: Compiler, params: Any, path: str) -> Sequence[Step]:
-    given = params if isinstance(params, dict) else {"url": params}
-    urls = given.get("urls") or [given.get("url")]
-    if not urls or not all(isinstance(item, str) and item for item in urls):
-        raise _wrong("method_parameter_missing", f"{path}: needs 'url' or 'urls'")
-    return tuple(_one_sound(compiler, item, given, path) for item in urls)
+def _hangup(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
+    return Hangup(reason=values["reason"], at=node.at)
 
 
-def _one_sound(compiler: Compiler, item: str, given: Mapping[str, Any], path: str) -> Step:
-    at = Position(path)
+def _sleep(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
+    return Pause(seconds=FOREVER if values["milliseconds"] < 0 else values["milliseconds"] / 1000, at=node.at)
+
+
+def _play(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence[Step]:
+    urls = values["urls"] or [values["url"]]
+    if not isinstance(urls, list) or not all(isinstance(item, str) for item in urls):
+        raise _wrong("method_parameter_invalid_value", f"{node.at.path}/urls: must be a list of texts")
+    if not all(urls):
+        raise _wrong("method_parameter_missing", f"{node.at.path}: needs 'url' or 'urls'")
+    return tuple(_one_sound(compiler, item, values, node) for item in urls)
+
+
+def _one_sound(compiler: Compiler, item: str, values: Mapping[str, Any], node: Node) -> Step:
     kind, _, rest = item.partition(":")
-    if kind == "say":
-        return Speak(
-            text=rest.strip(),
-            voice=str(given.get("say_voice", "")),
-            language=str(given.get("say_language", "")),
-            gender=str(given.get("say_gender", "")),
-            at=at,
-        )
-    if kind == "silence":
-        return Pause(seconds=float(rest or 1), at=at)
-    if kind == "ring":
-        seconds, _, country = rest.rpartition(":")
-        return PlayTone(kind="ring", seconds=float(seconds or 5), country=country or "us", at=at)
-    return PlayAudio(link=Link(compiler.absolute(item), "GET"), at=at)
+    try:
+        if kind == "say":
+            return Speak(text=rest.strip(), voice=values["voice"], language=values["language"], gender=values["gender"], at=node.at)
+        if kind == "silence":
+            return Pause(seconds=SECONDS(rest or "1"), at=node.at)
+        if kind == "ring":
+            seconds, _, country = rest.rpartition(":")
+            return PlayTone(kind="ring", seconds=SECONDS(seconds or "5"), country=country or "us", at=node.at)
+        return PlayAudio(link=Link(compiler.absolute(loose_url(item)), "GET"), at=node.at)
+    except ValueError as error:
+        raise _wrong("method_parameter_invalid_value", f"{node.at.path}: {item!r} {error}") from error
 
 
-def _join(compiler: Compiler, params: Any, path: str) -> Sequence[Step]:
-    given = {"name": params} if isinstance(params, str) else params
-    if not isinstance(given, dict):
-        raise _wrong("method_parameter_missing", f"{path}: needs 'name'")
-    if not str(given.get("name") or "").strip():
-        raise _wrong("method_parameter_missing", f"{path}: needs 'name'")
-    node = Node("join_conference", {k: spelled(v) for k, v in given.items() if k != "result"}, Position(path))
-    values = compiler.values(JOIN, node)
+def _join(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence[Step]:
+    if not values["room"].strip():
+        raise _wrong("method_parameter_missing", f"{node.at.path}: needs 'name'")
     values["coach"] = (values["coach"],) if values["coach"] else ()
-    verb = join_room(compiler, ROOM, values, Position(path))
-    return (verb, *result_steps(compiler, given.get("result"), path))
+    return (join_room(compiler, ROOM, values, node.at), *result_steps(compiler, values["result"], node.at.path))
 
 
 def result_steps(compiler: Compiler, result: Any, path: str) -> tuple[Step, ...]:
@@ -172,35 +228,75 @@ def result_steps(compiler: Compiler, result: Any, path: str) -> tuple[Step, ...]
     if not result:
         return ()
     if not isinstance(result, dict):
-        raise _wrong("method_parameter_invalid_value", f"{path}/result: a list of conditions is not built yet")
-    return tuple(_switch(compiler, {"variable": "return_value", "case": {}, **result}, f"{path}/result"))
+        raise _wrong("method_parameter_invalid_value", f"{path}/result: a list of conditions is {NOT_BUILT}")
+    return tuple(one_step(compiler, "switch", {"variable": "return_value", "case": {}, **result}, f"{path}/result"))
 
 
-def _switch(compiler: Compiler, params: Any, path: str) -> Sequence[Step]:
-    if not isinstance(params, dict) or not isinstance(params.get("case"), dict) or not params.get("variable"):
+def _switch(compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
+    path = node.at.path
+    if not isinstance(values["case"], dict) or not values["variable"]:
         raise _wrong("method_parameter_missing", f"{path}: needs 'variable' and 'case'")
-    cases = {str(value): section(compiler, steps, f"{path}/case/{value}") for value, steps in params["case"].items()}
-    default = section(compiler, params.get("default", []), f"{path}/default")
-    return (Switch(str(params["variable"]), cases, default),)
+    cases = {str(value): section(compiler, steps, f"{path}/case/{value}") for value, steps in values["case"].items()}
+    default = section(compiler, values["default"] or [], f"{path}/default")
+    return Switch(values["variable"].removeprefix("vars."), cases, default)
 
 
-def _set(_compiler: Compiler, params: Any, path: str) -> Sequence[Step]:
-    if not isinstance(params, dict):
-        raise _wrong("method_parameter_invalid_value", f"{path}: needs an object of variables")
-    return (SetVariables(dict(params)),)
+def _set(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
+    if not isinstance(values["values"], dict):
+        raise _wrong("method_parameter_invalid_value", f"{node.at.path}: needs an object of variables")
+    return SetVariables(dict(values["values"]))
 
 
-METHODS = {
-    "answer": _answer,
-    "hangup": _hangup,
-    "sleep": _sleep,
-    "play": _play,
-    "join_conference": _join,
-    "switch": _switch,
-    "set": _set,
+FOREVER = 86_400.0
+SECONDS = decimal(0, FOREVER)
+ON_CALL = frozenset({Stage.CALL})
+EVERYWHERE = frozenset({Stage.CALL, Stage.BESIDE})
+
+PLAY = (
+    Attr("url", "url", text, ""),
+    Attr("urls", "urls", listed, None),
+    Attr("say_voice", "voice", text, ""),
+    Attr("say_language", "language", text, ""),
+    Attr("say_gender", "gender", text, ""),
+    Attr("volume", None, decimal(-40, 40), why=NOT_BUILT),
+    Attr("auto_answer", None, boolean, why="a call is answered when it is to hear something"),
+    Attr("status_url", None, url, why=NOT_BUILT),
+)
+ANSWER = (
+    Attr("max_duration", None, integer(1), why=NOT_BUILT),
+    *(Attr(name, None, why="the codecs and credentials of SIP are configured") for name in ("codecs", "username", "password")),
+)
+LATER = (
+    *("ai", "amazon_bedrock", "cond", "connect", "denoise", "detect_machine", "enter_queue", "execute", "goto", "join_room", "label"),
+    *("live_transcribe", "live_translate", "pay", "prompt", "record", "record_call", "receive_fax", "request", "return", "send_digits"),
+    *("send_fax", "send_sms", "sip_refer", "stop_denoise", "stop_record_call", "stop_stream", "stop_tap", "stream", "tap", "transfer"),
+    *("unset", "user_event"),
+)
+
+METHODS: Mapping[str, Element] = {
+    method.name: method
+    for method in (
+        Element("answer", _answer, ANSWER, EVERYWHERE, why="in wait audio it changes nothing"),
+        Element("hangup", _hangup, (Attr("reason", "reason", choice("hangup", "busy", "decline"), "hangup"),), ON_CALL),
+        Element(
+            "sleep", _sleep, (Attr("duration", "milliseconds", decimal(-1, FOREVER * 1000), 0, required=True, code=MISSING),), EVERYWHERE
+        ),
+        Element("play", _play, PLAY, EVERYWHERE),
+        Element("join_conference", _join, JOIN, ON_CALL),
+        Element(
+            "switch",
+            _switch,
+            (
+                Attr("variable", "variable", text, ""),
+                Attr("case", "case", steps_within, None),
+                Attr("default", "default", steps_within, None),
+            ),
+            EVERYWHERE,
+        ),
+        Element("set", _set, (Attr(ANYTHING, "values", listed, None, why="each parameter is a variable"),), EVERYWHERE),
+        *(Element(name, None, why=NOT_BUILT) for name in LATER),
+    )
 }
-LITERAL = frozenset({"switch"})
-"""Methods whose parts are sections: the steps in them are bound one by one."""
 
 
 def spelled(value: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from hubbub.conference.policy import Policy
 from hubbub.dialects.builders import EVENT_GROUPS, RoomDefaults, join_room, link, recording_wish, spoken
 from hubbub.dialects.tables import (
+    NOT_BUILT,
     Attr,
     Compiler,
     DocumentTable,
@@ -89,15 +90,27 @@ DIAL = (
     Attr("method", "action_method", method, "POST", "13210"),
     Attr("timeLimit", "time_limit", integer(1), None, "13216"),
     Attr("hangupOnStar", "leave_on_star", boolean, False, "13213"),
-    Attr("timeout", None, integer(), why="a conference does not ring"),
+    Attr("timeout", None, integer(1), code="13212", why="a conference does not ring"),
     Attr("callerId", None, why="a conference is not called"),
-    Attr("answerOnBridge", None, why="the call is answered as it joins"),
-    Attr("sequential", None, why="a conference is one target"),
+    Attr("answerOnBridge", None, boolean, code="13219", why="the call is answered as it joins"),
+    Attr("sequential", None, boolean, code="13218", why="a conference is one target"),
     Attr("ringTone", None, why="a conference does not ring"),
+    *(
+        Attr(name, None, why=f"{NOT_BUILT}: the recording of one leg")
+        for name in (
+            "record",
+            "recordingTrack",
+            "trim",
+            "recordingStatusCallback",
+            "recordingStatusCallbackMethod",
+            "recordingStatusCallbackEvent",
+        )
+    ),
     Attr("referUrl", None, why="no SIP REFER comes from a conference"),
     Attr("referMethod", None, why="no SIP REFER comes from a conference"),
     Attr("callReason", None, why="shown by carriers only"),
     Attr("events", None, why="numbers only"),
+    Attr("passports", None, why="shown by carriers only"),
     Attr("recordingConfigurationId", None, why="names a storage set-up that exists in the cloud only"),
 )
 
@@ -162,7 +175,8 @@ def play(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb | None:
     if not node.text:
         compiler.object("13420", "<Play> has no URL", node.at)
         return None
-    return PlayAudio(link=Link(compiler.absolute(node.text), "GET"), loops=values["loops"] or FOREVER, at=node.at)
+    target = compiler.linked(node, "11100")
+    return None if target is None else PlayAudio(link=Link(target, "GET"), loops=values["loops"] or FOREVER, at=node.at)
 
 
 def pause(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb:
@@ -239,8 +253,9 @@ def record(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb:
 
 
 def redirect(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb:
-    """`<Redirect>`; without a URL it is the current document again."""
-    return Redirect(link=Link(compiler.absolute(node.text), values["method"]), at=node.at)
+    """`<Redirect>`; without a URL it is the current document again. One that is no URL is requested all the same, and fails."""
+    target = compiler.linked(node, "11100")
+    return Redirect(link=Link(node.text if target is None else target, values["method"]), at=node.at)
 
 
 def hangup(_compiler: Compiler, node: Node, _values: dict[str, Any]) -> Verb:
@@ -257,7 +272,6 @@ SSML = ("break", "emphasis", "lang", "p", "phoneme", "prosody", "s", "say-as", "
 PAUSE = Element("Pause", pause, (Attr("length", "seconds", integer(0, 86400), 1, "13910"),), EVERYWHERE)
 SAY_ELEMENT = Element("Say", say, SAY, EVERYWHERE, children=("*",))
 PLAY_ELEMENT = Element("Play", play, PLAY, EVERYWHERE)
-NOT_YET = "it is not built yet"
 
 TABLE = DocumentTable(
     roots=("Response",),
@@ -273,7 +287,7 @@ TABLE = DocumentTable(
             Element("Redirect", redirect, (Attr("method", "method", method, "POST", "13710"),), EVERYWHERE),
             Element("Hangup", hangup, children=("Parameter",)),
             Element("Reject", reject, (Attr("reason", "reason", mapping({"rejected": "declined", "busy": "busy"}), "declined", "13810"),)),
-            *(Element(name, None, why=NOT_YET, children=("*",)) for name in ("Enqueue", "Leave", "Connect", "Start", "Stop", "Echo")),
+            *(Element(name, None, why=NOT_BUILT, children=("*",)) for name in ("Enqueue", "Leave", "Connect", "Start", "Stop", "Echo")),
         )
     },
     nested={"Gather/Say": SAY_ELEMENT, "Gather/Play": PLAY_ELEMENT, "Gather/Pause": PAUSE},

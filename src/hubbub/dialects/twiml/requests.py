@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from hubbub.dialects.twiml import words
 from hubbub.events import Link
 from hubbub.settings import Account
+from hubbub.webhooks.addresses import with_query
 from hubbub.webhooks.requester import HttpReply, HttpRequest, Limits
 from hubbub.webhooks.signatures import hmac_sha1_form
 
@@ -39,18 +40,15 @@ def http_request(
     account: Account, link: Link, fields: Sequence[tuple[str, str]], *, cookies: str | None = None, token: str = ""
 ) -> HttpRequest:
     """A signed request. `token` marks all attempts of one webhook."""
-    split = urlsplit(link.url)
-    url = split._replace(fragment="").geturl()
-    limits = connection_overrides(split.fragment)
+    url, _, fragment = link.url.partition("#")
+    limits = connection_overrides(fragment)
     headers = {"User-Agent": USER_AGENT, "Accept": "*/*"}
     if token:
         headers["I-Twilio-Idempotency-Token"] = token
     body = None
     signed: Sequence[tuple[str, str]] = ()
     if link.method == "GET":
-        query = urlencode(fields, quote_via=quote)
-        if query:
-            url += ("&" if urlsplit(url).query else "?") + query
+        url = with_query(url, fields)
     else:
         headers["Content-Type"] = "application/x-www-form-urlencoded; charset=utf-8"
         body = urlencode(fields).encode("ascii")
@@ -75,15 +73,19 @@ def connection_overrides(fragment: str) -> Limits:
     for key, field in (("ct", "connect"), ("rt", "first_byte"), ("tt", "total")):
         low, high = MILLISECONDS[key]
         value = values.get(key, "")
-        if value.isdigit() and low <= int(value) <= high:
+        if _number(value) and low <= int(value) <= high:
             changed: dict[str, Any] = {field: int(value) / 1000}
             limits = replace(limits, **changed)
-    if values.get("rc", "").isdigit() and int(values["rc"]) <= 5:
+    if _number(values.get("rc", "")) and int(values["rc"]) <= 5:
         limits = replace(limits, retries=int(values["rc"]))
     named = [word for word in values.get("rp", "").split(",") if word]
     if named and all(word in RETRY_WORDS for word in named):
         limits = replace(limits, retry_on=frozenset().union(*(RETRY_WORDS[word] for word in named)))
     return limits
+
+
+def _number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def reply_failure(reply: HttpReply) -> tuple[str, str] | None:
