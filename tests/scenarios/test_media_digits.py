@@ -6,6 +6,7 @@ import asyncio
 import struct
 import time
 from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ async def test_digits_go_out_as_telephone_events(media: Media) -> None:
         assert [bool(flags & 0x80) for _, flags, _ in fields] == [False] * 4 + [True] * 3
         assert [duration for _, _, duration in fields] == [160, 320, 480, 640, 800, 800, 800]
     numbers = [packet.sequence for packet in peer.received]
-    assert {(b - a) & 0xFFFF for a, b in zip(numbers, numbers[1:], strict=False)} == {1}
+    assert {(b - a) & 0xFFFF for a, b in pairwise(numbers)} == {1}
     assert (presses[1] - presses[0]) & 0xFFFFFFFF == 0.7 * 8000
     # Audio and events share one clock: timestamps of audio are whole frames apart from the events'.
     assert {(packet.time - presses[0]) % 160 for packet in peer.audio()} == {0}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -79,8 +80,8 @@ async def test_each_hears_exactly_the_others(media: Media, ptime: int) -> None:
         for peer in room.peers:
             packets = peer.audio()[-10:]
             assert {len(packet.payload) for packet in packets} == {ptime * 8}
-            assert {(b.time - a.time) & 0xFFFFFFFF for a, b in zip(packets, packets[1:], strict=False)} == {ptime * 8}
-            assert {(b.sequence - a.sequence) & 0xFFFF for a, b in zip(packets, packets[1:], strict=False)} == {1}
+            assert {(b.time - a.time) & 0xFFFFFFFF for a, b in pairwise(packets)} == {ptime * 8}
+            assert {(b.sequence - a.sequence) & 0xFFFF for a, b in pairwise(packets)} == {1}
         for leg in room.legs:
             counters = leg.counters()
             assert counters.lost == counters.late == counters.bad_source == counters.underruns == 0

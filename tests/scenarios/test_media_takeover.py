@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from tests.support.rtp_peer import Peer, Peers, level_of
@@ -53,15 +54,15 @@ async def test_a_killed_process_costs_less_than_200_ms_and_no_call(tmp_path: obj
             await asyncio.sleep(0.8)
             for peer in peers:
                 around = [packet.at for packet in peer.audio() if killed - 0.1 < packet.at < killed + 0.7]
-                gaps.append(max(b - a for a, b in zip(around, around[1:], strict=False)) - 0.02)
+                gaps.append(max(b - a for a, b in pairwise(around)) - 0.02)
         assert len(pids) == 3
         for peer in peers:
             audio = peer.audio()
-            steps = [(b.time - a.time) & 0xFFFFFFFF for a, b in zip(audio, audio[1:], strict=False)]
+            steps = [(b.time - a.time) & 0xFFFFFFFF for a, b in pairwise(audio)]
             lost = sum(step - 160 for step in steps) / 8
             assert lost < 3 * 200
             assert max(steps) < 160 + 1600
-            assert {(b.sequence - a.sequence) & 0xFFFF for a, b in zip(audio, audio[1:], strict=False)} == {1}
+            assert {(b.sequence - a.sequence) & 0xFFFF for a, b in pairwise(audio)} == {1}
             assert len({packet.ssrc for packet in audio}) == 1
         assert max(gaps) < 0.2, f"longest silence {max(gaps) * 1000:.0f} ms"
         wanted = {400.0, 450.0, 500.0}

@@ -1,4 +1,7 @@
-"""Socket phones for tests of the media plane: they send tones in real time and keep what they receive. They share no code with the engine."""
+"""Socket phones for tests of the media plane: they send tones in real time and keep what they receive.
+
+They share no code with the engine.
+"""
 
 from __future__ import annotations
 

@@ -321,7 +321,7 @@ def _digit(engine: Engine, worker: int, words: Array) -> bool:
     leg = words[1]
     if not 0 <= leg < engine.links.size or not _slot_ok(engine, worker, leg, words[2]):
         return False
-    if not 0 <= words[3] <= dtmf.PAUSE or not 1 <= words[4] <= 3000 or not 0 <= words[5] <= 3000:
+    if not 0 <= words[3] <= layout.PAUSE or not 1 <= words[4] <= 3000 or not 0 <= words[5] <= 3000:
         return False
     return dtmf.queue_digit(engine.keys, leg, words[3], words[4], words[5])
 

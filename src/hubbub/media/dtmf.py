@@ -5,11 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hubbub.media.compiled import kernel
-from hubbub.media.layout import DIGIT_QUEUE, FRAME, NARROW, Array, Keys, Links
-
-KEYS = "0123456789*#ABCD"
-PAUSE = 16
-"""Queue code of a pause: no tone, only its gap."""
+from hubbub.media.layout import DIGIT_QUEUE, FRAME, NARROW, PAUSE, Array, Keys, Links
 
 MALFORMED = -3
 REPEATED = -2

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hubbub.media.compiled import kernel
 from hubbub.media.layout import NARROW, PACKET_BYTES, PACKETS, Array, Jitter
+from hubbub.media.rows import copy, fill
+from hubbub.media.rows import decode as bytes_to_samples
 
 STORED = 0
 LATE = 1
@@ -68,8 +70,7 @@ def store(jitter: Jitter, leg: int, sequence: int, time: int, data: Array, start
     jitter[leg].time[slot] = time
     jitter[leg].length[slot] = length
     jitter[leg].codec[slot] = codec
-    for n in range(length):
-        jitter[leg].payload[slot, n] = data[start + n]
+    copy(jitter[leg].payload[slot], 0, data, start, length)
     if apart((time + length) & 0xFFFFFFFF, jitter[leg].newest) > 0:
         jitter[leg].newest = (time + length) & 0xFFFFFFFF
     return STORED
@@ -89,13 +90,10 @@ def _gather(jitter: Jitter, leg: int, decode: Array, out: Array) -> int:
             continue
         first = max(ahead, 0)
         last = min(ahead + length, NARROW)
-        if covered == 0 and last > first and last - first < NARROW:
-            for n in range(NARROW):
-                out[n] = 0
-        codec = jitter[leg].codec[j]
-        for n in range(first, last):
-            out[n] = decode[codec, jitter[leg].payload[j, n - ahead]]
         if last > first:
+            if covered == 0 and last - first < NARROW:
+                fill(out, 0, NARROW, 0)
+            bytes_to_samples(out, first, decode[jitter[leg].codec[j]], jitter[leg].payload[j], first - ahead, last - first)
             covered += last - first
         if ahead + length <= NARROW:
             jitter[leg].length[j] = 0
@@ -103,14 +101,19 @@ def _gather(jitter: Jitter, leg: int, decode: Array, out: Array) -> int:
 
 
 @kernel
+def fade_back(last: Array, out: Array) -> None:
+    """The last frame backwards, fading to nothing."""
+    for n in range(NARROW):
+        out[n] = (last[NARROW - 1 - n] * (NARROW - n)) // NARROW
+
+
+@kernel
 def _conceal(jitter: Jitter, leg: int, out: Array) -> None:
     """Fill a frame of which nothing came: the last one backwards, fading; then silence."""
     if jitter[leg].concealed == 0:
-        for n in range(NARROW):
-            out[n] = (jitter[leg].last[NARROW - 1 - n] * (NARROW - n)) // NARROW
+        fade_back(jitter[leg].last, out)
     else:
-        for n in range(NARROW):
-            out[n] = 0
+        fill(out, 0, NARROW, 0)
     jitter[leg].concealed += 1
 
 
@@ -155,8 +158,7 @@ def fetch(jitter: Jitter, leg: int, decode: Array, level: int, out: Array) -> in
     else:
         jitter[leg].concealed = 0
         jitter[leg].sounded = 1
-        for n in range(NARROW):
-            jitter[leg].last[n] = out[n]
+        copy(jitter[leg].last, 0, out, 0, NARROW)
     slip = _observe(jitter, leg, level)
     jitter[leg].play = (jitter[leg].play + NARROW * (1 + slip)) & 0xFFFFFFFF
     return covered

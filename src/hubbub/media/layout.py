@@ -8,6 +8,7 @@ This module imports no compiler: the server uses the arrays through plain numpy.
 
 from __future__ import annotations
 
+import math
 import mmap
 from dataclasses import dataclass
 from functools import cache
@@ -40,6 +41,10 @@ OUT_BYTES: Final = 12 + 480 + 160
 UP_HISTORY: Final = 23
 DOWN_HISTORY: Final = 35
 DIGIT_QUEUE: Final = 64
+KEYS_IN_ORDER: Final = "0123456789*#ABCD"
+"""Keys by their code (RFC 4733 3.2)."""
+PAUSE: Final = 16
+"""Code in a digit queue: no tone, only its gap."""
 RING_SAMPLES: Final = 65536
 """4.1 s at 16 kHz: what a tap may hold before the writer comes."""
 
@@ -509,3 +514,8 @@ def clear_mix(engine: Engine, mix: int) -> None:
     record.computed = -1
     record.narrowed = -1
     record.encoded[:] = -1
+
+
+def decibels(level: int) -> float:
+    """A mean square in dB below full scale; silence is -96."""
+    return 10 * math.log10(level / 32768**2) if level > 0 else -96.0

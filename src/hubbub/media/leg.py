@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import secrets
 import socket
@@ -16,9 +17,7 @@ import structlog
 from hubbub.errors import MediaError, ResourceExhausted
 from hubbub.media import layout
 from hubbub.media.control import Control
-from hubbub.media.dtmf import KEYS, PAUSE
-from hubbub.media.layout import UNITY
-from hubbub.media.levels import decibels
+from hubbub.media.layout import KEYS_IN_ORDER, PAUSE, UNITY, decibels
 from hubbub.media.mixes import Mix
 from hubbub.media.rings import PcmRing
 
@@ -78,7 +77,7 @@ def _bind(host: str, ports: range, start: int) -> socket.socket:
             sock.bind((host, ports[(start + step) % len(ports)]))
         except OSError as error:
             sock.close()
-            if error.errno == 98:
+            if error.errno == errno.EADDRINUSE:
                 continue
             raise MediaError(f"cannot bind {host}: {error}") from error
         with contextlib.suppress(OSError):
@@ -113,7 +112,7 @@ def parse_digits(digits: str, tone_ms: int, gap_ms: int) -> list[tuple[int, int,
             else:
                 entries.append((PAUSE, 1, pause))
             continue
-        code = KEYS.find(character.upper())
+        code = KEYS_IN_ORDER.find(character.upper())
         if code < 0:
             raise ValueError(f"not a digit: {character!r}")
         entries.append((code, tone, gap))
@@ -265,8 +264,8 @@ class Leg:
         """An event of the loop."""
         if code == layout.REMOVED:
             self._removed.set()
-        elif code == layout.KEY and self.on_digit and 0 <= value < len(KEYS):
-            self.on_digit(KEYS[value])
+        elif code == layout.KEY and self.on_digit and 0 <= value < len(KEYS_IN_ORDER):
+            self.on_digit(KEYS_IN_ORDER[value])
         elif code == layout.SPEECH and self.on_speech:
             self.on_speech(value > 0)
         elif code == layout.QUIET and self.on_silence_of_packets:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from hubbub.media.compiled import kernel
 from hubbub.media.layout import Array, Voices
 
@@ -41,8 +39,3 @@ def detect(voices: Voices, leg: int, level: int) -> int:
         voices[leg].hang = 0
         return 1
     return 0
-
-
-def decibels(level: int) -> float:
-    """A mean square in dB below full scale; silence is -96."""
-    return 10 * math.log10(level / 32768**2) if level > 0 else -96.0

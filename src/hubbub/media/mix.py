@@ -8,6 +8,7 @@ from hubbub.media.compiled import kernel
 from hubbub.media.desk import Desk
 from hubbub.media.layout import DOWN_HISTORY, FRAME, FREE, NARROW, OPEN, UNITY, Array, Ears, Edges, Mixes, Slots
 from hubbub.media.resample import narrow_down
+from hubbub.media.rows import copy, encode, fill, scale
 
 RELEASE = 656
 """Limiter recovery per frame, Q15: silence to one in a second."""
@@ -41,8 +42,7 @@ def sum_mixes(slots: Slots, mixes: Mixes, desk: Desk) -> None:
     for k in range(desk.counts[1]):
         m = desk.mixes[k]
         mixes[m].sources = 0
-        for n in range(FRAME):
-            mixes[m].total[n] = 0
+        fill(mixes[m].total, 0, FRAME, 0)
     for k in range(desk.counts[0]):
         i = desk.active[k]
         m = slots[i].mix
@@ -97,8 +97,7 @@ def hear_mix(mixes: Mixes, mix: int, run: int) -> None:
 def narrow_mix(mixes: Mixes, mix: int, desk: Desk, run: int) -> None:
     """Bring what the plain listeners of a mix hear to 8 kHz, once per run."""
     if mixes[mix].narrowed != run:
-        for n in range(DOWN_HISTORY):
-            mixes[mix].down_before[n] = mixes[mix].down[n]
+        copy(mixes[mix].down_before, 0, mixes[mix].down, 0, DOWN_HISTORY)
         narrow_down(mixes[mix].down, mixes[mix].pcm, mixes[mix].narrow, desk.even, desk.odd, desk.total)
         mixes[mix].narrowed = run
 
@@ -108,8 +107,8 @@ def leave(mixes: Mixes, ears: Ears, leg: int, mix: int, run: int) -> None:
     """Take a leg out of its mix's group: the state at the end of the last run goes with it."""
     if ears[leg].shared:
         ears[leg].limiter = mixes[mix].limiter_before if mixes[mix].computed == run else mixes[mix].limiter
-        for n in range(DOWN_HISTORY):
-            ears[leg].down[n] = mixes[mix].down_before[n] if mixes[mix].narrowed == run else mixes[mix].down[n]
+        down = mixes[mix].down_before if mixes[mix].narrowed == run else mixes[mix].down
+        copy(ears[leg].down, 0, down, 0, DOWN_HISTORY)
     ears[leg].shared = 0
     ears[leg].same = 0
 
@@ -121,18 +120,14 @@ def _own_line(slots: Slots, mixes: Mixes, ears: Ears, edges: Edges, desk: Desk, 
     m = slots[leg].mix
     now = slots[leg].hear
     wanted = slots[leg].hear_to
-    for n in range(FRAME):
-        line[n] = 0
     if m >= 0 and (now != 0 or wanted != 0):
-        for n in range(FRAME):
-            line[n] = mixes[m].total[n]
+        copy(line, 0, mixes[m].total, 0, FRAME)
         if slots[leg].have:
             add_scaled(line, slots[leg].pcm, slots[leg].speak, slots[leg].speak_to, -1)
         if now != UNITY or wanted != UNITY:
-            step = ((wanted - now) << 16) // FRAME
-            for n in range(FRAME):
-                gain = ((int(now) << 16) + (n + 1) * step) >> 16
-                line[n] = (gain * int(line[n]) + 2048) >> 12
+            scale(line, int(now), int(wanted))
+    else:
+        fill(line, 0, FRAME, 0)
     e = ears[leg].first_edge
     while e >= 0:
         source = edges[e].source
@@ -175,8 +170,7 @@ def listen_narrow(ears: Ears, desk: Desk, leg: int) -> None:
 def encode_mix(mixes: Mixes, mix: int, codec: int, desk: Desk, run: int) -> None:
     """Encode what the plain listeners of a mix hear, once per run and codec."""
     if mixes[mix].encoded[codec] != run:
-        for n in range(NARROW):
-            mixes[mix].payload[codec, n] = desk.encode[codec, (mixes[mix].narrow[n] >> 2) + 8192]
+        encode(mixes[mix].payload[codec], 0, desk.encode[codec], mixes[mix].narrow, NARROW)
         mixes[mix].encoded[codec] = run
 
 

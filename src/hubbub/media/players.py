@@ -5,6 +5,7 @@ from __future__ import annotations
 from hubbub.media.compiled import kernel
 from hubbub.media.layout import CLIP, FRAME, RING_SAMPLES, Array, Players, Rings, Slots
 from hubbub.media.libc import fence
+from hubbub.media.rows import copy, fill
 
 PLAYING = 0
 STOPPED = 1
@@ -20,16 +21,14 @@ def _from_clip(slots: Slots, players: Players, arena: Array, slot: int, player: 
     n = 0
     while n < FRAME:
         count = min(FRAME - n, length - position)
-        for k in range(count):
-            slots[slot].pcm[n + k] = arena[offset + position + k]
+        copy(slots[slot].pcm, n, arena, offset + position, count)
         n += count
         position += count
         players[player].played += count
         if position >= length:
             if players[player].loops == 1:
                 players[player].stopping = FINISHED
-                for k in range(n, FRAME):
-                    slots[slot].pcm[k] = 0
+                fill(slots[slot].pcm, n, FRAME, 0)
                 break
             if players[player].loops > 1:
                 players[player].loops -= 1
@@ -44,10 +43,11 @@ def from_ring(slots: Slots, rings: Rings, slot: int, ring: int) -> int:
     waiting = rings[ring].head[0] - tail
     fence()
     count = max(0, min(waiting, FRAME))
-    for n in range(count):
-        slots[slot].pcm[n] = rings[ring].pcm[(tail + n) % RING_SAMPLES]
-    for n in range(count, FRAME):
-        slots[slot].pcm[n] = 0
+    at = tail % RING_SAMPLES
+    first = min(count, RING_SAMPLES - at)
+    copy(slots[slot].pcm, 0, rings[ring].pcm, at, first)
+    copy(slots[slot].pcm, first, rings[ring].pcm, 0, count - first)
+    fill(slots[slot].pcm, count, FRAME, 0)
     fence()
     rings[ring].tail[0] = tail + count
     return int(count)

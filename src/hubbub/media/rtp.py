@@ -39,6 +39,7 @@ from hubbub.media.layout import (
     Links,
     Wires,
 )
+from hubbub.media.rows import copy
 
 PROBATION = 3
 """Packets in order that a new SSRC or a new sequence must show before it is believed (RFC 3550 A.1 takes 2)."""
@@ -256,9 +257,7 @@ def write_header(links: Links, leg: int, kind: int, mark: int, time: int) -> Non
 @kernel
 def append(links: Links, leg: int, payload: Array) -> None:
     """Put 160 bytes behind what waits to be sent, and count the clock on."""
-    at = 12 + links[leg].out_length
-    for n in range(NARROW):
-        links[leg].packet[at + n] = payload[n]
+    copy(links[leg].packet, 12 + links[leg].out_length, payload, 0, NARROW)
     links[leg].out_length += NARROW
     links[leg].out_time = (links[leg].out_time + NARROW) & 0xFFFFFFFF
 
@@ -279,6 +278,5 @@ def packet_sent(links: Links, leg: int) -> None:
     """Take the packet that was sent away and move the rest to the front."""
     ptime = links[leg].ptime
     rest = links[leg].out_length - ptime
-    for n in range(rest):
-        links[leg].packet[12 + n] = links[leg].packet[12 + ptime + n]
+    copy(links[leg].packet, 12, links[leg].packet, 12 + ptime, rest)
     links[leg].out_length = rest

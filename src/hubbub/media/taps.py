@@ -7,6 +7,7 @@ from hubbub.media.desk import Desk
 from hubbub.media.layout import FRAME, RING_SAMPLES, TAP_IN, TAP_MIX, TAP_OUT, Array, Ears, Mixes, Rings, Slots, Taps
 from hubbub.media.libc import fence
 from hubbub.media.mix import hear_mix
+from hubbub.media.rows import copy, fill
 
 
 @kernel
@@ -15,8 +16,14 @@ def _put(rings: Rings, ring: int, pcm: Array, sound: bool) -> bool:
     head = rings[ring].head[0]
     if head - rings[ring].tail[0] > RING_SAMPLES - FRAME:
         return False
-    for n in range(FRAME):
-        rings[ring].pcm[(head + n) % RING_SAMPLES] = pcm[n] if sound else 0
+    at = head % RING_SAMPLES  # the ring is not a whole number of frames
+    first = min(FRAME, RING_SAMPLES - at)
+    if sound:
+        copy(rings[ring].pcm, at, pcm, 0, first)
+        copy(rings[ring].pcm, 0, pcm, first, FRAME - first)
+    else:
+        fill(rings[ring].pcm, at, at + first, 0)
+        fill(rings[ring].pcm, 0, FRAME - first, 0)
     fence()
     rings[ring].head[0] = head + FRAME
     return True

@@ -44,6 +44,7 @@ from hubbub.media.libc import DONTWAIT, MONOTONIC, THREAD_CPU, clock_ns, recvfro
 from hubbub.media.mix import advance, encode_mix, listen, listen_narrow, sum_mixes, unlink_edge
 from hubbub.media.players import FINISHED, from_ring, play
 from hubbub.media.resample import widen
+from hubbub.media.rows import encode, fill
 from hubbub.media.rtp import append, ingest, next_packet, packet_sent, source_number, write_header
 from hubbub.media.signals import event_room, tell
 from hubbub.media.taps import copy_taps
@@ -85,8 +86,7 @@ def produce_leg(engine: Engine, desk: Desk, worker: int, leg: int, tick: int) ->
     if slots[leg].kind == SOCKET:
         covered = fetch(engine.jitter, leg, desk.decode, voices[leg].level, desk.narrow)
         if covered < 0:
-            for n in range(NARROW):
-                desk.narrow[n] = 0
+            fill(desk.narrow, 0, NARROW, 0)
         elif covered == 0 and engine.jitter[leg].sounded and tick - engine.links[leg].last_heard < 50:
             engine.links[leg].counters[C_UNDERRUNS] += 1
         total = energy(desk.narrow, NARROW)
@@ -140,9 +140,7 @@ def _send_audio(engine: Engine, desk: Desk, worker: int, leg: int, shared: bool,
         encode_mix(engine.mixes, mix, codec, desk, run)
         append(links, leg, engine.mixes[mix].payload[codec])
     else:
-        at = 12 + links[leg].out_length
-        for n in range(NARROW):
-            links[leg].packet[at + n] = desk.encode[codec, (desk.narrow[n] >> 2) + 8192]
+        encode(links[leg].packet, 12 + links[leg].out_length, desk.encode[codec], desk.narrow, NARROW)
         links[leg].out_length += NARROW
         links[leg].out_time = (links[leg].out_time + NARROW) & 0xFFFFFFFF
     while True:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.support.small_engine import Small, small_engine
 
-from hubbub.media import dtmf
+from hubbub.media import dtmf, layout
 from hubbub.media.desk import sine_table
 from hubbub.media.layout import FRAME
 from hubbub.media.leg import parse_digits
@@ -111,7 +111,7 @@ def test_what_is_no_digit_is_an_error() -> None:
     with pytest.raises(ValueError, match="not a digit"):
         parse_digits("12x", 200, 100)
     assert parse_digits("#a", 200, 100) == [(11, 10, 5), (12, 10, 5)]
-    assert parse_digits("wwW", 200, 100) == [(dtmf.PAUSE, 1, 100)]
+    assert parse_digits("wwW", 200, 100) == [(layout.PAUSE, 1, 100)]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_what_is_no_digit_is_an_error() -> None:
 def test_tones_are_those_of_q23(digit: str, low: int, high: int) -> None:
     small = small_engine()
     small.add_leg(0)
-    assert dtmf.queue_digit(small.engine.keys, 0, dtmf.KEYS.index(digit), 10, 5)
+    assert dtmf.queue_digit(small.engine.keys, 0, layout.KEYS_IN_ORDER.index(digit), 10, 5)
     sound = []
     frame = np.zeros(FRAME, np.int16)
     for _ in range(15):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.support.small_engine import small_engine, tone
 
-from hubbub.media.levels import FAINT, HANGOVER, LOUD, decibels, detect, energy
+from hubbub.media.layout import decibels
+from hubbub.media.levels import FAINT, HANGOVER, LOUD, detect, energy
 
 
 def test_decibels_are_relative_to_full_scale() -> None:
