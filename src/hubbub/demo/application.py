@@ -89,12 +89,12 @@ class SampleApplication:
     def _goodbye(self, request: Request) -> str:
         return self._answer(request, f"{self.name_of(request)} is out", "goodbye.xml")
 
-    def _answer(self, request: Request, about: str, name: str, **filled: str) -> str:
-        self._show(request, about, f"200 {name}")
-        return document(name, **filled)
+    def _answer(self, request: Request, about: str, file: str, /, **filled: str) -> str:
+        self._show(request, about, f"200 {file}")
+        return document(file, **filled)
 
     def _play(self, request: Request) -> bytes:
-        self._show(request, "audio", f"200 {len(self._music) // 1024} kB")
+        self._show(request, "waiting and hold music", f"200 {len(self._music) // 1024} kB")
         return self._music
 
     def _told(self, request: Request) -> None:

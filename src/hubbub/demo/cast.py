@@ -45,7 +45,9 @@ _ALICE, _BOB, _CAROL, _DANA = _pilots(2824, 2891, 2990, 2689)
 
 ALICE: Final = Role("alice", "woman", _ALICE, "cyan", ("Good morning. The release went out last night.",))
 BOB: Final = Role("bob", "man", _BOB, "yellow", ("I fixed the mixer. It does not click any more.", "Alice is away. Let us wait for her."))
-CAROL: Final = Role("carol", "Emma", _CAROL, "magenta", ("I am writing chapter three of the manual.", "Can anybody hear me?"))
+CAROL: Final = Role(
+    "carol", "Emma", _CAROL, "magenta", ("I am writing chapter three of the manual.", "Hello? Can anybody hear me? I think I am muted.")
+)
 DANA: Final = Role("dana", "woman", _DANA, "blue", ("Bob, ask her when it will be done.",))
 CAST: Final = (ALICE, BOB, CAROL, DANA)
 

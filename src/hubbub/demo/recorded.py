@@ -40,9 +40,11 @@ class Recorded:
         times = self.times[name]
         return sum(times) / len(times) if times else 0.0
 
-    def between(self, name: str, start: float, end: float) -> list[bool]:
-        """The windows of a caller that lie wholly in that time (seconds into the recording)."""
-        return [there for index, there in enumerate(self.times[name]) if index * STEP >= start and (index + 1) * STEP <= end]
+    def between(self, role: Role, start: float, end: float) -> list[bool]:
+        """Whether a caller's pilot is there, for each half second of that time (in seconds of the recording)."""
+        first, last, size = round(start * RATE), round(end * RATE), int(STEP * RATE)
+        places = range(max(0, first), min(last, len(self.pcm)) - size + 1, size // 2)
+        return [Heard(self.pcm[place : place + size]).hears(role.pilot, HEARD_DB) for place in places]
 
     def waveform(self, width: int) -> str:
         """Peaks in dB as block characters, one for each of `width` stretches of time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,4 +71,4 @@ class Rest:
 
 def _shortened(path: str) -> str:
     """Long ids cut: they say nothing to a reader."""
-    return "/".join(part if len(part) <= 20 else part[:5] + "…" + ("." + part.rpartition(".")[2] if "." in part else "") for part in path.split("/"))
+    return re.sub(r"\b([A-Z]{2})[0-9a-f]{32}", r"\1…", path)

@@ -78,25 +78,39 @@ class Screen:
         """The running act with its checks; others as one line each, as far as there is room."""
         lines: list[Text] = []
         focus = 0
+        expanded = self._expanded(rows)
         for act in self._board.acts:
             lines.append(_act_line(act))
-            if act.state == "running":
-                focus = len(lines) + len(act.checks)
+            if act.number in expanded:
                 lines += [_check_line(check) for check in act.checks.values()]
-            elif act.broken:
+            else:
                 lines += [_check_line(check) for check in act.checks.values() if check.state == "failed"]
-        if not self._board.acts or all(act.state == "open" for act in self._board.acts):
-            lines = [Text(note, style="dim") for note in self._board.notes[-3:]] + lines
-        first = max(0, min(len(lines) - rows, focus + 1 - rows))
+            if act.state == "running":
+                focus = len(lines)
+        if all(act.state == "open" for act in self._board.acts):
+            lines = [*(Text(note) for note in self._board.notes), Text(), *lines]
+        first = max(0, min(len(lines) - rows, focus - rows))
         return Panel(Group(*lines[first : first + rows]), title="the story", box=box.ROUNDED, border_style="dim", padding=(0, 1))
+
+    def _expanded(self, rows: int) -> set[int]:
+        """The acts that are shown with their checks: the running one, then the latest ones that there is room for."""
+        left = rows - len(self._board.acts)
+        chosen: set[int] = set()
+        for act in sorted((act for act in self._board.acts if act.state != "open"), key=lambda act: -act.number):
+            left -= len(act.checks)
+            if left < 0 and act.state != "running":
+                break
+            chosen.add(act.number)
+        return chosen
 
     # -- people --------------------------------------------------------------------------------------------------------
 
     def _people(self) -> RenderableType:
         people = list(self._board.people.values())
-        note = Text("● its quiet pilot tone is in the audio that this phone received (last 0.5 s)", style="dim")
+        legend = Text("● that caller's quiet tone is in the audio that this phone has received", style="dim")
+        level = Text("level of what each phone receives", style="dim")
         spoken = [_speech(person) for person in people if person.saying]
-        content = Group(self._matrix(people), note, Text(), _meters(people), Text(), *spoken)
+        content = Group(self._matrix(people), legend, Text(), _meters(people), level, Text(), *spoken)
         return Panel(content, title="who hears whom, measured", box=box.ROUNDED, border_style="dim", padding=(0, 1))
 
     def _matrix(self, people: list[Person]) -> RenderableType:
@@ -117,7 +131,7 @@ class Screen:
         table = Table.grid(padding=(0, 1), expand=True)
         table.add_column(justify="right", no_wrap=True, style="dim")
         table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True, max_width=44)
+        table.add_column(no_wrap=True, max_width=46)
         table.add_column(no_wrap=True, ratio=1, overflow="ellipsis")
         table.add_column(no_wrap=True, justify="right")
         for message in self._board.messages[-rows:]:

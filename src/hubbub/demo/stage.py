@@ -12,7 +12,7 @@ from hubbub.demo.application import SampleApplication
 from hubbub.demo.board import Act, Board
 from hubbub.demo.callers import Caller, Line
 from hubbub.demo.cast import CAST, HEARD_DB
-from hubbub.demo.ears import DIFFERENT, SAME, Music, Pcm, clear, pilots, words
+from hubbub.demo.ears import DIFFERENT, SAME, SURE, Music, Pcm, clear, pilots, words
 from hubbub.demo.rest import Rest
 from hubbub.demo.vocabulary import Vocabulary
 from hubbub.testing import Heard, HubbubServer, Request
@@ -73,14 +73,22 @@ class Stage:
 
     # -- listening -----------------------------------------------------------------------------------------------------
 
-    async def hears_exactly(self, key: str, wanted: Matrix, *, among: Collection[str] = tuple(role.name for role in CAST)) -> bool:
+    async def listen(self, names: Collection[str], seconds: float) -> dict[str, Heard]:
+        """What these callers' phones receive from now on. AssertionError when one of them is not on the phone: it would hear nothing."""
+        windows = await asyncio.gather(*(self.callers[name].heard(seconds) for name in names))
+        for name, heard in zip(names, windows, strict=True):
+            caller = self.callers[name]
+            assert caller.on_the_phone, f"{caller.role.title}'s call has ended too early: {caller.call and caller.call.describe()}"
+            assert heard.packets, f"{caller.role.title}'s phone receives nothing: {caller.call and caller.call.describe()}"
+        return dict(zip(names, windows, strict=True))
+
+    async def hears_exactly(self, key: str, wanted: Matrix) -> bool:
         """A check that holds as soon as all listeners hear exactly these callers, by their pilots, in one and the same window."""
-        roles = [role for role in CAST if role.name in among]
         begun = time.monotonic()
         measured: dict[str, set[str]] = {}
         while True:
-            windows = await asyncio.gather(*(self.callers[name].heard(WINDOW) for name in wanted))
-            levels = {name: pilots(heard, roles) for name, heard in zip(wanted, windows, strict=True)}
+            windows = await self.listen(list(wanted), WINDOW)
+            levels = {name: pilots(heard, CAST) for name, heard in windows.items()}
             measured = {name: {speaker for speaker, level in row.items() if level >= HEARD_DB} for name, row in levels.items()}
             settled = all(clear(row.values()) for row in levels.values())
             if settled and all(measured[name] == set(wanted[name]) for name in wanted):
@@ -93,15 +101,14 @@ class Stage:
         """A check that holds as soon as a caller hears the music."""
         begun, likeness = time.monotonic(), 0.0
         while time.monotonic() - begun < PATIENCE:
-            likeness = self.music.likeness(await self.callers[name].heard(1.0))
+            likeness = self.music.likeness((await self.listen([name], 1.0))[name])
             if likeness >= SAME:
                 break
         return self.check(key, likeness >= SAME, f"likeness {likeness:.0%}")
 
     async def hears_no_music(self, key: str, names: Collection[str]) -> bool:
         """A check that holds when none of these hears the music in the next second."""
-        windows = await asyncio.gather(*(self.callers[name].heard(1.0) for name in names))
-        found = {name: self.music.likeness(heard) for name, heard in zip(names, windows, strict=True)}
+        found = {name: self.music.likeness(heard) for name, heard in (await self.listen(names, 1.0)).items()}
         return self.check(key, max(found.values()) < SAME, _percent(found))
 
     async def hears_words(self, key: str, name: str, sentence: Pcm, since: float) -> bool:
@@ -110,32 +117,25 @@ class Stage:
         assert caller.call is not None
         begun, likeness = time.monotonic(), 0.0
         while time.monotonic() - begun < PATIENCE:
-            likeness = words(await caller.call.since(since), sentence)
-            if likeness >= SAME or caller.call.ended.is_set():
+            over = caller.call.ended.is_set()
+            likeness = max(likeness, words(await caller.call.since(since), sentence))
+            if likeness >= SURE or over:
                 break
             await asyncio.sleep(0.2)
         return self.check(key, likeness >= SAME, f"likeness {likeness:.0%}")
 
     async def speak(self, key: str, name: str, line: Line, heard_by: Collection[str], not_by: Collection[str]) -> bool:
         """Let a caller say a line; a check that holds when it is recognised at these callers, and not at those."""
-        caller = self.callers[name]
-        listeners = [self.callers[other] for other in (*heard_by, *not_by)]
         self.board.say(name, line.text)
-        windows = [asyncio.create_task(listener.heard(line.seconds + 0.6)) for listener in listeners]
+        listening = asyncio.create_task(self.listen((*heard_by, *not_by), line.seconds + 0.6))
         try:
-            await caller.say(line)
-            heard = dict(zip((*heard_by, *not_by), await asyncio.gather(*windows), strict=True))
+            await self.callers[name].say(line)
+            heard = await listening
         finally:
             self.board.say(name, "")
-            for window in windows:
-                window.cancel()
-        return self._recognised(key, line, heard, heard_by, not_by)
-
-    def _recognised(
-        self, key: str, line: Line, heard: Mapping[str, Heard], heard_by: Collection[str], not_by: Collection[str]
-    ) -> bool:
-        found = {name: words(window, line.pcm) for name, window in heard.items()}
-        right = all(found[name] >= SAME for name in heard_by) and all(found[name] < DIFFERENT for name in not_by)
+            listening.cancel()
+        found = {listener: words(window, line.pcm) for listener, window in heard.items()}
+        right = all(found[listener] >= SAME for listener in heard_by) and all(found[listener] < DIFFERENT for listener in not_by)
         return self.check(key, right, _percent(found))
 
     # -- moving on -----------------------------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ def listed(names: Collection[str]) -> str:
 
 def first_line(error: BaseException) -> str:
     """What went wrong, short."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:200] or type(error).__name__
+    return (str(error).splitlines() or [""])[0].removesuffix("; requests seen:")[:200] or type(error).__name__
 
 
 def _percent(found: Mapping[str, float]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rich.console import Console
 from rich.text import Text
 
@@ -9,7 +11,9 @@ from hubbub.demo.board import Board
 from hubbub.demo.recorded import Recorded
 from hubbub.demo.screen import MARKS
 
-_WIDEST = 100
+_WIDEST: Final = 100
+LONGEST_LINE: Final = 600
+"""Characters of a log line that are shown."""
 
 
 def print_checks(board: Board, console: Console) -> None:
@@ -38,16 +42,21 @@ def print_recording(recorded: Recorded, board: Board, console: Console) -> None:
     console.print(Text("            A line says when that caller's pilot tone is in the recording.", style="dim"), soft_wrap=True)
 
 
-def print_failures(board: Board, log: str, console: Console) -> None:
-    """What did not hold, and the end of the server's log."""
+def print_failures(board: Board, log: str, trouble: str, console: Console) -> None:
+    """The end of the server's log, and what did not hold."""
+    console.print(Text("\nThe end of the server's log", style="bold"))
+    for line in log.splitlines():
+        console.print(
+            Text(line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE // 2] + " … " + line[-LONGEST_LINE // 2 :]), soft_wrap=True
+        )
     console.print(Text("\nWhat did not hold", style="bold red"))
     for act in board.acts:
         for check in act.checks.values():
             if check.state in ("failed", "missed"):
                 why = check.detail or ("not reached" if check.state == "missed" else "")
                 console.print(Text(f"  act {act.number}: {check.text}: {why}", style="red"), soft_wrap=True)
-    console.print(Text("\nThe end of the server's log", style="bold"))
-    console.print(Text(log), soft_wrap=True)
+    if trouble:
+        console.print(Text(trouble, style="red"), soft_wrap=True)
 
 
 def verdict(board: Board, seconds: float, set_up: float) -> str:

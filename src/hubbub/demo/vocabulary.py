@@ -14,9 +14,9 @@ from urllib.parse import quote
 DOCUMENTS: Final[Traversable] = files("hubbub.demo") / "documents"
 
 
-def document(name: str, **filled: str) -> str:
+def document(file: str, /, **filled: str) -> str:
     """A document of the sample application, with its `$names` filled in."""
-    return Template((DOCUMENTS / name).read_text(encoding="utf-8")).safe_substitute(filled)
+    return Template((DOCUMENTS / file).read_text(encoding="utf-8")).safe_substitute(filled)
 
 
 @dataclass(frozen=True)

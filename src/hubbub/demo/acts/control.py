@@ -53,7 +53,7 @@ async def _removal(stage: Stage) -> None:
     await stage.hears_words("words", "carol", stage.farewell, begun)
     try:
         end = await call.wait_ended(PATIENCE)
-        stage.check("ended", end.by == "remote", f"the server hung up: {end.by == 'remote'}")
+        stage.check("ended", end.by == "remote", "" if end.by == "remote" else str(end))
     except AssertionError as error:
         stage.check("ended", False, first_line(error))
     stage.place("carol", "gone")

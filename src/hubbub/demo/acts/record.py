@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from hubbub.demo.acts import Scene
-from hubbub.demo.cast import CAST, COACH, SPEAKERS
-from hubbub.demo.ears import DIFFERENT, RATE, SAME, words
+from hubbub.demo.cast import ALICE, CAROL, CAST, COACH, SPEAKERS
+from hubbub.demo.ears import RATE, SAME, words
 from hubbub.demo.recorded import Recorded
 from hubbub.demo.stage import PATIENCE, Stage, listed
 
-MARGIN: Final = 0.8
+MARGIN: Final = 0.5
 """Seconds that a moment on the clock may differ from its place in the recording."""
 
 
@@ -70,10 +70,10 @@ def _contents(stage: Stage, recorded: Recorded, contents: Contents) -> None:
     there = {role.name for role in CAST if recorded.share(role.name) > 0.05}
     stage.check("pilots", there == {role.name for role in SPEAKERS}, f"in it: {listed(there)}")
     share = recorded.share(COACH.name)
-    stage.check("coach", contents.coach < DIFFERENT and share == 0, f"words: likeness {contents.coach:.0%}; tone: {share:.0%} of the time")
-    for key, name, event in (("muted", "carol", "mute"), ("held", "alice", "hold")):
+    stage.check("coach", contents.coach < SAME and share == 0, f"words: likeness {contents.coach:.0%}; tone: {share:.0%} of the time")
+    for key, role, event in (("muted", CAROL, "mute"), ("held", ALICE, "hold")):
         begin, end = (stage.moments[f"{event} {edge}"] - stage.moments["started"] for edge in ("begins", "ends"))
-        windows = recorded.between(name, begin + MARGIN, end - MARGIN / 2)
+        windows = recorded.between(role, begin + MARGIN, end - MARGIN)
         stage.check(key, bool(windows) and not any(windows), f"from {begin:.1f} s to {end:.1f} s")
     stage.check("music", contents.music < SAME, f"likeness at most {contents.music:.0%}")
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from hubbub.demo.acts import Scene
 from hubbub.demo.cast import COACH, COACHED, SPEAKERS
-from hubbub.demo.stage import Stage
+from hubbub.demo.stage import PATIENCE, Stage
 
 NAMES: Final = tuple(role.name for role in SPEAKERS)
 WITH_COACH: Final = {"alice": {"bob", "carol"}, "bob": {"alice", "carol", "dana"}, "carol": {"alice", "bob"}, "dana": set(NAMES)}
@@ -17,10 +17,16 @@ async def _conversation(stage: Stage) -> None:
     for name in NAMES:
         caller = stage.callers[name]
         await stage.speak(name, name, caller.lines[0], [other for other in NAMES if other != name], (name,))
+    await stage.expect("events", _all_noticed(stage), lambda count: f"{count} in all")
+
+
+async def _all_noticed(stage: Stage) -> int:
+    """How many webhooks tell that somebody began or ceased to speak; AssertionError unless there is one of each for each."""
     for name in NAMES:
-        if await stage.told("events", "speaks", name) is None or await stage.told("events", "silent", name) is None:
-            return
-    stage.check("events", True, "start and stop for each of the three")
+        for word in ("speaks", "silent"):
+            await stage.application.http.wait_for("/events", stage.application.events(word, name), timeout=PATIENCE)
+    words = {stage.vocabulary.words["speaks"], stage.vocabulary.words["silent"]}
+    return sum(1 for request in stage.application.http.requests("/events") if stage.application.field(request, "event") in words)
 
 
 async def _coaching(stage: Stage) -> None:
@@ -28,10 +34,14 @@ async def _coaching(stage: Stage) -> None:
     stage.place(coach, "calling")
     call = await stage.callers[coach].dial(stage.server)
     await call.wait_answered()
-    stage.place(coach, f"coaching {coached}")
-    joined = await stage.told("joined", "joined", coach)
-    flag = stage.application.field(joined, "coaching") if joined else ""
-    stage.check("joined", joined is not None and flag == stage.vocabulary.words["yes"], "as a coach" if flag else "not marked as a coach")
+    stage.place(coach, f"coaching {COACHED.title}")
+    is_join, yes = stage.application.events("joined", coach), stage.vocabulary.words["yes"]
+    await stage.expect(
+        "joined",
+        stage.application.http.wait_for(
+            "/events", lambda told: is_join(told) and stage.application.field(told, "coaching") == yes, timeout=PATIENCE
+        ),
+    )
     await stage.hears_exactly("matrix", WITH_COACH)
     await stage.speak("words", coach, stage.callers[coach].lines[0], (coached,), [name for name in NAMES if name != coached])
     await _listed(stage)
