@@ -70,8 +70,8 @@ async def test_each_channel_holds_exactly_what_its_tap_says(media: Media, tmp_pa
         capture = media.record(tmp_path / "all.wav", taps, rate=rate)
         began = time.monotonic()
         await asyncio.sleep(1.2)
-        result = await capture.stop()
         took = time.monotonic() - began
+        result = await capture.stop()
     samples, file_rate = soundfile.read(tmp_path / "all.wav", dtype="int16")
     assert (file_rate, samples.shape) == (rate, (result.frames, 4))
     assert result.seconds == pytest.approx(took, abs=0.1)

@@ -145,8 +145,8 @@ async def test_a_recording_goes_on_over_a_takeover(tmp_path: object) -> None:
         await asyncio.sleep(0.5)
         os.kill(media.worker_pid, signal.SIGKILL)
         await asyncio.sleep(0.7)
-        result = await capture.stop()
         took = time.monotonic() - began
+        result = await capture.stop()
     assert abs(result.seconds - took) < 0.1, "the recording keeps the clock"
     samples, rate = soundfile.read(tmp_path / "call.wav", dtype="int16")
     assert rate == 8000
