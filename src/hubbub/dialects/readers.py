@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 from xml.parsers import expat
@@ -29,6 +30,8 @@ class _TreeBuilder:
         self._stack: list[Node] = []
         self._texts: list[list[str]] = []
         self._markups: list[list[str]] = []
+        self._counts: list[Counter[str]] = []
+        """How many children of each name the open elements have."""
         self._count = 0
         self.root: Node | None = None
 
@@ -45,11 +48,13 @@ class _TreeBuilder:
         elif self.root is None:
             self.root = node
         self._stack.append(node)
+        self._counts.append(Counter())
         self._texts.append([])
         self._markups.append([])
 
     def end(self, name: str) -> None:
         node = self._stack.pop()
+        self._counts.pop()
         node.text = "".join(self._texts.pop()).strip()
         node.markup = "".join(self._markups.pop()).strip()
         if self._stack:
@@ -73,11 +78,11 @@ class _TreeBuilder:
             self._markups[-1].append(text)
 
     def _path(self, name: str) -> str:
-        parts = [f"/{node.name}" for node in self._stack[:1]]
-        for parent, child in zip(self._stack, self._stack[1:], strict=False):
-            parts.append(f"/{child.name}[{sum(1 for c in parent.children if c.name == child.name) - 1}]")
-        index = sum(1 for c in self._stack[-1].children if c.name == name) if self._stack else None
-        return "".join(parts) + (f"/{name}" if index is None else f"/{name}[{index}]")
+        if not self._stack:
+            return f"/{name}"
+        counts = self._counts[-1]
+        counts[name] += 1
+        return f"{self._stack[-1].at.path}/{name}[{counts[name] - 1}]"
 
 
 def read_xml(body: bytes, table: DocumentTable) -> Node:
@@ -135,11 +140,11 @@ def read_script(body: bytes, *, malformed: str, max_bytes: int) -> Any:
     """The value of a JSON or YAML document, whatever its type says. DocumentError names line and column."""
     if len(body) > max_bytes:
         raise DocumentError(malformed, f"the document is larger than {max_bytes} bytes")
-    content = body.decode("utf-8-sig", "replace").strip()
+    content = body.decode("utf-8-sig", "replace").rstrip()
     if not content:
         raise DocumentError(malformed, "the document is empty")
     value = _MISSING
-    if content[0] in "{[":
+    if content.lstrip()[0] in "{[":
         value = _read_json(content, malformed)
     if value is _MISSING:
         value = _read_yaml(content, malformed)
@@ -162,7 +167,7 @@ def _read_json(content: str, malformed: str) -> Any:
     try:
         return json.loads(content, parse_int=number, parse_float=number, parse_constant=constant)
     except json.JSONDecodeError as error:
-        if content[0] == "{" and content[1:].lstrip().startswith('"'):
+        if re.match(r'\s*\{\s*"', content):
             raise DocumentError(malformed, f"not JSON: {error.msg}", line=error.lineno, column=error.colno) from error
     except RecursionError as error:
         raise DocumentError(malformed, "nested too deeply") from error
