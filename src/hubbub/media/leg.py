@@ -201,7 +201,8 @@ class Leg:
 
     def route(self, mix: Mix | None, *, speak: bool = True, hear: bool = True) -> None:
         """Place the leg in the matrix: `speak` = it is in the mix's sum, `hear` = it hears the sum minus itself."""
-        index = mix.index if mix is not None else -1
+        # The index of a mix that was closed may be another's by now.
+        index = mix.index if mix is not None and not mix.closed else -1
         self._post(layout.ROUTE, index, UNITY if speak else 0, UNITY if hear else 0)
 
     def whisper(self, targets: Collection[Leg]) -> None:

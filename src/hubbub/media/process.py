@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import array
+import contextlib
 import ctypes
 import mmap
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -20,6 +22,8 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from hubbub.media.compiled import cache_folder
 from hubbub.media.layout import H_EPOCH, H_REALTIME, H_STOP, Engine, Sizes, block_bytes, map_engine
@@ -35,10 +39,14 @@ ENTRY = struct.Struct("=ii")
 BATCH = 200
 """Descriptors in one message (the kernel allows 253)."""
 
+PAGE = 4096
 FIFO_PRIORITY = 20
 REALTIME_FIFO = 2
 REALTIME_NICE = 1
 REALTIME_NONE = 0
+
+KEEP_SECONDS = 7 * 86400
+"""How long machine code of another build is kept."""
 
 _PR_SET_PDEATHSIG = 1
 _STAMP = "ready"
@@ -76,6 +84,15 @@ def _compile() -> None:
         if not is_warm():
             _rehearse()
             (folder / _STAMP).touch()
+            _forget_old(folder)
+
+
+def _forget_old(current: Path) -> None:
+    """Remove the machine code of builds that were compiled long ago."""
+    for folder in current.parent.iterdir():
+        with contextlib.suppress(OSError):
+            if folder != current and folder.is_dir() and folder.stat().st_mtime < time.time() - KEEP_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _rehearse() -> None:
@@ -128,8 +145,17 @@ class Worker:
         self._engine: Engine = map_engine(sizes, memory)
         self._desk = make_desk(sizes, eventfd)
 
+    def _touch(self, group: Any) -> None:
+        """Bring records into this process's page tables: a takeover must not stop at each page for the first time."""
+        raw = group.view(np.ndarray).view(np.uint8).reshape(-1)
+        raw[::PAGE].max(initial=0)
+
     def serve(self) -> None:
         """Obey the server until it is gone."""
+        engine = self._engine
+        jitter: Any = engine.jitter
+        for group in (engine.wires, engine.slots, engine.links, engine.voices, engine.keys, engine.ears, engine.mixes, engine.edges):
+            self._touch(group)
         self._control.send(READY)
         while True:
             message, descriptors, _, _ = socket.recv_fds(self._control, 64 * 1024, BATCH + 8)
@@ -140,6 +166,7 @@ class Worker:
                 for (leg, generation), descriptor in zip(entries, descriptors, strict=True):
                     self._close(leg)
                     # The loop looks at the generation last written: it never meets a new descriptor under an old name.
+                    self._touch(jitter[leg : leg + 1])
                     self._desk.descriptor[leg] = descriptor
                     self._desk.descriptor_generation[leg] = generation
             elif code == CLOSE:
