@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from hubbub.api.face import RestFace
@@ -125,6 +125,8 @@ def _outgoing(asked: Asked) -> OutgoingCall:
         caller = asked.face.party(values["from"], asked.host)
     except Refused as refusal:
         raise Refused("invalid-caller", str(refusal)) from refusal
+    if values.get("display"):
+        caller = replace(caller, display=values["display"])
     return OutgoingCall(
         callee=asked.face.party(values["to"], asked.host),
         caller=caller,

@@ -180,7 +180,7 @@ START_RECORDING = (
     Attr("recordingAvailableUrl", "recording_url", url, None),
     Attr("recordingAvailableMethod", "recording_method", method, "POST"),
     *CREDENTIALS,
-    Attr("fileFormat", "recording_format", choice("wav", "mp3"), "wav"),
+    Attr("fileFormat", None, choice("wav", "mp3"), why=f"{NOT_BUILT}: recordings are WAV"),
     Attr("transcribe", None, why="ignored in rooms by its vendor too"),
     Attr("transcriptionAvailableUrl", None, why="ignored in rooms by its vendor too"),
     Attr("transcriptionAvailableMethod", None, why="ignored in rooms by its vendor too"),

@@ -1,0 +1,288 @@
+"""What must hold for every table: no row that maps to nothing, no silence without a reason, no word without a translation."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.vectors import DIALECTS, Vector, baselines, load, outcome, plain
+
+from hubbub.api.operations import OPERATIONS as NEUTRAL
+from hubbub.conference import policy
+from hubbub.dialects import bxml, swml, twiml
+from hubbub.dialects.bxml import callbacks as bxml_callbacks
+from hubbub.dialects.bxml import document as bxml_document
+from hubbub.dialects.swml import document as swml_document
+from hubbub.dialects.swml import face as swml_face
+from hubbub.dialects.tables import Attr, Element, Operation
+from hubbub.dialects.twiml import document as twiml_document
+from hubbub.dialects.twiml import resources, words
+from hubbub.dialects.twiml.errors import ERRORS, REFUSALS
+from hubbub.events import EndReason, LeaveReason, RoomEventKind
+from hubbub.verbs import model
+from hubbub.verbs.dialect import OutcomeRule
+from hubbub.verbs.handlers import HANDLERS
+from hubbub.verbs.model import Stage, Verb
+
+SOURCE = Path(__file__).parents[3] / "src" / "hubbub"
+CONFERENCE = Element("Conference", None, twiml_document.CONFERENCE)
+ELEMENTS: dict[tuple[str, str], Element] = {
+    **{("twiml", name): element for name, element in twiml_document.TABLE.elements.items()},
+    ("twiml", "Conference"): CONFERENCE,
+    **{("bxml", name): element for name, element in bxml_document.TABLE.elements.items()},
+    **{("swml", name): element for name, element in swml_document.METHODS.items()},
+}
+ROWS = [(dialect, name, row) for (dialect, name), element in ELEMENTS.items() for row in element.attributes]
+FREE = {("swml", "set", "*")}
+"""Rows for parameters of any name; `result` and what it holds have vectors of whole documents."""
+WHOLE = {("swml", "join_conference", "name"), ("swml", "join_conference", "result")}
+
+
+def ids(row: tuple[str, str, Attr]) -> str:
+    return f"{row[0]} {row[1]} {row[2].name}"
+
+
+VECTORS: dict[tuple[str, str, str], list[Vector]] = {}
+for vector in load():
+    VECTORS.setdefault((vector.dialect, vector.element.partition(" ")[0], vector.attribute), []).append(vector)
+BASELINES = baselines()
+
+
+# -- attributes ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if (row[0], row[1], row[2].name) not in FREE | WHOLE], ids=ids)
+def test_every_attribute_has_a_vector_and_an_effect(row: tuple[str, str, Attr]) -> None:
+    """A row that is mapped changes the program; one that is not says why, and changes nothing."""
+    dialect, element, attribute = row
+    vectors = VECTORS.get((dialect, element, attribute.name), [])
+    assert vectors, "no vector"
+    good = [vector for vector in vectors if vector.error is None and not vector.remarks]
+    changes = [_program(vector) != _program(BASELINES[dialect, vector.element]) for vector in good]
+    if attribute.to is None:
+        assert attribute.why
+        assert not any(changes), "it is said to have no effect"
+    else:
+        assert any(changes), "it is consumed by nothing"
+
+
+def _program(vector: Vector) -> object:
+    program, error = outcome(vector)
+    return error if program is None else plain(program.main)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=ids)
+def test_every_row_is_sound(row: tuple[str, str, Attr]) -> None:
+    attribute = row[2]
+    assert attribute.to is not None or attribute.why, "without effect, and nobody knows why"
+    assert attribute.read.__doc__, "nobody knows what it allows"
+
+
+def test_what_is_not_built_says_so() -> None:
+    assert [name for name, element in ELEMENTS.items() if element is not CONFERENCE and element.build is None and not element.why] == []
+
+
+def test_names_are_given_once() -> None:
+    for (dialect, name), element in ELEMENTS.items():
+        names = [row.name for row in element.attributes]
+        assert sorted(set(names)) == sorted(names), f"{dialect} {name}"
+
+
+# -- verbs and outcomes ----------------------------------------------------------------------------------------
+
+VERBS = {kind for kind in vars(model).values() if isinstance(kind, type) and issubclass(kind, Verb) and kind is not Verb}
+IN_ROOM = {model.StartRecording, model.StopRecording, model.PauseRecording, model.ResumeRecording}
+
+
+def test_every_verb_is_done_somewhere() -> None:
+    """On a call by a handler, or in a room by its stage."""
+    assert VERBS - set(HANDLERS) == IN_ROOM
+    stages = (SOURCE / "verbs" / "beside.py").read_text()
+    assert all(f"case {kind.__name__}()" in stages for kind in IN_ROOM)
+
+
+def test_verbs_that_need_more_than_sound_stay_on_calls() -> None:
+    """What runs beside a call or in a room can only be heard, or go on with another document."""
+    heard = {model.Speak, model.PlayAudio, model.PlayTone, model.Pause, model.SendDigits, model.Redirect}
+    for vector in load():
+        program, _ = outcome(vector)
+        if program is not None and vector.stage != Stage.CALL:
+            assert {type(step) for step in program.main} <= heard | IN_ROOM, vector.name
+
+
+@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+def test_outcomes_name_existing_verbs(dialect: str) -> None:
+    for verb, rule in DIALECTS[dialect].outcomes.items():
+        assert verb in VERBS
+        assert isinstance(rule, OutcomeRule)
+
+
+NOT_USED = {
+    "Joining.jitter_ms": "no row gives it: every leg buffers 60 ms",
+    "Subscription.style": "one style",
+    "RecordingWish.style": "one style",
+}
+READERS = ("verbs", "conference", "calls", "dialects")
+
+
+def test_every_field_of_the_model_is_read_somewhere() -> None:
+    """What a row fills and nobody reads would be lost in silence."""
+    paths = [path for folder in READERS for path in (SOURCE / folder).rglob("*.py") if path.name not in ("model.py", "policy.py")]
+    text = "\n".join(path.read_text() for path in paths)
+    fields = {
+        f"{kind.__name__}.{field.name}"
+        for module in (model, policy)
+        for kind in vars(module).values()
+        if isinstance(kind, type) and kind.__module__ == module.__name__ and dataclasses.is_dataclass(kind)
+        for field in dataclasses.fields(kind)
+        if not re.search(rf'\.{field.name}\b|"{field.name}"', text)
+    }
+    assert fields <= set(NOT_USED)
+
+
+# -- words -----------------------------------------------------------------------------------------------------
+
+UNTOLD: dict[str, dict[object, str]] = {
+    "twiml": {RoomEventKind.CREATED: "the vendor tells the start only"},
+    "bxml": {
+        **{
+            kind: "There is no event for mute, hold, coach change, speaker change, recording started, or announcement finished (5.1)"
+            for kind in RoomEventKind
+            if kind not in (RoomEventKind.CREATED, RoomEventKind.JOINED, RoomEventKind.LEFT, RoomEventKind.ENDED)
+        },
+        **dict.fromkeys(LeaveReason, "conferenceMemberExit names no reason (5.2)"),
+        **dict.fromkeys(EndReason, "conferenceCompleted names no reason (5.2)"),
+    },
+    "swml": {
+        RoomEventKind.CREATED: "the vendor tells the start only",
+        RoomEventKind.ANNOUNCEMENT_ENDED: "no word is known for announcements (3.8)",
+        RoomEventKind.ANNOUNCEMENT_FAILED: "no word is known for announcements (3.8)",
+        **dict.fromkeys(LeaveReason, "participant-leave names no reason (3.8)"),
+        **{
+            reason: "all ends that are no participant's doing are told as conference-ended-via-api (3.8)"
+            for reason in EndReason
+            if reason not in swml_face.REASONS
+        },
+    },
+}
+TOLD: dict[str, set[object]] = {
+    "twiml": {*words.ROOM_EVENTS, *words.LEAVE_REASONS, *words.END_REASONS},
+    "bxml": {*bxml_callbacks.EVENTS},
+    "swml": {*swml_face.STATUS, *swml_face.REASONS},
+}
+
+
+@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+@pytest.mark.parametrize("kind", [*RoomEventKind, *LeaveReason, *EndReason], ids=lambda kind: f"{type(kind).__name__} {kind}")
+def test_every_word_is_spelled_or_untold_for_a_reason(dialect: str, kind: object) -> None:
+    assert (kind in TOLD[dialect]) != (kind in UNTOLD[dialect])
+
+
+def test_words_that_belong_together() -> None:
+    assert set(words.END_TEXTS) == set(words.END_REASONS)
+
+
+# -- refusals --------------------------------------------------------------------------------------------------
+
+NOT_BY_REST = {"no-such-reason"}
+
+
+def raised() -> dict[str, set[str]]:
+    """The reasons of every Refused in the source, and the files that name them."""
+    found: dict[str, set[str]] = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        if "sip" in path.parts:
+            continue  # the SIP reader has a Refused of its own
+        for reason in re.findall(r"Refused\(\s*\"([a-z-]+)\"", path.read_text()):
+            found.setdefault(reason, set()).add(str(path.relative_to(SOURCE)))
+    return found
+
+
+def test_the_source_is_read() -> None:
+    assert {"full", "label-taken", "not-found", "page-size"} <= set(raised())
+
+
+def test_rest_has_an_answer_to_every_refusal() -> None:
+    assert {reason: where for reason, where in raised().items() if reason not in ERRORS} == {}
+
+
+def test_rest_has_an_answer_to_every_bad_parameter() -> None:
+    assert {param.error for operation in resources.OPERATIONS for param in operation.params} <= set(ERRORS)
+
+
+def test_documents_have_a_code_for_every_refusal_of_a_room() -> None:
+    """Refusals that a running document can meet are raised by the conference core and by what brings a call into a room."""
+    met = {reason for reason, where in raised().items() if where & {"conference/state.py", "verbs/handlers.py"}}
+    assert met - {"absent"} <= set(REFUSALS)
+
+
+def test_error_codes_are_numbers() -> None:
+    assert all(row.code.isdigit() and 400 <= row.status < 600 for row in ERRORS.values())
+    assert all(code.isdigit() for code in REFUSALS.values())
+
+
+# -- REST ------------------------------------------------------------------------------------------------------
+
+
+def test_every_operation_exists() -> None:
+    assert {operation.does for operation in resources.OPERATIONS} <= set(NEUTRAL)
+    assert all(operation.shows in {"", *resources.RESOURCES} for operation in resources.OPERATIONS)
+
+
+def params() -> Iterator[tuple[Operation, str, str]]:
+    for operation in resources.OPERATIONS:
+        for param in operation.params:
+            assert param.to is not None or param.why, f"{operation.does} {param.name}"
+            if param.to is not None:
+                yield operation, param.name, param.to
+
+
+@pytest.mark.parametrize(("operation", "name", "to"), list(params()), ids=lambda part: getattr(part, "does", part))
+def test_every_parameter_is_consumed(operation: Operation, name: str, to: str) -> None:
+    """Its neutral name is written somewhere in the operation, or in what the operation calls; a filter on a time is a column."""
+    param = next(param for param in operation.params if param.name == name)
+    known = COLUMNS[operation.does] if param.read.__doc__ == resources.FILTER else written(operation.does)
+    assert to.rstrip("<>") in known, f"{name} is read and then forgotten"
+
+
+def columns(table: str) -> set[str]:
+    body = re.search(
+        rf"CREATE TABLE {table} \((.*?)\) ?(STRICT|WITHOUT ROWID)?;", (SOURCE / "storage" / "schema.sql").read_text(), re.DOTALL
+    )
+    assert body is not None
+    return set(re.findall(r"^\s*([a-z]+)\b", body[1], re.MULTILINE))
+
+
+COLUMNS = {"list_calls": columns("calls"), "list_rooms": columns("rooms"), "list_recordings": columns("recordings")}
+
+
+FUNCTIONS: dict[str, ast.AST] = {
+    node.name: node
+    for path in ("api/operations.py", "dialects/builders.py", "dialects/twiml/rest.py")
+    for node in ast.walk(ast.parse((SOURCE / path).read_text()))
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+}
+
+
+def written(name: str, seen: frozenset[str] = frozenset()) -> set[str]:
+    """The texts in a function and in the functions that it names."""
+    found: set[str] = set()
+    for node in ast.walk(FUNCTIONS[name]):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.add(node.value)
+        called = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+        if called in FUNCTIONS and called not in seen | {name}:
+            found |= written(called, seen | {name})
+    return found
+
+
+# -- the faces -------------------------------------------------------------------------------------------------
+
+
+def test_dialects_are_called_what_they_are() -> None:
+    assert {name: dialect.name for name, dialect in DIALECTS.items()} == {name: name for name in DIALECTS}
+    assert {type(dialect) for dialect in DIALECTS.values()} == {twiml.TwimlDialect, bxml.BxmlDialect, swml.SwmlDialect}
