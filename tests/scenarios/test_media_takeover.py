@@ -10,9 +10,10 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from tests.support.rtp_peer import Peer, Peers, level_of
+from tests.support.rtp_peer import Peer, Peers, level_of, sine
 
-from hubbub.media.client import Codec, Media, Tap
+from hubbub.errors import MediaError
+from hubbub.media.client import Clip, Codec, Media, Tap
 from hubbub.settings import MediaSettings
 
 pytestmark = pytest.mark.scenario
@@ -125,6 +126,20 @@ async def test_processes_ignore_ctrl_c_and_end_with_their_parent() -> None:
     await media.stop()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+async def test_a_stop_leaves_nobody_waiting() -> None:
+    """Playbacks end, legs close at once, and a second stop is harmless."""
+    media = Media(MediaSettings(rtp_ports="21480-21499", legs=8))
+    await media.start()
+    leg = media.open_leg()
+    playback = media.play(Clip(sine((440.0,), rate=16000), loops=0), leg)
+    await media.stop()
+    assert await asyncio.wait_for(playback.done, 1) is False
+    await asyncio.wait_for(leg.close(), 1)
+    await media.stop()
+    with pytest.raises(MediaError):
+        media.open_leg()
 
 
 async def test_a_recording_goes_on_over_a_takeover(tmp_path: object) -> None:

@@ -80,6 +80,10 @@ class Control:
         if self._loop:
             self._loop.remove_reader(self.supervisor.eventfd)
         await self.supervisor.stop()
+        # No loop will tell any more: whoever waits for the end of a playback or a leg hears it now.
+        for slot, (_, listener) in list(self._listeners.items()):
+            self.engine.slots[slot].state = layout.FREE
+            listener.handle(layout.REMOVED if slot < self.sizes.legs else layout.PLAYED, 0)
 
     def post(self, *words: int) -> None:
         """Post a command; when the ring is full it waits its turn here."""
