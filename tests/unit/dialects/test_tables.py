@@ -20,7 +20,7 @@ from hubbub.dialects.swml import document as swml_document
 from hubbub.dialects.swml import face as swml_face
 from hubbub.dialects.tables import Attr, Element, Operation
 from hubbub.dialects.twiml import document as twiml_document
-from hubbub.dialects.twiml import resources, words
+from hubbub.dialects.twiml import operations, resources, words
 from hubbub.dialects.twiml.errors import ERRORS, REFUSALS
 from hubbub.events import EndReason, LeaveReason, RoomEventKind
 from hubbub.verbs import model
@@ -211,7 +211,7 @@ def test_rest_has_an_answer_to_every_refusal() -> None:
 
 
 def test_rest_has_an_answer_to_every_bad_parameter() -> None:
-    assert {param.error for operation in resources.OPERATIONS for param in operation.params} <= set(ERRORS)
+    assert {param.error for operation in operations.OPERATIONS for param in operation.params} <= set(ERRORS)
 
 
 def test_documents_have_a_code_for_every_refusal_of_a_room() -> None:
@@ -229,12 +229,12 @@ def test_error_codes_are_numbers() -> None:
 
 
 def test_every_operation_exists() -> None:
-    assert {operation.does for operation in resources.OPERATIONS} <= set(NEUTRAL)
-    assert all(operation.shows in {"", *resources.RESOURCES} for operation in resources.OPERATIONS)
+    assert {operation.does for operation in operations.OPERATIONS} <= set(NEUTRAL)
+    assert all(operation.shows in {"", *resources.RESOURCES} for operation in operations.OPERATIONS)
 
 
 def params() -> Iterator[tuple[Operation, str, str]]:
-    for operation in resources.OPERATIONS:
+    for operation in operations.OPERATIONS:
         for param in operation.params:
             assert param.to is not None or param.why, f"{operation.does} {param.name}"
             if param.to is not None:
@@ -245,7 +245,7 @@ def params() -> Iterator[tuple[Operation, str, str]]:
 def test_every_parameter_is_consumed(operation: Operation, name: str, to: str) -> None:
     """Its neutral name is written somewhere in the operation, or in what the operation calls; a filter on a time is a column."""
     param = next(param for param in operation.params if param.name == name)
-    known = COLUMNS[operation.does] if param.read.__doc__ == resources.FILTER else written(operation.does)
+    known = COLUMNS[operation.does] if param.read.__doc__ == operations.FILTER else written(operation.does)
     assert to.rstrip("<>") in known, f"{name} is read and then forgotten"
 
 
