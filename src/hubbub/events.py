@@ -257,6 +257,8 @@ class RoomEvent:
     """Position in the room's sequence of events that somebody asked for; None when nobody did."""
     url: str = ""
     detail: str = ""
+    call: Id | None = None
+    """The call that it is about, also when that has left the room meanwhile (`member` is None then)."""
 
 
 @dataclass(frozen=True)

@@ -1,56 +1,123 @@
-"""Recovery: what a crash left open is closed, told, and never mistaken for live (law 4)."""
+"""Recovery: what a crash left open is closed, told, and never mistaken for live (law 4).
+
+"The restarted server … closes rooms with their end events": rooms, calls and recordings were stored with what is needed to tell
+about them, so that the notices of their end go out as if the server had ended them itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+import structlog
+from pydantic import ValidationError
+
+from hubbub.calls.call import ProgressWish
 from hubbub.clock import Clock
 from hubbub.conference.journal import Journal
-from hubbub.conference.rows import call_row, from_row, member_row, recording_row, room_row
+from hubbub.conference.policy import RecordingWish, RoomSettings
+from hubbub.conference.recording import salvaged
+from hubbub.conference.rows import brought_back, call_row, from_row, member_row, recording_row, room_row
+from hubbub.conference.state import Notify, RoomCore
 from hubbub.dialects.registry import Renderings
 from hubbub.events import (
+    CallEvent,
     CallRecord,
     CallStatus,
     EndReason,
-    LeaveReason,
+    Event,
     MemberRecord,
-    Presence,
+    RecordingEvent,
     RecordingRecord,
     RecordingStatus,
+    RoomEvent,
     RoomRecord,
     RoomStatus,
 )
-from hubbub.settings import Account
-from hubbub.storage.store import Change, Condition, Put, Query, Store
+from hubbub.storage.store import Change, Condition, Put, Query, Row, Store
+from hubbub.webhooks.delivery import Notice
+
+log = structlog.get_logger()
 
 LIVE_CALLS = [status.value for status in CallStatus if not status.final]
 OPEN_RECORDINGS = [status.value for status in (RecordingStatus.IN_PROGRESS, RecordingStatus.PAUSED, RecordingStatus.PROCESSING)]
 
 
-async def recover(store: Store, journal: Journal, renderings: Renderings, accounts: Mapping[str, Account], clock: Clock) -> int:
-    """Close the rooms, members, calls and recordings of a server that is gone; return how many rooms and calls."""
-    now = clock.now()
-    changes: list[Change] = []
-    rooms = await store.find(Query("rooms", (Condition("status", "!=", RoomStatus.COMPLETED.value),)))
-    for row in rooms:
-        room = replace(
-            from_row(RoomRecord, row), status=RoomStatus.COMPLETED, ended=now, updated=now, end_reason=EndReason.SERVER_RESTARTED
-        )
-        changes.append(Put("rooms", room.id, {**room_row(room), "owner": row["owner"], "epoch": row["epoch"]}))
-    for row in await store.find(Query("members", (Condition("active", "=", 1),))):
-        member = replace(
-            from_row(MemberRecord, row), presence=Presence.LEFT, left=now, updated=now, leave_reason=LeaveReason.SERVER_RESTARTED
-        )
-        changes.append(Put("members", member.id, member_row(member)))
-    calls = await store.find(Query("calls", (Condition("status", "in", LIVE_CALLS),)))
-    for row in calls:
-        call = from_row(CallRecord, row)
-        status = CallStatus.COMPLETED if call.answered else CallStatus.FAILED
-        changes.append(Put("calls", call.id, call_row(replace(call, status=status, ended=now, updated=now, cause="error"))))
+@dataclass
+class Closing:
+    """What the end of everything that was open comes to."""
+
+    changes: list[Change] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    asked: list[tuple[RoomEvent, RoomSettings]] = field(default_factory=list)
+    """Events whose answer a live room would execute: they are told, the answers are not wanted any more."""
+    closed: int = 0
+
+
+async def recover(
+    store: Store, journal: Journal, renderings: Renderings, recordings: Path, clock: Clock
+) -> tuple[int, Sequence[tuple[RoomEvent, RoomSettings]]]:
+    """Close the rooms, members, calls and recordings of a server that is gone.
+
+    Returns how many rooms and calls there were, and the events that are told by requests of their own.
+    """
+    now, closing = clock.now(), Closing()
+    members = await store.find(Query("members", (Condition("active", "=", 1),)))
     for row in await store.find(Query("recordings", (Condition("status", "in", OPEN_RECORDINGS),))):
-        recording = replace(from_row(RecordingRecord, row), status=RecordingStatus.COMPLETED, ended=now, updated=now)
-        changes.append(Put("recordings", recording.id, recording_row(recording)))
-    if changes:
-        await journal.write(changes)
-    return len(rooms) + len(calls)
+        _close_recording(row, recordings, now, renderings, closing)
+    for row in await store.find(Query("rooms", (Condition("status", "!=", RoomStatus.COMPLETED.value),))):
+        _close_room(row, [from_row(MemberRecord, each) for each in members if each["room"] == row["id"]], now, renderings, closing)
+    for row in await store.find(Query("calls", (Condition("status", "in", LIVE_CALLS),))):
+        _close_call(row, now, renderings, closing)
+    if closing.changes:
+        await journal.write(closing.changes, closing.events, closing.notices)
+    return closing.closed, closing.asked
+
+
+def _close_room(row: Row, members: list[MemberRecord], now: float, renderings: Renderings, closing: Closing) -> None:
+    record, data = from_row(RoomRecord, row), row["data"]
+    try:
+        settings = brought_back(RoomSettings, data["settings"])
+    except (KeyError, ValidationError) as error:
+        log.warning("room_end_not_told", room=record.id, error=str(error))
+        settings = RoomSettings(record.dialect)
+    core = RoomCore.restored(record, settings, members, data.get("number", 0))
+    told = [effect.event for effect in core.end(EndReason.SERVER_RESTARTED, now) if isinstance(effect, Notify)]
+    closing.changes.append(
+        Put(
+            "rooms",
+            record.id,
+            {**room_row(core.room, settings=data.get("settings"), number=core.number), "owner": row["owner"], "epoch": row["epoch"]},
+        )
+    )
+    closing.changes += [Put("members", event.member.id, member_row(event.member)) for event in told if event.member is not None]
+    closing.events += told
+    closing.notices += [notice for event in told for notice in renderings.room_notices(event, settings)]
+    if settings.subscription is not None and settings.subscription.replies:
+        closing.asked += [(event, settings) for event in told if event.kind in settings.subscription.events]
+    closing.closed += 1
+
+
+def _close_call(row: Row, now: float, renderings: Renderings, closing: Closing) -> None:
+    call, data = from_row(CallRecord, row), row["data"]
+    status = CallStatus.COMPLETED if call.answered else CallStatus.FAILED
+    record = replace(call, status=status, ended=now, updated=now, cause="error", error="the server was restarted")
+    wishes = brought_back(tuple[ProgressWish, ...], data.get("progress", ()))
+    wanted = [wish for wish in wishes if "completed" in wish.events]
+    event = CallEvent("completed", record, now, data.get("number", -1) + 1 if wanted else None)
+    closing.changes.append(Put("calls", call.id, call_row(record)))
+    closing.events.append(event)
+    closing.notices += [notice for wish in wanted for notice in renderings.call_notices(event, wish)]
+    closing.closed += 1
+
+
+def _close_recording(row: Row, folder: Path, now: float, renderings: Renderings, closing: Closing) -> None:
+    record, data = salvaged(from_row(RecordingRecord, row), folder, now), row["data"]
+    event = RecordingEvent("absent" if record.status is RecordingStatus.ABSENT else "completed", record, now)
+    closing.changes.append(Put("recordings", record.id, recording_row(record)))
+    closing.events.append(event)
+    wish = brought_back(RecordingWish | None, data.get("wish"))
+    if wish is not None:
+        closing.notices += renderings.recording_notices(event, wish, data["dialect"])

@@ -33,6 +33,7 @@ from hubbub.sip.endpoint import SipCall
 from hubbub.sip.sippy_endpoint import SippyEndpoint
 from hubbub.speech.voices import Speech
 from hubbub.storage.store import Store
+from hubbub.tasks import spawn
 from hubbub.verbs.beside import RoomStage
 from hubbub.verbs.documents import Documents
 from hubbub.verbs.hub import Hub
@@ -86,9 +87,10 @@ class Server:
         self.requester = Requester(settings.webhooks.allow_networks)
         await asyncio.gather(self.media.start(), self.requester.start(), self.endpoint.start())
         self._compose()
-        closed = await recover(self.store, self.journal, self.renderings, self.accounts, self.clock)
+        closed, untold = await recover(self.store, self.journal, self.renderings, settings.storage.recordings, self.clock)
         if closed:
             log.warning("recovered_after_crash", rooms_and_calls=closed)
+        spawn(self.beside.tell(untold), "tell-recovered")
         await self.delivery.start()
         self._serve_http(public_url)
         self.endpoint.on_invite = self._invited
@@ -223,10 +225,7 @@ class Server:
         self.journal.report(problem, self.clock.now())
 
     def _find_call(self, call: Id) -> CallRecord | None:
-        for live in self.calls:
-            if live.id == call:
-                return live.record
-        return None
+        return self.calls.record_of(call)
 
     def _sip_address(self) -> str:
         host, port = self.endpoint.address
@@ -243,7 +242,13 @@ class Server:
     def numbers(self) -> dict[str, float]:
         """What `/metrics` shows."""
         media = self.media.stats()
-        found: dict[str, float] = {"calls": len(self.calls), "rooms": len(self.rooms), "journal_lost_total": self.journal.lost}
+        found: dict[str, float] = {
+            "calls": len(self.calls),
+            "rooms": len(self.rooms),
+            "sessions": len(self.hub.sessions),
+            "tasks": len(asyncio.all_tasks()),
+            "journal_lost_total": self.journal.lost,
+        }
         for name, value in _flat("media", media):
             found[name] = value
         for name, value in self.endpoint.counters().items():

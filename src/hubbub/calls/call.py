@@ -11,7 +11,7 @@ import structlog
 
 from hubbub.clock import Clock
 from hubbub.conference.journal import Journal, Written
-from hubbub.conference.rows import call_row
+from hubbub.conference.rows import call_row, kept
 from hubbub.errors import HubbubError
 from hubbub.events import CallEvent, CallRecord, CallStatus, Link
 from hubbub.ids import Id
@@ -87,13 +87,16 @@ class Call:
         self.on_answered: Callable[[], None] | None = None
         self.on_early_media: Callable[[], None] | None = None
         self.on_ended: Callable[[], None] | None = None
-        self.more: dict[str, Any] = {}
+        self.ended_by_request = False
+        """Whether REST asked for its end."""
         self.final_cause = ""
         """Why this side ends the call, when it is more than a hang-up."""
         self._services = services
         self._session = _Session()
         self._number = -1
-        self._timers: list[asyncio.TimerHandle] = []
+        self._ring_timer: asyncio.TimerHandle | None = None
+        self._total_timer: asyncio.TimerHandle | None = None
+        self._total_seconds: float | None = None
         self.written: Written | None = None
         leg.on_digit = self._digit
 
@@ -167,6 +170,7 @@ class Call:
         if self.sip is not None:
             self.sip.hangup()
         else:
+            self.progress = ()  # "Cancel while still queued fires no callbacks"
             self._end(CallStatus.CANCELED)
 
     # -- outbound ----------------------------------------------------------------------------------------------
@@ -186,12 +190,12 @@ class Call:
         self._end(status)
 
     def limit(self, ring_seconds: float | None, total_seconds: float | None) -> None:
-        """End the call when it rings, or lasts, longer than this."""
-        loop = asyncio.get_running_loop()
+        """End the call when it rings, or lasts after its answer, longer than this; a new limit replaces the old one."""
         if ring_seconds is not None:
-            self._timers.append(loop.call_later(ring_seconds, self._rang_out))
+            self._ring_timer = asyncio.get_running_loop().call_later(ring_seconds, self._rang_out)
         if total_seconds is not None:
-            self._timers.append(loop.call_later(total_seconds, self.hangup, "timeout"))
+            self._total_seconds = total_seconds
+            self._limit_total()
 
     # -- changes -----------------------------------------------------------------------------------------------
 
@@ -208,7 +212,8 @@ class Call:
 
     def save(self, events: Sequence[CallEvent] = (), notices: Sequence[Notice] = ()) -> None:
         """Write the call's row."""
-        changes = [Put("calls", self.id, call_row(self.record, **self.more))]
+        more = {"progress": kept(tuple[ProgressWish, ...], self.progress), "number": self._number} if self.progress else {}
+        changes = [Put("calls", self.id, call_row(self.record, **more))]
         self.written = self._services.journal.write(changes, events, notices)
 
     # -- SIP callbacks -----------------------------------------------------------------------------------------
@@ -271,9 +276,18 @@ class Call:
     def _became_answered(self) -> None:
         now = self._services.clock.now()
         self._change(status=CallStatus.IN_PROGRESS, answered=now)
+        self._limit_total()
         self._tell("answered")
         if self.on_answered is not None:
             self.on_answered()
+
+    def _limit_total(self) -> None:
+        if self._total_seconds is None or self.record.answered is None or self.over:
+            return
+        if self._total_timer is not None:
+            self._total_timer.cancel()
+        left = self.record.answered + self._total_seconds - self._services.clock.now()
+        self._total_timer = asyncio.get_running_loop().call_later(max(0.0, left), self.hangup, "timeout")
 
     def _rang_out(self) -> None:
         if not self.answered and not self.over:
@@ -308,8 +322,9 @@ class Call:
     def _end(self, status: CallStatus) -> None:
         if self.over:
             return
-        for timer in self._timers:
-            timer.cancel()
+        for timer in (self._ring_timer, self._total_timer):
+            if timer is not None:
+                timer.cancel()
         cause = self.final_cause or ("hangup" if self.answered else "cancel")
         self._change(status=status, ended=self._services.clock.now(), cause=cause)
         log.info("call_ended", call=self.id, status=status.value, cause=cause)

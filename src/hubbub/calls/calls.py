@@ -39,6 +39,11 @@ class Calls:
         found = self._live.get(call)
         return found if found is not None and found.record.account == account else None
 
+    def record_of(self, call: Id) -> CallRecord | None:
+        """The facts about a live call of any account."""
+        found = self._live.get(call)
+        return found.record if found is not None else None
+
     def party(self, uri: str, account: str, display: str = "") -> Party:
         """Who a SIP URI stands for."""
         return party_of(uri, self.phones, account=account, display=display)

@@ -37,6 +37,9 @@ class Renderer(Protocol):
     def recording_notices(self, event: RecordingEvent, wish: RecordingWish, dialect: str) -> Sequence[Notice]:
         """Notices of a recording event."""
 
+    def refusal_code(self, dialect: str, reason: str) -> str:
+        """A dialect's own code for a neutral refusal."""
+
 
 class Journal:
     """Writes what happened strictly in the order in which it was given.
@@ -77,6 +80,11 @@ class Journal:
         log.warning("problem", code=problem.code, account=problem.account, call=problem.call, room=problem.room, text=problem.message)
         self.write([Append("notifications", problem_row(problem, now))])
 
+    async def caught_up(self, seconds: float = 1.0) -> None:
+        """Wait until what happened so far is committed: a document is asked for after that (law 4). A store in trouble holds nobody up."""
+        if self.healthy and self._last is not None and not self._last.done():
+            await asyncio.wait([self._last], timeout=seconds)
+
     async def settled(self, seconds: float = 5.0) -> None:
         """Wait until everything queued so far is committed, but no longer than `seconds`."""
         if self._last is not None:
@@ -89,7 +97,7 @@ class Journal:
 
 def _event_row(event: Event) -> Append:
     if isinstance(event, RoomEvent):
-        room, call, account = event.room.id, (event.member.call if event.member else None), event.room.account
+        room, call, account = event.room.id, event.call, event.room.account
         kind = f"room.{event.kind.value}"
     elif isinstance(event, CallEvent):
         room, call, account, kind = None, event.call.id, event.call.account, f"call.{event.kind}"

@@ -51,6 +51,8 @@ class Wait:
     link: Link | None = None
     """None: the built-in music."""
     silent: bool = False
+    dialect: str = ""
+    """What the document behind the link speaks; empty: what the leg speaks."""
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from hubbub.conference import state
 from hubbub.conference.journal import Journal, Renderer, Written, within
 from hubbub.conference.policy import Joining, RecordingWish, RoomSettings, Wait
 from hubbub.conference.recording import RoomRecorder
-from hubbub.conference.rows import member_row, room_row
+from hubbub.conference.rows import kept, member_row, room_row
 from hubbub.conference.state import Audio, Effect, MemberChange, RoomCore
-from hubbub.errors import Refused
+from hubbub.errors import HubbubError, Refused
 from hubbub.events import CallStatus, EndReason, LeaveReason, Link, MemberRecord, Presence, RoomEvent, RoomRecord, RoomStatus
 from hubbub.ids import Id, new_id
 from hubbub.media.client import Clip, Leg, Media, Mix
@@ -56,8 +56,11 @@ class MemberHost(Protocol):
 class Beside(Protocol):
     """What runs documents in a room's audio; verbs and dialects live above this layer."""
 
-    def announce(self, room: Room, link: Link, call: Id | None, done: Callable[[str], None]) -> None:
-        """Play a document to the room or to one member; `done` gets why it failed, or nothing."""
+    def announce(self, room: Room, link: Link, call: Id | None, dialect: str, done: Callable[[str], None]) -> None:
+        """Play a document of that dialect to the room or to one member; `done` gets why it failed, or nothing."""
+
+    def member_left(self, room: Room, call: Id) -> None:
+        """End what is announced to that member alone."""
 
     def room_event(self, room: Room, event: RoomEvent) -> None:
         """A notice whose answer is executed in the room is due."""
@@ -89,6 +92,7 @@ class Room:
         self._hosts: dict[Id, MemberHost] = {}
         self._written: Written | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._settings_kept = kept(RoomSettings, core.settings)
         self.recorder = RoomRecorder(self.mix, services.media, services.journal, services.render, services.clock, services.recordings)
         due = core.due()
         if due is not None:
@@ -163,14 +167,14 @@ class Room:
         everybody = tuple(self.core.members.values())
         self._perform(self.core.end(reason, self._now()), left=everybody)
 
-    def announce(self, link: Link, call: Id | None = None) -> None:
-        """Play a document to all, or to one member only."""
+    def announce(self, link: Link, call: Id | None = None, *, dialect: str = "") -> None:
+        """Play a document to all, or to one member only; it speaks `dialect`, or else that of the room."""
 
         def done(failure: str) -> None:
             if self.live:
                 self._perform(self.core.announced(call, link.url, failure, self._now()))
 
-        self._services.beside.announce(self, link, call, done)
+        self._services.beside.announce(self, link, call, dialect or self.record.dialect, done)
 
     def start_recording(self, wish: RecordingWish | None, *, trim: bool) -> None:
         """Record the room, unless it is being recorded."""
@@ -204,11 +208,12 @@ class Room:
                 case state.StopHold(call):
                     self._hosts[call].stop_audio("hold")
                 case state.Beep(entering):
-                    self._services.media.play(Clip(beep_enter() if entering else beep_exit()), self.mix)
+                    self._beep(entering=entering)
                 case state.BeginRecording():
                     self.start_recording(self.settings.recording, trim=self.settings.trim)
                 case state.Release(call, reason):
                     released.append((self._hosts.pop(call), reason))
+                    self._services.beside.member_left(self, call)
                 case state.Notify(event):
                     events.append(event)
                     if event.member is not None and event.member.presence is Presence.LEFT:
@@ -234,11 +239,18 @@ class Room:
             leg.on_speech = None
             leg.route(None, speak=False, hear=False)
 
+    def _beep(self, *, entering: bool) -> None:
+        try:
+            self._services.media.play(Clip(beep_enter() if entering else beep_exit()), self.mix)
+        except HubbubError as error:  # a beep is not worth a member
+            log.warning("beep_not_played", room=self.id, error=str(error))
+
     def _write(self, events: list[RoomEvent], touched: tuple[Id, ...], departed: list[MemberRecord]) -> None:
         services = self._services
         present = {event.member.call for event in events if event.member} | set(touched)
         members = [self.core.members[call] for call in present if call in self.core.members]
-        changes: list[Change] = [Put("rooms", self.id, {**room_row(self.record), **self._ownership()})]
+        row = room_row(self.record, settings=self._settings_kept, number=self.core.number)
+        changes: list[Change] = [Put("rooms", self.id, {**row, **self._ownership()})]
         changes += [Put("members", member.id, member_row(member)) for member in (*members, *departed)]
         notices = [notice for event in events for notice in services.render.room_notices(event, self.settings)]
         self._written = services.journal.write(changes, events, notices)
@@ -251,9 +263,17 @@ class Room:
     def _ownership(self) -> dict[str, Any]:
         return {"owner": OWNER, "epoch": 1, "lease": 0.0}
 
-    def _close(self) -> None:
+    def discard(self) -> None:
+        """It was opened for a join that was then refused: nobody has ever heard of it."""
+        self._stop_timer()
+        self.mix.close()
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+
+    def _close(self) -> None:
+        self._stop_timer()
         self._services.beside.room_closed(self)
         self._closed(self)
         log.info("room_closed", room=self.id, name=self.record.name, reason=self.record.end_reason)
@@ -319,7 +339,7 @@ class Rooms:
         """Forget a room that was opened for a join that was then refused."""
         if not room.core.members and room.live:
             self._forget(room)
-            room.mix.close()
+            room.discard()
 
     def _forget(self, room: Room) -> None:
         self._live.pop((room.record.account, room.record.name), None)

@@ -12,10 +12,10 @@ from hubbub.events import CallRecord, MemberRecord, Presence, RecordingRecord, R
 Record = TypeVar("Record", CallRecord, RoomRecord, MemberRecord, RecordingRecord)
 
 
-_adapters: dict[type[Any], TypeAdapter[Any]] = {}
+_adapters: dict[Any, TypeAdapter[Any]] = {}
 
 
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     """Made when it is first needed: making one takes milliseconds."""
     if kind not in _adapters:
         _adapters[kind] = TypeAdapter(kind)
@@ -26,6 +26,16 @@ def from_row(kind: type[Record], row: Mapping[str, Any]) -> Record:
     """The record kept in a row's `data`."""
     record: Record = _adapter(kind).validate_python(row["data"]["record"])
     return record
+
+
+def kept(kind: Any, value: Any) -> Any:
+    """A value as JSON, to be kept beside a record."""
+    return _adapter(kind).dump_python(value, mode="json")
+
+
+def brought_back(kind: Any, data: Any) -> Any:
+    """The value that `kept` wrote."""
+    return _adapter(kind).validate_python(data)
 
 
 def _dump(record: CallRecord | RoomRecord | MemberRecord | RecordingRecord, more: Mapping[str, Any]) -> dict[str, Any]:

@@ -99,7 +99,7 @@ class StopHold:
 
 @dataclass(frozen=True)
 class Beep:
-    """Sound the enter or exit beep in the room; the caller that causes it does not hear it."""
+    """Sound the enter or exit beep in the room."""
 
     entering: bool
     call: Id
@@ -161,6 +161,19 @@ class RoomCore:
         self._recording_begun = False
         self._created = False
 
+    @property
+    def number(self) -> int:
+        """The number of the last event that somebody asked for."""
+        return self._number
+
+    @classmethod
+    def restored(cls, room: RoomRecord, settings: RoomSettings, members: Iterable[MemberRecord], number: int) -> RoomCore:
+        """A room as it was when its server died: good for one thing, to be ended."""
+        core = cls(room, settings)
+        core.members = {member.call: member for member in members}
+        core._number, core._created = number, True
+        return core
+
     # -- inputs ------------------------------------------------------------------------------------------------
 
     def invite(self, member: MemberRecord, wait: Wait, now: float) -> list[Effect]:
@@ -190,10 +203,10 @@ class RoomCore:
         if presence is Presence.MIXED:
             if member.beep_on_enter and self.settings.policy.beeps:
                 effects.append(Beep(entering=True, call=member.call))
-        elif not self._may_start():
+        elif not member.held and not self._may_start():
             effects.append(StartWait(member.call, wait))
         if member.held:
-            effects.append(StartHold(member.call, self._hold_audio.get(member.call, Wait(silent=not self.settings.policy.wait_music))))
+            effects.append(StartHold(member.call, self._hold_wish(member.call)))
         self._start_if_due(now, effects, newcomer=member.call)
         self._begin_recording_if_due(effects)
         self._rewire(effects)
@@ -251,18 +264,16 @@ class RoomCore:
             is_coach=bool(coaching),
         )
         effects: list[Effect] = []
-        if change.hold_audio is not None:
-            self._hold_audio[call] = change.hold_audio
         modified = self._changed_attributes(before, after)
         if change.wait is not None:
             self._waits[call] = change.wait
             modified = True
-            if before.presence is Presence.WAITING:
+            if before.presence is Presence.WAITING and not before.held and not after.held:
                 effects += [StopWait(call), StartWait(call, change.wait)]
+        self._hold_effects(before, after, change.hold_audio, effects)
         if after == before and not modified:
             return effects
         self.members[call] = replace(after, updated=now)
-        self._hold_effects(before, after, effects)
         self._rewire(effects)
         for kind in self._change_events(before, after, modified):
             self._notify(kind, now, effects, call)
@@ -321,12 +332,13 @@ class RoomCore:
         coaches = [m for m in self._active() if m.is_coach and m.call != coach]
         if limit is not None and len(coaches) >= limit:
             raise Refused("too-many-coaches", "another participant coaches already")
-        for target in targets:
+        for target in targets if must_be_present else ():
             coached = self.members.get(target)
-            if coached is None or coached.presence not in PRESENT:
-                if must_be_present:
-                    raise Refused("coach-absent", "the participant to be coached is not in the conference")
-            elif coached.held and must_be_present:
+            if self.room.status is not RoomStatus.IN_PROGRESS:
+                raise Refused("coach-too-early", "nobody can be coached before the conference has started")
+            if target == coach or coached is None or coached.presence is not Presence.MIXED:
+                raise Refused("coach-absent", "the participant to be coached is not in the conference")
+            if coached.held:
                 raise Refused("coach-held", "the participant to be coached is on hold")
 
     def _may_start(self) -> bool:
@@ -373,8 +385,11 @@ class RoomCore:
             effects.append(BeginRecording())
 
     def _remove(self, call: Id, reason: LeaveReason, now: float, call_status: CallStatus, effects: list[Effect]) -> None:
+        """Take a member out. One that was invited and never came leaves too: whoever watches the room learns that nobody comes."""
         member = self.members[call]
         came = member.presence in PRESENT
+        if not came:
+            reason, call_status = LeaveReason.ADD_FAILED, call_status if call_status.final else CallStatus.CANCELED
         if member.presence is Presence.WAITING:
             effects.append(StopWait(call))
         if member.held:
@@ -385,17 +400,17 @@ class RoomCore:
         self._waits.pop(call, None)
         self._hold_audio.pop(call, None)
         self._resize(now)
-        if came and member.presence is Presence.MIXED and member.beep_on_exit and self.settings.policy.beeps:
+        if member.presence is Presence.MIXED and member.beep_on_exit and self.settings.policy.beeps:
             effects.append(Beep(entering=False, call=call))
-        if came or reason is LeaveReason.ADD_FAILED:
-            self._notify(RoomEventKind.LEFT, now, effects, call)
+        self._notify(RoomEventKind.LEFT, now, effects, call)
         effects.append(Release(call, reason))
         del self.members[call]
 
     def _end(self, reason: EndReason, now: float, effects: list[Effect], by: MemberRecord | None) -> None:
         following = FOLLOWING_REASONS.get(reason, LeaveReason.MODERATOR_ENDED)
+        status = CallStatus.COMPLETED if reason is EndReason.SERVER_RESTARTED else CallStatus.IN_PROGRESS
         for member in list(self._active()):
-            self._remove(member.call, following, now, CallStatus.IN_PROGRESS, effects)
+            self._remove(member.call, following, now, status, effects)
         self.room = replace(
             self.room,
             status=RoomStatus.COMPLETED,
@@ -408,13 +423,25 @@ class RoomCore:
         self._notify(RoomEventKind.ENDED, now, effects)
         effects.append(Close())
 
-    def _hold_effects(self, before: MemberRecord, after: MemberRecord, effects: list[Effect]) -> None:
-        default = Wait(silent=not self.settings.policy.wait_music)
-        if after.held and not before.held:
-            effects.append(StartHold(after.call, self._hold_audio.get(after.call, default)))
+    def _hold_effects(self, before: MemberRecord, after: MemberRecord, wish: Wait | None, effects: list[Effect]) -> None:
+        """Hold audio replaces wait audio, and gives way to it again where the room still waits."""
+        call, waiting, present = after.call, after.presence is Presence.WAITING, after.presence in PRESENT
+        renewed = wish is not None and wish != self._hold_audio.get(call)
+        if wish is not None:
+            self._hold_audio[call] = wish
+        if after.held and present and (not before.held or renewed):
+            if waiting and not before.held:
+                effects.append(StopWait(call))
+            effects.append(StartHold(call, self._hold_wish(call)))
         if before.held and not after.held:
-            self._hold_audio.pop(after.call, None)
-            effects.append(StopHold(after.call))
+            self._hold_audio.pop(call, None)
+            if present:
+                effects.append(StopHold(call))
+            if waiting:
+                effects.append(StartWait(call, self._waits[call]))
+
+    def _hold_wish(self, call: Id) -> Wait:
+        return self._hold_audio.get(call, Wait(silent=not self.settings.policy.wait_music))
 
     @staticmethod
     def _changed_attributes(before: MemberRecord, after: MemberRecord) -> bool:
@@ -451,4 +478,4 @@ class RoomCore:
             self._number += 1
             number = self._number
         member = self.members.get(call) if call is not None else None
-        effects.append(Notify(RoomEvent(kind, self.room, now, member, number, url, detail)))
+        effects.append(Notify(RoomEvent(kind, self.room, now, member, number, url, detail, call)))

@@ -109,6 +109,10 @@ class Renderings:
         """In the dialect that asked for the recording."""
         return self._dialects[dialect].recording_notices(self._accounts[event.recording.account], event, wish)
 
+    def refusal_code(self, dialect: str, reason: str) -> str:
+        """A dialect's own code for a neutral refusal."""
+        return self._dialects[dialect].refusal_code(reason)
+
     def prepare(self, notice: Notice, attempt: int) -> HttpRequest:
         """The HTTP request of a notice."""
         return self._dialects[notice.face].prepare(self._accounts[notice.account], notice)

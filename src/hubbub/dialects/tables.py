@@ -294,6 +294,8 @@ class DocumentTable:
     unknown: str
     wrong_stage: str
     bad_value: str
+    missing: str = ""
+    """Code of a required attribute that is not there; empty: `bad_value`."""
     strict: bool = False
     """Any mistake rejects the document as a whole; else the default is used and the author told."""
     empty_is_unset: bool = False
@@ -354,7 +356,7 @@ class Compiler:
                 self._value(row, value, node, found)
         for row in attributes:
             if row.required and not node.attributes.get(row.name):
-                self.object(row.code or self.table.bad_value, f"<{node.name}> needs {row.name!r}", node.at, "error")
+                self.object(self.table.missing or self.table.bad_value, f"<{node.name}> needs {row.name!r}", node.at, "error")
         return found
 
     def _value(self, row: Attr, value: str, node: Node, found: dict[str, Any]) -> None:
@@ -376,8 +378,8 @@ class Compiler:
 
     def wrong_stage(self, node: Node, why: str = "") -> None:
         """A verb that is not allowed where this document runs: the document stops there."""
-        where = {Stage.CALL: "on a call", Stage.BESIDE: "in wait, hold or announcement audio", Stage.ROOM: "in a room"}
-        message = f"<{node.name}> is not allowed {where[self.stage]}" + (f": {why}" if why else "")
+        where = {Stage.CALL: "on a call", Stage.ROOM: "in a room"}.get(self.stage, "in wait, hold or announcement audio")
+        message = f"<{node.name}> is not allowed {where}" + (f": {why}" if why else "")
         if self.table.strict:
             raise DocumentError(self.table.wrong_stage, message, line=node.at.line, column=node.at.column)
         self.remarks.append(Remark(self.table.wrong_stage, message, node.at, "error"))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import structlog
 
+from hubbub.conference.policy import RoomSettings
 from hubbub.conference.room import Room
 from hubbub.errors import DocumentError, RequestFailed
 from hubbub.events import CallRecord, Link, Problem, RoomEvent, RoomEventKind, RoomRecord
 from hubbub.ids import Id
 from hubbub.media.client import Leg, Mix
+from hubbub.tasks import spawn
 from hubbub.verbs.dialect import Dialect, DocumentRequest
 from hubbub.verbs.model import (
     Outcome,
@@ -26,6 +28,7 @@ from hubbub.verbs.model import (
 )
 from hubbub.verbs.script import Script, ScriptFailed
 from hubbub.verbs.services import VerbServices
+from hubbub.webhooks.requester import HttpReply, HttpRequest
 
 log = structlog.get_logger()
 
@@ -33,12 +36,16 @@ log = structlog.get_logger()
 class BesideShell:
     """A stage on which only audio can be made: for one leg, or for a whole room."""
 
-    stage = Stage.BESIDE
-
-    def __init__(self, services: VerbServices, target: Leg | Mix, call: Callable[[], CallRecord | None]) -> None:
+    def __init__(
+        self, services: VerbServices, target: Leg | Mix, call: Callable[[], CallRecord | None], stage: Stage, failed: Callable[[str], None]
+    ) -> None:
+        self.stage = stage
         self._sound = services.sound(target)
         self._call = call
+        self._failed = failed
         self.heard = 0
+        self.failure = ""
+        """Why something could not be heard, at last."""
 
     @property
     def call(self) -> CallRecord | None:
@@ -49,7 +56,8 @@ class BesideShell:
         """Play."""
         outcome = await self._sound.perform(verb)
         if outcome.kind == "failed":
-            log.info("beside_audio_failed", reason=outcome.reason)
+            self.failure = outcome.reason
+            self._failed(outcome.reason)
         else:
             self.heard += 1
         return outcome
@@ -62,22 +70,39 @@ async def play_beside(
     request: DocumentRequest,
     target: Leg | Mix,
     call: Callable[[], CallRecord | None],
+    stage: Stage = Stage.BESIDE,
 ) -> str:
-    """Run a wait, hold or announcement document; return why it failed, or nothing."""
-    shell = BesideShell(services, target, call)
+    """Run a wait, hold or announcement document; return why nothing of it could be heard, or nothing."""
+
+    def failed(reason: str) -> None:
+        record, room = call(), request.room.id if request.room else None
+        code = dialect.refusal_code("audio")
+        problem = Problem(account, code, "error", f"{request.event}: {reason}", record.id if record else None, room, request.link.url)
+        services.journal.report(problem, services.clock.now())
+
+    shell = BesideShell(services, target, call, stage, failed)
     script = Script(shell, dialect, services.accounts[account], services.documents)
     try:
         await script.run(request)
     except ScriptFailed as error:
         return str(error)
-    return ""
+    return "" if shell.heard else shell.failure
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """A request whose answer the room executes: made as soon as it is known what it says, sent when its turn comes."""
+
+    requests: tuple[HttpRequest, ...]
+    """The second is tried where the first fails."""
+    last: bool = False
 
 
 @dataclass
 class _Queue:
     """What waits in one room."""
 
-    events: asyncio.Queue[RoomEvent | DocumentRequest] = field(default_factory=asyncio.Queue)
+    asks: asyncio.Queue[_Ask] = field(default_factory=asyncio.Queue)
     programs: asyncio.Queue[Program] = field(default_factory=asyncio.Queue)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -88,29 +113,49 @@ class RoomStage:
     def __init__(self, services: VerbServices) -> None:
         self._services = services
         self._queues: dict[Id, _Queue] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._announcements: dict[asyncio.Task[None], tuple[Id, Id | None]] = {}
 
-    def announce(self, room: Room, link: Link, call: Id | None, done: Callable[[str], None]) -> None:
+    def announce(self, room: Room, link: Link, call: Id | None, dialect: str, done: Callable[[str], None]) -> None:
         """Play a document to the room or to one member."""
         host = room.host(call) if call is not None else None
         target = host.leg if host is not None else room.mix
         live = self._services.calls.get(room.record.account, call) if call is not None else None
         record = live.record if live is not None else self._witness(room)
         request = DocumentRequest(link, "announce", record, room.record)
-        dialect = self._services.dialects[room.record.dialect]
+        speaks = self._services.dialects[dialect]
 
         async def play() -> None:
-            done(await play_beside(self._services, dialect, room.record.account, request, target, lambda: record))
+            failure = "the participant left"
+            try:
+                failure = await play_beside(
+                    self._services, speaks, room.record.account, request, target, lambda: record, Stage.ANNOUNCEMENT
+                )
+            except Exception as error:
+                failure = f"internal error: {error!r}"
+                raise
+            finally:
+                done(failure)
 
-        self._spawn(play())
+        task = spawn(play(), f"announce-{room.id}")
+        self._announcements[task] = (room.id, call)
+        task.add_done_callback(lambda ended: self._announcements.pop(ended, None))
+
+    def member_left(self, room: Room, call: Id) -> None:
+        """What is announced to that member alone ends: it hears something else now."""
+        for task, place in list(self._announcements.items()):
+            if place == (room.id, call):
+                task.cancel()
 
     def room_event(self, room: Room, event: RoomEvent) -> None:
         """Ask the application what the room shall do about an event; one request in flight per room."""
-        self._queue(room).events.put_nowait(event)
+        requests = event_requests(self._services, event, room.settings)
+        self._queue(room).asks.put_nowait(_Ask(requests, event.kind is RoomEventKind.ENDED))
 
     def room_request(self, room: Room, request: DocumentRequest) -> None:
         """Ask for a document that the room shall execute."""
-        self._queue(room).events.put_nowait(request)
+        dialect, account = self._services.dialects[room.record.dialect], self._services.accounts[room.record.account]
+        links = [link for link in (request.link, request.link.fallback) if link is not None]
+        self._queue(room).asks.put_nowait(_Ask(tuple(dialect.document_request(account, replace(request, link=link)) for link in links)))
 
     def room_program(self, room: Room, program: Program) -> None:
         """Append a program to what the room executes."""
@@ -118,23 +163,26 @@ class RoomStage:
 
     def room_closed(self, room: Room) -> None:
         """The room is over: what waits to be played is dropped, what happened is still told."""
+        for task, (place, _call) in list(self._announcements.items()):
+            if place == room.id:
+                task.cancel()
         queue = self._queues.get(room.id)
         if queue is not None and len(queue.tasks) > 1:
             queue.tasks[1].cancel()
 
+    async def tell(self, events: Sequence[tuple[RoomEvent, RoomSettings]]) -> None:
+        """Tell events of rooms that are over; their answers are not wanted."""
+        for event, settings in events:
+            await send_first(self._services, event.room, event_requests(self._services, event, settings))
+
     async def stop(self) -> None:
         """End everything."""
-        tasks = [*self._tasks, *(task for queue in self._queues.values() for task in queue.tasks)]
+        tasks = [*self._announcements, *(task for queue in self._queues.values() for task in queue.tasks)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     # -- inside ------------------------------------------------------------------------------------------------
-
-    def _spawn(self, work: object) -> None:
-        task: asyncio.Task[None] = asyncio.create_task(work)  # type: ignore[arg-type]
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     def _witness(self, room: Room) -> CallRecord | None:
         for call in room.core.members:
@@ -147,44 +195,40 @@ class RoomStage:
         queue = self._queues.get(room.id)
         if queue is None:
             queue = self._queues[room.id] = _Queue()
-            queue.tasks.append(asyncio.create_task(self._ask(room, queue)))
-            queue.tasks.append(asyncio.create_task(self._execute(room, queue)))
+            queue.tasks.append(spawn(self._ask(room, queue), f"ask-{room.id}"))
+            queue.tasks.append(spawn(self._execute(room, queue), f"execute-{room.id}"))
         return queue
 
     async def _ask(self, room: Room, queue: _Queue) -> None:
         """Send one request after the other; queue each answer."""
-        dialect = self._services.dialects[room.record.dialect]
-        account = self._services.accounts[room.record.account]
         while True:
-            item = await queue.events.get()
-            await self._settled(room)
-            if isinstance(item, DocumentRequest):
-                http = dialect.document_request(account, item)
-            else:
-                http = dialect.room_reply_request(account, item, room.settings)
+            ask = await queue.asks.get()
+            await self._services.journal.caught_up()
             try:
-                reply = await self._services.requester.send(http)
-                failure = dialect.reply_failure(reply)
-                if failure is not None:
-                    self._problem(room.record, *failure, http.url)
-                elif reply.body.strip() and room.live:
-                    program = dialect.compile(reply.body, reply.content_type, reply.url, Stage.ROOM)
-                    self._services.documents.remarks(program, account, None, room.id)
+                program = await self._answer(room, ask)
+            except Exception as error:  # a bug must cost its answer, not the events that follow
+                log.exception("room_reply_failed", room=room.id)
+                self._problem(room.record, "internal", f"internal error: {error!r}", ask.requests[0].url)
+            else:
+                if program is not None and room.live:
                     queue.programs.put_nowait(program)
-            except RequestFailed as error:
-                self._problem(room.record, dialect.request_failure_code(error.kind), str(error), http.url)
-            except DocumentError as error:
-                self._problem(room.record, error.code, str(error), http.url, error.line)
-            if isinstance(item, RoomEvent) and item.kind is RoomEventKind.ENDED:
+            if ask.last:
                 self._queues.pop(room.id, None)
                 return
 
-    async def _settled(self, room: Room) -> None:
-        """A request follows the commit of what it tells (law 4); while storage fails it goes all the same."""
+    async def _answer(self, room: Room, ask: _Ask) -> Program | None:
+        """The program that a request was answered with, if any."""
+        dialect = self._services.dialects[room.record.dialect]
+        reply = await send_first(self._services, room.record, ask.requests)
+        if reply is None or not reply.body.strip() or not room.live:
+            return None
         try:
-            await room.settled()
-        except Exception as error:
-            log.warning("room_event_not_stored", room=room.id, error=str(error))
+            program = dialect.compile(reply.body, reply.content_type, reply.url, Stage.ROOM)
+        except DocumentError as error:
+            self._problem(room.record, error.code, str(error), reply.url, error.line)
+            return None
+        self._services.documents.remarks(program, self._services.accounts[room.record.account], None, room.id)
+        return program
 
     def _problem(self, room: RoomRecord, code: str, message: str, url: str, line: int | None = None) -> None:
         problem = Problem(room.account, code, "error", message, None, room.id, url, line=line)
@@ -193,14 +237,45 @@ class RoomStage:
     async def _execute(self, room: Room, queue: _Queue) -> None:
         """Do one verb after the other; a failing one is skipped."""
         shell = RoomShell(self._services, room)
+        code = self._services.dialects[room.record.dialect].refusal_code("audio")
         while room.live:
             program = await queue.programs.get()
             for step in program.main:
                 if not room.live:
                     return
-                outcome = await shell.perform(step)  # type: ignore[arg-type]
+                try:
+                    outcome = await shell.perform(step)  # type: ignore[arg-type]
+                except Exception as error:  # the next verb is played all the same
+                    log.exception("room_verb_failed", room=room.id)
+                    outcome = Outcome("failed", f"internal error: {error!r}")
                 if outcome.kind == "failed":
-                    self._problem(room.record, "room-verb-failed", outcome.reason, program.base)
+                    self._problem(room.record, code, outcome.reason, program.base)
+
+
+def event_requests(services: VerbServices, event: RoomEvent, settings: RoomSettings) -> tuple[HttpRequest, ...]:
+    """What tells a room's event to its application, as it is now; the second request is for the fallback URL."""
+    dialect, account = services.dialects[event.room.dialect], services.accounts[event.room.account]
+    assert settings.subscription is not None
+    link = settings.subscription.link
+    links = [link] if link.fallback is None else [link, link.fallback]
+    subscriptions = [replace(settings.subscription, link=each) for each in links]
+    return tuple(dialect.room_reply_request(account, event, replace(settings, subscription=each)) for each in subscriptions)
+
+
+async def send_first(services: VerbServices, room: RoomRecord, requests: tuple[HttpRequest, ...]) -> HttpReply | None:
+    """Send a request, and the next where it fails; the first good reply, or None. Each failure is reported."""
+    dialect = services.dialects[room.dialect]
+    for http in requests:
+        try:
+            reply = await services.requester.send(http)
+            failure = dialect.reply_failure(reply)
+        except RequestFailed as error:
+            failure = dialect.request_failure_code(error.kind), str(error)
+        if failure is None:
+            return reply
+        problem = Problem(room.account, failure[0], "error", failure[1], None, room.id, http.url, http.method)
+        services.journal.report(problem, services.clock.now())
+    return None
 
 
 class RoomShell:

@@ -10,7 +10,21 @@ from hubbub.conference.policy import RoomSettings
 from hubbub.events import CallRecord, Link, RoomEvent, RoomRecord
 from hubbub.ids import Id
 from hubbub.settings import Account
-from hubbub.verbs.model import JoinRoom, Outcome, Program, Stage, Verb
+from hubbub.verbs.model import (
+    Answer,
+    Gather,
+    JoinRoom,
+    Outcome,
+    Pause,
+    PlayAudio,
+    PlayTone,
+    Program,
+    Record,
+    SendDigits,
+    Speak,
+    Stage,
+    Verb,
+)
 from hubbub.webhooks.requester import HttpReply, HttpRequest
 
 
@@ -29,6 +43,9 @@ class OutcomeRule:
     asks_when_gone: bool = False
     """Whether `on_done` is requested, and its answer discarded, after the far end hung up."""
 
+
+ANSWERING: frozenset[type[Verb]] = frozenset({Answer, Speak, PlayAudio, PlayTone, SendDigits, JoinRoom, Gather, Record, Pause})
+"""Verbs that answer a call that is not answered yet."""
 
 DocumentFailure = Literal["request", "document"]
 
@@ -51,6 +68,8 @@ class Dialect(Protocol):
 
     name: str
     outcomes: Mapping[type[Verb], OutcomeRule]
+    answering: frozenset[type[Verb]]
+    """Verbs that answer a call that is not answered yet."""
 
     def compile(self, body: bytes, content_type: str, base: str, stage: Stage) -> Program:
         """A program from a document. DocumentError where it is wrong as a whole."""

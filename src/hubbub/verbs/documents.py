@@ -79,6 +79,7 @@ class Documents:
             self.journal.report(problem, self.clock.now())
 
     async def _send(self, http: HttpRequest, account: Account, call: CallRecord | None, room: Id | None, dialect: Dialect) -> HttpReply:
+        await self.journal.caught_up()
         try:
             reply = await self.requester.send(http)
         except RequestFailed as error:

@@ -39,7 +39,7 @@ async def _collect(verb: Gather, pressed: asyncio.Queue[str], prompts: asyncio.T
     while True:
         digit = await _next_digit(pressed, prompts, verb.next_timeout if digits else verb.first_timeout)
         if digit is None:
-            return _outcome(digits, "")
+            return Outcome("digits", "", {"digits": ""}) if verb.ask_when_empty and not digits else _outcome(digits, "")
         prompts.cancel()
         if digit in verb.finish_on:
             return Outcome("digits" if digits or verb.ask_when_empty else "finished-empty", "", {"digits": digits, "finish": digit})

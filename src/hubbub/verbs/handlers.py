@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubbub.conference.room import Room, new_member
 from hubbub.conference.state import PRESENT
-from hubbub.errors import Refused
+from hubbub.errors import HubbubError, Refused, ResourceExhausted
 from hubbub.events import CallRecord, LeaveReason, Presence
 from hubbub.ids import Id
 from hubbub.verbs import gather, record
@@ -55,11 +55,16 @@ class CallShell:
     async def perform(self, verb: Verb) -> Outcome:
         """Do a verb to its end."""
         self.interrupted = None
-        if type(verb) in ANSWERING:
+        answering = type(verb) in self.session.dialect.answering
+        if answering:
             self.session.call.answer()
-        if self.session.call.over:
-            await asyncio.Future()  # the session is about to cancel this task
-        return await HANDLERS[type(verb)](self, verb)
+        if self.session.call.over or (answering and not self.session.call.answered):
+            await _over()
+        try:
+            return await HANDLERS[type(verb)](self, verb)
+        except (HubbubError, OSError, ValueError) as error:
+            self.session.report(self.session.dialect.refusal_code("verb-failed"), str(error), level="error", line=verb.at.line)
+            return Outcome("failed", str(error))
 
 
 async def _answer(shell: CallShell, verb: Answer) -> Outcome:
@@ -72,18 +77,18 @@ async def _hangup(shell: CallShell, verb: Hangup) -> Outcome:
         call.reject("busy" if verb.reason == "busy" else "declined")
     else:
         call.hangup()
-    return await _over(shell)
+    return await _over()
 
 
 async def _reject(shell: CallShell, verb: Reject) -> Outcome:
     shell.session.call.reject(verb.reason)
-    return await _over(shell)
+    return await _over()
 
 
-async def _over(shell: CallShell) -> Outcome:
-    """The call is ending: nothing follows."""
-    await asyncio.sleep(5.0)
-    return Outcome()
+async def _over() -> Outcome:
+    """The call is ending: nothing follows, the session is about to cancel this task."""
+    ending: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    return await ending
 
 
 async def _sound(shell: CallShell, verb: Verb) -> Outcome:
@@ -143,10 +148,11 @@ def enter_room(session: Session, verb: JoinRoom, services: VerbServices) -> Room
     call = session.call
     if verb.refused:
         raise Refused(verb.refused, REFUSALS.get(verb.refused, verb.refused))
-    if session.room is not None and session.room.member(call.id) is not None:
-        room = session.room
+    if session.invited_to is not None:
+        room, session.invited_to = session.invited_to, None
         invited = room.member(call.id)
-        assert invited is not None
+        if invited is None or not room.live:
+            raise Refused("ended", "the conference ended, or the invitation was taken back, before the call was answered")
         room.join(invited, session, verb.joining.wait)
         return room
     room = open_room(verb, call.record.account, services, session.dialect.room_key(verb))
@@ -168,7 +174,10 @@ def open_room(verb: JoinRoom, account: str, services: VerbServices, key: tuple[s
     """The room that a verb names, by name or by the id of a live room."""
     name, identity = key
     if identity is None:
-        return services.rooms.open(account, name, verb.joining)
+        try:
+            return services.rooms.open(account, name, verb.joining)
+        except ResourceExhausted as error:
+            raise Refused("busy", str(error)) from error
     room = services.rooms.by_id(account, identity)
     if room is None:
         raise Refused("unknown-room", f"no live conference has the id {name}")
@@ -229,6 +238,3 @@ HANDLERS: dict[type[Verb], Handler] = {
     Gather: gather.perform,
     Record: record.perform,
 }
-
-ANSWERING: frozenset[type[Verb]] = frozenset({Answer, Speak, PlayAudio, PlayTone, SendDigits, JoinRoom, Gather, Record, Pause})
-"""Verbs that need an answered call."""

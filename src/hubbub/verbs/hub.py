@@ -38,6 +38,8 @@ class OutgoingCall:
     sip_password: str = ""
     headers: Mapping[str, str] | None = None
     tag: str = ""
+    digits: str = ""
+    """Sent as soon as it is answered."""
 
 
 class Hub:
@@ -84,7 +86,7 @@ class Hub:
             begin = first if isinstance(first, Program) else DocumentRequest(first, "answer", call.record)
             if isinstance(begin, Program):
                 self.services.documents.remarks(begin, account, call.record)
-            session.start(begin)
+            session.start(begin, digits=wish.digits)
 
         call.on_answered = answered
         return call, send
@@ -103,11 +105,11 @@ class Hub:
             raise
         session = self.sessions[call.id]
         member = new_member(room, call.id, verb.joining, coaching, self.services.clock.now(), is_coach=bool(coaching))
-        session.room = room
+        session.room = session.invited_to = room
         try:
             room.invite(replace(member, queue_seconds=0.0), session, verb.joining.wait)
         except Refused:
-            session.room = None
+            session.room = session.invited_to = None
             call.hangup()
             self.rooms.discard_if_empty(room)
             raise
@@ -122,6 +124,11 @@ class Hub:
         if session is None or call.over or not call.answered:
             raise Refused("call-over")
         session.replace(first if isinstance(first, Program) else DocumentRequest(first, "redirect", call.record))
+
+    def end(self, call: Call) -> None:
+        """End a call by request."""
+        call.ended_by_request = True
+        call.hangup()
 
     def remove(self, room: Room, call: Id) -> None:
         """Take a member out of its room; its call goes on with its own document. Raises Refused (absent)."""

@@ -20,7 +20,9 @@ class Stage(StrEnum):
 
     CALL = "call"
     BESIDE = "beside"
-    """Wait, hold or announcement audio beside a call."""
+    """Wait or hold audio beside a call."""
+    ANNOUNCEMENT = "announcement"
+    """An announcement to a room or to one of its members."""
     ROOM = "room"
     """The queue of a room: heard by all of it."""
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hubbub.conference.recording import RATE, SHORTEST_SECONDS, trim_file
+from hubbub.conference.recording import RATE, finished, remembered
 from hubbub.conference.rows import recording_row
+from hubbub.errors import HubbubError
 from hubbub.events import RecordingEvent, RecordingKind, RecordingRecord, RecordingStatus
 from hubbub.ids import new_id
 from hubbub.media import tones
@@ -29,7 +30,6 @@ async def perform(shell: CallShell, verb: Record) -> Outcome:
     identity = new_id()
     file = Path(shell.call.account) / f"{identity}.wav"
     path = services.recordings / file
-    path.parent.mkdir(parents=True, exist_ok=True)
     recording = RecordingRecord(
         id=identity,
         account=shell.call.account,
@@ -41,7 +41,12 @@ async def perform(shell: CallShell, verb: Record) -> Outcome:
         started=now,
         file=str(file),
     )
-    capture = services.media.record(path, [Tap("leg_in", shell.session.leg)], rate=RATE)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        capture = services.media.record(path, [Tap("leg_in", shell.session.leg)], rate=RATE)
+    except (HubbubError, OSError) as error:
+        return _failed(shell, verb, recording, str(error))
+    _tell(shell, verb, recording, "in-progress")
     finish = "hangup"
     try:
         finish = await _until_end(shell, verb)
@@ -83,31 +88,29 @@ async def _until_end(shell: CallShell, verb: Record) -> str:
 
 
 async def _finish(shell: CallShell, verb: Record, recording: RecordingRecord, capture: Capture, finish: str) -> Outcome:
-    result = await capture.stop()
-    seconds = result.seconds
-    if verb.trim and result.peak:
-        seconds = await asyncio.to_thread(trim_file, result.path)
-    now = shell.services.clock.now()
-    absent = not result.peak or seconds < SHORTEST_SECONDS
-    final = replace(
-        recording,
-        status=RecordingStatus.ABSENT if absent else RecordingStatus.COMPLETED,
-        seconds=0.0 if absent else seconds,
-        ended=now,
-        updated=now,
-        absent_reason=("short" if result.peak else "silent") if absent else "",
-        size=result.path.stat().st_size if not absent else 0,
-    )
-    if absent:
-        result.path.unlink(missing_ok=True)
-    _tell(shell, verb, final, now)
+    try:
+        result = await capture.stop()
+        final = await finished(recording, result, trim=verb.trim, silent_peak=0, now=shell.services.clock.now())
+    except (HubbubError, OSError) as error:
+        return _failed(shell, verb, recording, str(error))
+    _tell(shell, verb, final, "absent" if final.status is RecordingStatus.ABSENT else "completed")
     details: dict[str, Any] = {"recording": final, "finish": finish}
     return Outcome("done", "", details)
 
 
-def _tell(shell: CallShell, verb: Record, recording: RecordingRecord, now: float) -> None:
-    kind: RecordingKind = "absent" if recording.status is RecordingStatus.ABSENT else "completed"
+def _failed(shell: CallShell, verb: Record, recording: RecordingRecord, why: str) -> Outcome:
+    now = shell.services.clock.now()
+    shell.session.report(
+        shell.session.dialect.refusal_code("recording-failed"), f"recording failed: {why}", level="error", line=verb.at.line
+    )
+    _tell(shell, verb, replace(recording, status=RecordingStatus.FAILED, ended=now, updated=now), "failed")
+    return Outcome("failed", why, {"finish": ""})
+
+
+def _tell(shell: CallShell, verb: Record, recording: RecordingRecord, kind: RecordingKind) -> None:
+    now = recording.updated
     event = RecordingEvent(kind, recording, now)
     services = shell.services
     notices = services.render.recording_notices(event, verb.notices, shell.call.dialect) if verb.notices else []
-    services.journal.write([Put("recordings", recording.id, recording_row(recording))], [event], notices)
+    row = recording_row(recording, **remembered(verb.notices, shell.call.dialect))
+    services.journal.write([Put("recordings", recording.id, row)], [event], notices)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from typing import Protocol
 
 from hubbub.errors import DocumentError, RequestFailed
@@ -26,6 +28,11 @@ class StageShell(Protocol):
         """Do a verb to its end. When the task is cancelled: end it at once and leave everything as it was before."""
 
 
+BURST = 10
+BURST_SECONDS = 10.0
+"""A script may ask for ten documents at once and then for one a second: one that only redirects is no attack on its application."""
+
+
 class ScriptFailed(Exception):
     """A document that the script needs cannot be had; `kind` says whether the request or the document failed."""
 
@@ -43,6 +50,7 @@ class Script:
         self._account = account
         self._documents = documents
         self.interpreter = Interpreter(dialect.outcomes)
+        self._asked: deque[float] = deque(maxlen=BURST)
 
     async def run(self, first: DocumentRequest | Program) -> None:
         """Run until the program's end. Raises ScriptFailed when a document it needs cannot be had."""
@@ -71,12 +79,19 @@ class Script:
 
     async def fetch(self, request: DocumentRequest) -> Program:
         """The program behind a request. Raises ScriptFailed."""
+        await self._pace()
         try:
             return await self._documents.fetch(self._dialect, self._account, request, self._shell.stage)
         except RequestFailed as error:
             raise ScriptFailed("request", str(error)) from error
         except DocumentError as error:
             raise ScriptFailed("document", str(error)) from error
+
+    async def _pace(self) -> None:
+        loop = asyncio.get_running_loop()
+        if len(self._asked) == BURST:
+            await asyncio.sleep(self._asked[0] + BURST_SECONDS - loop.time())
+        self._asked.append(loop.time())
 
     async def discard(self, ask: Ask) -> None:
         """Make a request whose answer does not matter."""

@@ -10,7 +10,6 @@ import structlog
 from hubbub.calls.call import Call
 from hubbub.conference.policy import Wait
 from hubbub.conference.room import AudioKind, Room
-from hubbub.conference.state import PRESENT
 from hubbub.events import CallRecord, CallStatus, LeaveReason, Problem
 from hubbub.media.client import Leg
 from hubbub.media.music import hold_music
@@ -18,7 +17,7 @@ from hubbub.tasks import spawn
 from hubbub.verbs.beside import play_beside
 from hubbub.verbs.dialect import Dialect, DocumentRequest
 from hubbub.verbs.handlers import CallShell
-from hubbub.verbs.model import Outcome, Program
+from hubbub.verbs.model import Outcome, Program, SendDigits
 from hubbub.verbs.script import Script, ScriptFailed
 from hubbub.verbs.services import VerbServices
 
@@ -34,6 +33,8 @@ class Session:
         self._services = services
         self._ended = ended
         self.room: Room | None = None
+        self.invited_to: Room | None = None
+        """The room that called it, until it has come."""
         self.released_by: asyncio.Future[LeaveReason] | None = None
         self._audio: dict[AudioKind, asyncio.Task[None]] = {}
         self._shell = CallShell(self, services)
@@ -43,9 +44,14 @@ class Session:
 
     # -- the script --------------------------------------------------------------------------------------------
 
-    def start(self, first: DocumentRequest | Program) -> None:
-        """Begin with a document."""
-        self._task = asyncio.create_task(self._run(first), name=f"call-{self.call.id}")
+    def start(self, first: DocumentRequest | Program, *, digits: str = "") -> None:
+        """Begin with a document, after sending these digits."""
+        self._task = asyncio.create_task(self._begin(first, digits), name=f"call-{self.call.id}")
+
+    async def _begin(self, first: DocumentRequest | Program, digits: str) -> None:
+        if digits:
+            await self._shell.perform(SendDigits(digits=digits))
+        await self._run(first)
 
     def replace(self, first: DocumentRequest | Program) -> None:
         """Another document takes over at once."""
@@ -54,6 +60,9 @@ class Session:
 
     async def _take_over(self, previous: asyncio.Task[None] | None, first: DocumentRequest | Program) -> None:
         await _cancel(previous)
+        if self.invited_to is not None:
+            room, self.invited_to = self.invited_to, None
+            room.leave(self.call.id, LeaveReason.REDIRECTED, self.call.status)
         await self._last_request("replaced")
         await self._run(first)
 
@@ -62,6 +71,10 @@ class Session:
             await self._script.run(first)
         except ScriptFailed as error:
             await self._fail(error)
+        except Exception as error:  # a bug must not leave a caller in silence for ever
+            log.exception("session_failed", call=self.call.id)
+            self.report(self.dialect.refusal_code("internal"), f"internal error: {error!r}", level="error")
+            self.call.fail("error", f"internal error: {error!r}")
         if not self.call.over:
             if not self.call.answered and self.call.record.direction == "inbound":
                 self.call.reject("declined")
@@ -83,15 +96,13 @@ class Session:
         details = outcome.details if outcome else {}
         ask = self._script.interpreter.stop(Outcome(kind, outcome.reason if outcome else "", details))
         if ask is not None:
-            await self._script.discard(ask)
+            await asyncio.shield(spawn(self._script.discard(ask)))  # whatever takes over next, this one is made
 
     def _call_ended(self) -> None:
         """The call is over: leave the room first, so that its reason is the hang-up."""
         self.released_by = None  # the script does not go on: it is cancelled below
         if self.room is not None:
-            member = self.room.member(self.call.id)
-            came = member is not None and member.presence in PRESENT
-            reason = LeaveReason.HUNG_UP if came else LeaveReason.ADD_FAILED
+            reason = LeaveReason.REDIRECTED if self.call.ended_by_request else LeaveReason.HUNG_UP
             self.room.leave(self.call.id, reason, self._status_when_over())
         for kind in tuple(self._audio):
             self.stop_audio(kind)
@@ -101,9 +112,11 @@ class Session:
         return self.call.status if self.call.status.final else CallStatus.COMPLETED
 
     async def _wind_up(self, task: asyncio.Task[None] | None) -> None:
-        await _cancel(task)
-        await self._last_request("gone")
-        self._ended(self)
+        try:
+            await _cancel(task)
+            await self._last_request("gone")
+        finally:
+            self._ended(self)
 
     # -- member host -------------------------------------------------------------------------------------------
 
@@ -126,7 +139,7 @@ class Session:
         """Let the call hear wait or hold audio."""
         self.stop_audio(kind)
         if not audio.silent:
-            self._audio[kind] = asyncio.create_task(self._play_audio(kind, audio))
+            self._audio[kind] = spawn(self._play_audio(kind, audio), f"{kind}-{self.call.id}")
 
     def stop_audio(self, kind: AudioKind) -> None:
         """End that audio."""
@@ -135,8 +148,10 @@ class Session:
             task.cancel()
 
     def released(self, reason: LeaveReason) -> None:
-        """The room let go of the call."""
+        """The room let go of the call; one that was invited and has not come is not wanted any more."""
         self.room = None
+        if self.invited_to is not None:
+            self.call.hangup()
         if self.released_by is not None and not self.released_by.done():
             self.released_by.set_result(reason)
 
@@ -146,7 +161,8 @@ class Session:
             return
         room = self.room
         request = DocumentRequest(audio.link, kind, self.call.record, room.record if room else None)
-        failure = await play_beside(self._services, self.dialect, self.call.record.account, request, self.leg, lambda: self.call.record)
+        dialect = self._services.dialects[audio.dialect] if audio.dialect else self.dialect
+        failure = await play_beside(self._services, dialect, self.call.record.account, request, self.leg, lambda: self.call.record)
         if failure and kind == "wait" and self.room is not None:
             log.info("wait_audio_failed", call=self.call.id, reason=failure)
             self.room.leave(self.call.id, LeaveReason.WALKED_OUT, self.call.status)

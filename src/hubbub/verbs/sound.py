@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from hubbub.errors import MediaError, RequestFailed
+from hubbub.errors import HubbubError, MediaError
 from hubbub.media import tones
 from hubbub.media.audiofile import decode
 from hubbub.media.client import Clip, Leg, Media, Mix
@@ -39,9 +39,9 @@ class Sound:
             return Outcome()
         try:
             pcm, loops = await self._audio(verb)
-        except (MediaError, RequestFailed) as error:
+            await self.play(pcm, loops)
+        except (HubbubError, ValueError) as error:
             return Outcome("failed", str(error), {"kind": getattr(error, "kind", "audio")})
-        await self.play(pcm, loops)
         return Outcome()
 
     async def play(self, pcm: Pcm, loops: int = 1) -> None:

@@ -381,3 +381,97 @@ def test_age() -> None:
     """A room's greatest age is its policy's: 24 hours where the dialect says so."""
     assert room(Policy(max_age_seconds=86_400)).due() == 86_400
     assert room().due() is None
+
+
+def invited(core: RoomCore, call: Id, **more: object) -> list[Effect]:
+    return core.invite(member(call, **more), Wait(), 0.0)
+
+
+def left_events(effects: list[Effect]) -> dict[Id | None, tuple[LeaveReason | None, CallStatus | None]]:
+    found = {}
+    for effect in effects:
+        if isinstance(effect, Notify) and effect.event.kind is RoomEventKind.LEFT and effect.event.member is not None:
+            found[effect.event.call] = (effect.event.member.leave_reason, effect.event.member.call_status)
+    return found
+
+
+@pytest.mark.parametrize("how", ["room ended", "removed"])
+def test_an_invitation_that_is_taken_back_is_told_as_never_connected(how: str) -> None:
+    """participant_add_failed: "REST-added leg never connected: no-answer, busy, failed, canceled"; its call is let go."""
+    core = room()
+    join(core, ALICE)
+    invited(core, BOB)
+    if how == "room ended":
+        effects = core.end(EndReason.REQUESTED, 1.0)
+    else:
+        effects = core.leave(BOB, LeaveReason.REMOVED, 1.0, CallStatus.RINGING)
+    assert left_events(effects)[BOB] == (LeaveReason.ADD_FAILED, CallStatus.CANCELED)
+    assert Release(BOB, LeaveReason.ADD_FAILED) in effects
+
+
+def test_nobody_is_coached_before_the_start() -> None:
+    """13240: "coach SID unknown or not in the in-progress room"; 16001: "coaching participant created before anyone is in"."""
+    core = room()
+    join(core, ALICE)
+    for attempt in (
+        lambda: join(core, BOB, is_coach=True, coaching=(ALICE,)),
+        lambda: invited(core, BOB, is_coach=True, coaching=(ALICE,)),
+    ):
+        with pytest.raises(Refused) as refused:
+            attempt()
+        assert refused.value.reason == "coach-too-early"
+
+
+def test_nobody_coaches_itself() -> None:
+    """coach: "this leg is heard only by that leg": itself is none."""
+    core = room()
+    join(core, ALICE)
+    join(core, BOB)
+    with pytest.raises(Refused) as refused:
+        core.change(BOB, MemberChange(coaching=(BOB,)), 1.0)
+    assert refused.value.reason == "coach-absent"
+    assert not core.members[BOB].is_coach
+
+
+def test_hold_audio_replaces_wait_audio() -> None:
+    """on hold: "only hold audio"; unhold before the start: the wait audio again."""
+    core = room()
+    join(core, ALICE)
+    held = core.change(ALICE, MemberChange(held=True), 1.0)
+    assert held.index(StopWait(ALICE)) < held.index(StartHold(ALICE, Wait()))
+    back = core.change(ALICE, MemberChange(held=False), 2.0)
+    assert back.index(StopHold(ALICE)) < back.index(StartWait(ALICE, Wait()))
+
+
+def test_new_hold_audio_is_heard_at_once_and_is_no_event() -> None:
+    """HoldUrl on a leg that is held: its audio changes; "no-op update (same value): no event"."""
+    core = room()
+    join(core, ALICE)
+    join(core, BOB)
+    core.change(BOB, MemberChange(held=True), 1.0)
+    music = Wait(Link("http://127.0.0.1/music"))
+    assert core.change(BOB, MemberChange(held=True, hold_audio=music), 2.0) == [StartHold(BOB, music)]
+    assert core.change(BOB, MemberChange(held=True, hold_audio=music), 3.0) == []
+
+
+def test_an_announcement_names_its_call_also_when_that_has_left() -> None:
+    """announcement events: CallSid for a participant announcement, flags only "if still present"."""
+    core = room()
+    join(core, ALICE)
+    join(core, BOB)
+    leave(core, BOB)
+    (effect,) = core.announced(BOB, "http://127.0.0.1/a", "", 1.0)
+    assert isinstance(effect, Notify)
+    assert (effect.event.call, effect.event.member) == (BOB, None)
+
+
+def test_a_restored_room_ends_with_numbers_that_go_on() -> None:
+    """Law 4: "the restarted server … closes rooms with their end events"; SequenceNumber increases per room."""
+    core = room()
+    join(core, ALICE)
+    join(core, BOB)
+    again = RoomCore.restored(core.room, core.settings, core.members.values(), core.number)
+    told = [effect.event for effect in again.end(EndReason.SERVER_RESTARTED, 9.0) if isinstance(effect, Notify)]
+    assert [event.kind for event in told] == [RoomEventKind.LEFT, RoomEventKind.LEFT, RoomEventKind.ENDED]
+    assert [event.number for event in told] == [core.number + 1, core.number + 2, core.number + 3]
+    assert {event.member.call_status for event in told if event.member} == {CallStatus.COMPLETED}

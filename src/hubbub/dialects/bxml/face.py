@@ -16,7 +16,7 @@ from hubbub.dialects.tables import Compiler, render
 from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, RoomEvent
 from hubbub.ids import Id, new_id
 from hubbub.settings import Account
-from hubbub.verbs.dialect import DocumentFailure, DocumentRequest, OutcomeRule
+from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, OutcomeRule
 from hubbub.verbs.model import Hangup, JoinRoom, Program, Remark, Stage, Verb
 from hubbub.webhooks.delivery import Notice, lane_of
 from hubbub.webhooks.requester import HttpReply, HttpRequest, Limits
@@ -30,6 +30,7 @@ class BxmlDialect:
 
     name = "bxml"
     outcomes: Mapping[type[Verb], OutcomeRule] = {}
+    answering = ANSWERING
 
     def __init__(self, public_url: str = "", find_call: Callable[[Id], CallRecord | None] = lambda call: None) -> None:
         self.public_url = public_url

@@ -47,7 +47,6 @@ from hubbub.verbs.model import (
 
 ROOM = RoomDefaults("swml", Policy(minimum_to_start=1, capacity=250), style="relay")
 PREFIX = "relay_script_"
-MISSING = PREFIX + "method_parameter_missing"
 ANYTHING = "*"
 """The row of a method whose parameters have no fixed names."""
 
@@ -65,7 +64,7 @@ def listed(value: str) -> Any:
 
 
 JOIN = (
-    Attr("name", "room", text, "", required=True, code=MISSING),
+    Attr("name", "room", text, "", required=True),
     Attr("muted", "muted", boolean, False),
     Attr("beep", "beep", mapping({"true": "both", "false": "none", "onEnter": "enter", "onExit": "exit"}), "both"),
     Attr("start_on_enter", "start_on_enter", boolean, True),
@@ -97,6 +96,7 @@ TABLE = DocumentTable(
     unknown=PREFIX + "method_parameter_undefined",
     wrong_stage=PREFIX + "method_undefined",
     bad_value=PREFIX + "method_parameter_invalid_value",
+    missing=PREFIX + "method_parameter_missing",
     strict=True,
     empty_is_unset=True,
 )
@@ -181,7 +181,7 @@ def _built(compiler: Compiler, method: Element, node: Node, given: Mapping[str, 
 
 
 def _answer(compiler: Compiler, node: Node, _values: dict[str, Any]) -> Sequence[Step]:
-    return () if compiler.stage is Stage.BESIDE else (Answer(at=node.at),)
+    return () if compiler.stage is not Stage.CALL else (Answer(at=node.at),)
 
 
 def _hangup(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
@@ -250,7 +250,7 @@ def _set(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
 FOREVER = 86_400.0
 SECONDS = decimal(0, FOREVER)
 ON_CALL = frozenset({Stage.CALL})
-EVERYWHERE = frozenset({Stage.CALL, Stage.BESIDE})
+EVERYWHERE = frozenset({Stage.CALL, Stage.BESIDE, Stage.ANNOUNCEMENT})
 
 PLAY = (
     Attr("url", "url", text, ""),
@@ -278,9 +278,7 @@ METHODS: Mapping[str, Element] = {
     for method in (
         Element("answer", _answer, ANSWER, EVERYWHERE, why="in wait audio it changes nothing"),
         Element("hangup", _hangup, (Attr("reason", "reason", choice("hangup", "busy", "decline"), "hangup"),), ON_CALL),
-        Element(
-            "sleep", _sleep, (Attr("duration", "milliseconds", decimal(-1, FOREVER * 1000), 0, required=True, code=MISSING),), EVERYWHERE
-        ),
+        Element("sleep", _sleep, (Attr("duration", "milliseconds", decimal(-1, FOREVER * 1000), 0, required=True),), EVERYWHERE),
         Element("play", _play, PLAY, EVERYWHERE),
         Element("join_conference", _join, JOIN, ON_CALL),
         Element(

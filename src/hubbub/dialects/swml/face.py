@@ -10,36 +10,17 @@ from urllib.parse import urlencode, urlsplit
 from hubbub.calls.call import ProgressWish
 from hubbub.conference.policy import RecordingWish, RoomSettings
 from hubbub.dialects.readers import read_script
+from hubbub.dialects.swml import callbacks
+from hubbub.dialects.swml.callbacks import IDS, STATUS
 from hubbub.dialects.swml.document import PREFIX, compile_script
-from hubbub.dialects.tables import Uuid
-from hubbub.events import CallEvent, CallRecord, EndReason, Link, Party, RecordingEvent, RoomEvent, RoomEventKind
+from hubbub.dialects.tables import render
+from hubbub.events import CallEvent, Link, RecordingEvent, RoomEvent
 from hubbub.ids import Id, new_id
 from hubbub.settings import Account
-from hubbub.verbs.dialect import DocumentFailure, DocumentRequest, OutcomeRule
+from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, OutcomeRule
 from hubbub.verbs.model import Hangup, JoinRoom, Outcome, PlayAudio, Program, Stage, Verb
 from hubbub.webhooks.delivery import Notice, lane_of
 from hubbub.webhooks.requester import HttpReply, HttpRequest, Limits
-
-IDS = Uuid()
-STATUS = {
-    RoomEventKind.STARTED: "conference-start",
-    RoomEventKind.ENDED: "conference-end",
-    RoomEventKind.JOINED: "participant-join",
-    RoomEventKind.LEFT: "participant-leave",
-    RoomEventKind.MUTED: "participant-mute",
-    RoomEventKind.UNMUTED: "participant-unmute",
-    RoomEventKind.HELD: "participant-hold",
-    RoomEventKind.UNHELD: "participant-unhold",
-    RoomEventKind.MODIFIED: "participant-modify",
-    RoomEventKind.SPEECH_STARTED: "participant-speech-start",
-    RoomEventKind.SPEECH_STOPPED: "participant-speech-stop",
-}
-REASONS = {
-    EndReason.LAST_LEFT: "last-participant-left",
-    EndReason.LAST_REMOVED: "last-participant-kicked",
-    EndReason.MODERATOR_LEFT: "participant-with-end-conference-on-exit-left",
-    EndReason.MODERATOR_REMOVED: "participant-with-end-conference-on-exit-kicked",
-}
 
 
 def _return_value(outcome: Outcome) -> dict[str, Any]:
@@ -53,6 +34,7 @@ class SwmlDialect:
 
     name = "swml"
     outcomes: Mapping[type[Verb], OutcomeRule] = {JoinRoom: OutcomeRule(variables=_return_value)}
+    answering = ANSWERING
 
     def __init__(self, public_url: str = "") -> None:
         self.public_url = public_url
@@ -88,29 +70,8 @@ class SwmlDialect:
         """A POST of the call, the variables and the environment (3.2)."""
         body: dict[str, Any] = {"call": {}, "vars": dict(request.variables), "envs": {}, "params": {}}
         if request.call is not None:
-            body["call"] = self._call(account, request.call)
+            body["call"] = render(callbacks.CALL, callbacks.Told(request.call, account))
         return self._http(request.link, body)
-
-    def _call(self, account: Account, call: CallRecord) -> dict[str, Any]:
-        states = {"queued": "created", "initiated": "created", "ringing": "ringing", "in-progress": "answered"}
-        identity = IDS.write(call.id)
-        project = account.faces.get("signalwire", {}).get("project", "")
-        fields = {
-            "call_id": identity,
-            "node_id": "hubbub",
-            "segment_id": identity,
-            "call_state": states.get(call.status.value, "ended"),
-            "direction": "inbound" if call.direction == "inbound" else "outbound",
-            "type": "phone" if call.caller.kind == "number" else "sip",
-            "from": _address(call.caller),
-            "to": _address(call.callee),
-            "headers": [{"name": name, "value": value} for name, value in call.sip_headers.items()],
-            "project_id": project,
-            "space_id": project,
-        }
-        if call.caller.kind == "number":
-            fields |= {"from_number": call.caller.value, "to_number": call.callee.value}
-        return fields
 
     def _http(self, link: Link, body: Mapping[str, Any]) -> HttpRequest:
         headers = {"User-Agent": "hubbub", "Accept": "*/*"}
@@ -153,42 +114,23 @@ class SwmlDialect:
         subscription = settings.subscription
         if subscription is None or event.kind not in subscription.events or event.kind not in STATUS:
             return []
-        fields = self._envelope(account, event.at, event.room.id) | {"params": _room_params(event)}
+        told = callbacks.Told(event, account, event.at, event.room.id)
+        fields = render(callbacks.ENVELOPE, told) | {"params": render(callbacks.ROOM, told)}
         return [self._notice(account, subscription.link, fields, STATUS[event.kind], room=event.room.id)]
 
     def call_notices(self, account: Account, event: CallEvent, wish: ProgressWish) -> Sequence[Notice]:
         """The state of a call."""
-        fields = self._envelope(account, event.at, event.call.id) | {
-            "event_type": "calling.call.state",
-            "params": self._call(account, event.call),
-        }
+        told = callbacks.Told(event.call, account, event.at, event.call.id, "calling.call.state")
+        fields = render(callbacks.ENVELOPE, told) | {"params": render(callbacks.CALL, told)}
         return [self._notice(account, wish.link, fields, event.kind, call=event.call.id)]
 
     def recording_notices(self, account: Account, event: RecordingEvent, wish: RecordingWish) -> Sequence[Notice]:
         """A recording began or is whole."""
         if wish.link is None or event.kind not in wish.events:
             return []
-        recording = event.recording
-        status = {"in-progress": "record-start", "completed": "record-stop", "absent": "record-stop"}.get(event.kind, event.kind)
-        params = {
-            "name": recording.room_name,
-            "conference_id": IDS.write(recording.room) if recording.room else None,
-            "status": status,
-            "recording_duration": recording.seconds,
-            "recording_file_size": recording.size,
-        }
-        fields = self._envelope(account, event.at, recording.id) | {"params": params}
-        return [self._notice(account, wish.link, fields, status, room=recording.room)]
-
-    def _envelope(self, account: Account, at: float, channel: Id) -> dict[str, Any]:
-        project = account.faces.get("signalwire", {}).get("project", "")
-        return {
-            "event_type": "calling.conference",
-            "event_channel": f"swml:{IDS.write(channel)}",
-            "timestamp": at,
-            "project_id": project,
-            "space_id": project,
-        }
+        told = callbacks.Told(event, account, event.at, event.recording.id)
+        fields = render(callbacks.ENVELOPE, told) | {"params": render(callbacks.RECORDING, told)}
+        return [self._notice(account, wish.link, fields, fields["params"]["status"], room=event.recording.room)]
 
     def _notice(
         self, account: Account, link: Link, fields: dict[str, Any], event: str, *, room: Id | None = None, call: Id | None = None
@@ -216,32 +158,3 @@ class SwmlDialect:
     def notice_failure(self, notice: Notice, status: int | None, kind: str) -> tuple[str, str]:
         """Code and level of a notice that was not accepted."""
         return PREFIX + "internal_error", "warning"
-
-
-def _address(party: Party) -> str:
-    return party.value if party.kind == "number" else party.uri
-
-
-def _room_params(event: RoomEvent) -> dict[str, Any]:
-    room, member = event.room, event.member
-    params: dict[str, Any] = {
-        "name": room.name,
-        "conference_id": IDS.write(room.id),
-        "status": STATUS[event.kind],
-        "size": room.size,
-        "node_id": "hubbub",
-    }
-    if member is not None:
-        params |= {
-            "call_id": IDS.write(member.call),
-            "muted": member.muted,
-            "hold": member.held,
-            "coaching": member.is_coach,
-            "start_on_join": member.start_on_enter,
-            "end_on_leave": member.end_on_exit,
-        }
-    if event.kind is RoomEventKind.ENDED and room.end_reason is not None:
-        params["reason_ended"] = REASONS.get(room.end_reason, "conference-ended-via-api")
-        if room.ended_by is not None:
-            params |= {"call_id": IDS.write(room.ended_by), "call_id_ending_conf": IDS.write(room.ended_by)}
-    return params

@@ -67,7 +67,7 @@ ROOM: tuple[Out, ...] = (
     Out("SequenceNumber", lambda told: str(told.fact.number)),
     Out("Timestamp", lambda told: date(told.fact.at)),
     Out("StatusCallbackEvent", lambda told: words.ROOM_EVENTS[told.fact.kind]),
-    Out("CallSid", lambda told: words.CALL.write(told.fact.member.call) if told.fact.member else None),
+    Out("CallSid", lambda told: words.CALL.write(told.fact.call) if told.fact.call else None),
     Out("ParticipantLabel", lambda told: (told.fact.member.label or None) if told.fact.member else None),
     *(_of_member(name) for name in ("Muted", "Hold", "Coaching", "StartConferenceOnEnter", "EndConferenceOnExit")),
     Out("CallSidEndingConference", lambda told: words.CALL.write(call) if (call := _ending(told)) else None),

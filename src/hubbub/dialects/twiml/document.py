@@ -43,7 +43,7 @@ from hubbub.verbs.model import (
     Verb,
 )
 
-EVERYWHERE = frozenset({Stage.CALL, Stage.BESIDE})
+EVERYWHERE = frozenset({Stage.CALL, Stage.BESIDE, Stage.ANNOUNCEMENT})
 ROOM = RoomDefaults("twiml", Policy(minimum_to_start=2, capacity=250))
 FOREVER = 1000
 """`loop="0"` plays up to a thousand times."""
@@ -60,7 +60,7 @@ CONFERENCE = (
     Attr("startConferenceOnEnter", "start_on_enter", boolean, True, "13232"),
     Attr("endConferenceOnExit", "end_on_exit", boolean, False, "13231", "error"),
     Attr("participantLabel", "label", text, "", "16023"),
-    Attr("jitterBufferSize", "jitter_ms", JITTER, 60, "16002"),
+    Attr("jitterBufferSize", None, JITTER, code="16002", why=f"{NOT_BUILT}: every leg buffers 60 ms, which is `large`"),
     Attr("waitUrl", "wait_url", url, None, "13233"),
     Attr("waitMethod", "wait_method", method, "POST", "13234"),
     Attr("maxParticipants", "max_members", integer(1, 250), None, "16002"),

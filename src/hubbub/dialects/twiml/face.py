@@ -17,7 +17,7 @@ from hubbub.errors import DocumentError
 from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, RecordingRecord, RoomEvent, RoomRecord
 from hubbub.ids import Id, new_id
 from hubbub.settings import Account
-from hubbub.verbs.dialect import DocumentFailure, DocumentRequest, OutcomeRule
+from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, OutcomeRule
 from hubbub.verbs.model import Hangup, JoinRoom, PlayAudio, Program, Speak, Stage, Verb
 from hubbub.webhooks.delivery import Notice, lane_of
 from hubbub.webhooks.requester import HttpReply, HttpRequest
@@ -30,6 +30,8 @@ class TwimlDialect:
 
     name = "twiml"
     outcomes: Mapping[type[Verb], OutcomeRule] = OUTCOMES
+    answering = ANSWERING | {Hangup}
+    """A `<Hangup>` that stands first "answers and bills"."""
 
     def __init__(self, public_url: str = "") -> None:
         self.public_url = public_url
@@ -69,7 +71,8 @@ class TwimlDialect:
         if request.room is not None:
             fields |= {"ConferenceSid": words.CONFERENCE.write(request.room.id), "FriendlyName": request.room.name}
         for name, value in request.fields.items():
-            fields |= self._extra(account, name, value)
+            if value is not None:
+                fields |= self._extra(account, name, value)
         cookies = request.call.id if request.call else None
         return requests.http_request(account, request.link, list(fields.items()), cookies=cookies, token=new_token())
 

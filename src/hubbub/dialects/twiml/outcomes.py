@@ -9,8 +9,8 @@ from hubbub.verbs.model import Gather, JoinRoom, Outcome, Record, Verb
 
 
 def _left_room(outcome: Outcome) -> dict[str, str]:
-    """`answered` after a stay of any length; `failed` when the leg was not let in."""
-    joined = outcome.kind != "refused"
+    """`answered` after a stay of any length; `failed` when the leg never was in the room."""
+    joined = outcome["room"] is not None
     return {"DialCallStatus": "answered" if joined else "failed", "DialBridged": "true" if joined else "false"}
 
 
@@ -27,7 +27,11 @@ OUTCOMES: Mapping[type[Verb], OutcomeRule] = {
         asks_when_gone=True,
     ),
     Gather: OutcomeRule(asks=lambda outcome: outcome.kind == "digits", fields=_digits),
-    Record: OutcomeRule(fields=lambda outcome: {"recording": outcome["recording"], "Digits": _finish(outcome)}, asks_when_gone=True),
+    Record: OutcomeRule(
+        asks=lambda outcome: outcome["recording"] is not None,
+        fields=lambda outcome: {"recording": outcome["recording"], "Digits": _finish(outcome)},
+        asks_when_gone=True,
+    ),
 }
 
 
