@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from hubbub.dialects.registry import Face
 from hubbub.dialects.tables import Operation, Page, Window
 from hubbub.errors import Refused
-from hubbub.events import Party
+from hubbub.events import Party, RecordingRecord
 from hubbub.ids import Id
 from hubbub.settings import Account
 from hubbub.verbs.model import JoinRoom, Program
@@ -34,6 +34,12 @@ class RestFace(Protocol):
 
     def party(self, spelled: str, host: str) -> Party:
         """Whom a parameter names. Raises Refused."""
+
+    def headers(self, spelled: str) -> Mapping[str, str]:
+        """The SIP headers that a target asks for."""
+
+    def check_media(self, recording: RecordingRecord, query: Mapping[str, str]) -> None:
+        """Whether a recording's media can be had as it is asked for. Raises Refused."""
 
     def join(self, values: Mapping[str, Any], room: str) -> JoinRoom:
         """How a member created by REST joins. Raises Refused."""

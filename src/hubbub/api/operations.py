@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from hubbub.api.face import RestFace
-from hubbub.calls.call import ProgressWish
+from hubbub.calls.call import Call, ProgressWish
 from hubbub.conference.journal import within
 from hubbub.conference.policy import Wait
 from hubbub.conference.room import Room
 from hubbub.conference.rows import Record, from_row
 from hubbub.conference.state import MemberChange
 from hubbub.dialects.tables import Between, Page, Window
-from hubbub.errors import Refused, ResourceExhausted
-from hubbub.events import CallRecord, CallStatus, EndReason, Link, MemberRecord, RecordingRecord, RoomRecord
+from hubbub.errors import Refused, ResourceExhausted, StorageUnavailable
+from hubbub.events import CallRecord, CallStatus, EndReason, Link, MemberRecord, RecordingRecord, RoomRecord, RoomStatus
 from hubbub.ids import Id
 from hubbub.settings import Account
 from hubbub.storage.changes import Table
@@ -39,6 +39,8 @@ class Asked:
     values: Mapping[str, Any]
     window: Window
     host: str
+    notes: list[tuple[str, str]]
+    """What its account should know although it is no error: a neutral reason, and words."""
 
     def identity(self, kind: str) -> Id:
         """The identity in the path. Raises Refused (not-found)."""
@@ -61,10 +63,19 @@ async def create_call(asked: Asked) -> CallRecord:
         raise Refused("url-missing")
     first = _document(asked)
     call, send = _busy(lambda: asked.hub.place(asked.account, asked.face.dialect, _outgoing(asked), first))
-    await within(call.written)
+    await _committed(call, within(call.written))
     record = call.record
     send()
     return record
+
+
+async def _committed(call: Call, *waits: Awaitable[None]) -> None:
+    """Wait until a new call is committed; one that cannot be stored is not made."""
+    try:
+        await asyncio.gather(*waits)
+    except StorageUnavailable:
+        call.hangup()
+        raise
 
 
 async def fetch_call(asked: Asked) -> CallRecord:
@@ -88,9 +99,11 @@ async def update_call(asked: Asked) -> CallRecord:
     if wanted == "canceled" and call.answered:
         raise Refused("bad-parameter", "only a queued or ringing call can be canceled")
     if wanted is not None:
-        call.hangup()
+        asked.hub.end(call)
+        await asyncio.sleep(0)  # its end is told by the next turn of the loop
     elif asked.values.get("url") or asked.values.get("document"):
         asked.hub.redirect(call, _document(asked))
+        call.progress = _progress(asked) or call.progress
     if asked.values.get("total_seconds") is not None:
         call.limit(None, float(asked.values["total_seconds"]))
     await within(call.written)
@@ -117,31 +130,40 @@ def _outgoing(asked: Asked) -> OutgoingCall:
         raise Refused("to-missing")
     if not values.get("from"):
         raise Refused("from-missing")
-    progress: tuple[ProgressWish, ...] = ()
-    if values.get("progress_url"):
-        link = Link(values["progress_url"], values.get("progress_method", "POST"))
-        progress = (ProgressWish(link, values.get("progress_events") or frozenset({"completed"})),)
     try:
         caller = asked.face.party(values["from"], asked.host)
     except Refused as refusal:
         raise Refused("invalid-caller", str(refusal)) from refusal
-    if values.get("display"):
-        caller = replace(caller, display=values["display"])
     return OutgoingCall(
         callee=asked.face.party(values["to"], asked.host),
-        caller=caller,
-        progress=progress,
+        caller=replace(caller, display=values.get("display", "")),
+        progress=_progress(asked),
         ring_seconds=float(values.get("ring_seconds", 60)),
         total_seconds=values.get("total_seconds"),
         sip_username=values.get("sip_username", ""),
         sip_password=values.get("sip_password", ""),
+        headers=asked.face.headers(values["to"]),
+        digits=values.get("digits", ""),
     )
+
+
+def _progress(asked: Asked) -> tuple[ProgressWish, ...]:
+    """Who wants to know how the call gets on; an event that does not exist silences all of them, and is noted."""
+    values = asked.values
+    events = values.get("progress_events", frozenset({"completed"}))
+    if not events:
+        asked.notes.append(("bad-progress-event", "an event of the status callback does not exist: nothing is sent"))
+    if not events or not values.get("progress_url"):
+        return ()
+    return (ProgressWish(Link(values["progress_url"], values.get("progress_method", "POST")), events),)
 
 
 def _document(asked: Asked) -> Link | Program:
     values = asked.values
     if not values.get("url"):
         return asked.face.program(values["document"])
+    if values.get("document"):
+        asked.notes.append(("two-documents", "a URL and a document were given: the URL wins"))
     fallback = Link(values["fallback_url"], values.get("fallback_method", "POST")) if values.get("fallback_url") else None
     return Link(values["url"], values.get("method", "POST"), fallback=fallback)
 
@@ -170,7 +192,10 @@ async def update_room(asked: Asked) -> RoomRecord:
             raise Refused("not-bridged")
         return record
     if values.get("announce_url"):
-        room.announce(Link(values["announce_url"], values.get("announce_method", "POST")))
+        if room.record.status is RoomStatus.INIT:
+            raise Refused("not-bridged", "nobody hears an announcement before the conference has started")
+        link = Link(values["announce_url"], values.get("announce_method", "POST"))
+        room.announce(link, dialect=asked.face.dialect.name)
     if values.get("status") == "completed":
         room.end(EndReason.REQUESTED)
     await room.settled()
@@ -214,7 +239,7 @@ async def create_member(asked: Asked) -> tuple[MemberRecord, CallStatus]:
     )
     member = room.member(call.id)
     assert member is not None
-    await asyncio.gather(within(call.written), room.settled())
+    await _committed(call, within(call.written), room.settled())
     status = call.status
     send()
     return member, status
@@ -258,18 +283,24 @@ async def update_member(asked: Asked) -> tuple[MemberRecord, CallStatus]:
     change = MemberChange(
         muted=values.get("muted"),
         held=values.get("held"),
-        hold_audio=Wait(Link(values["hold_url"], values.get("hold_method", "GET"))) if values.get("hold_url") else None,
+        hold_audio=_audio(asked, values.get("hold_url"), values.get("hold_method", "GET")),
         beep_on_exit=values.get("beep_on_exit"),
         end_on_exit=values.get("end_on_exit"),
-        wait=Wait(Link(values["wait_url"], values.get("wait_method", "POST"))) if values.get("wait_url") else None,
+        wait=_audio(asked, values.get("wait_url"), values.get("wait_method", "POST")),
         coaching=coaching,
     )
     room.change(member.call, change)
     if values.get("announce_url"):
-        room.announce(Link(values["announce_url"], values.get("announce_method", "POST")), member.call)
+        link = Link(values["announce_url"], values.get("announce_method", "POST"))
+        room.announce(link, member.call, dialect=asked.face.dialect.name)
     await room.settled()
     changed = room.member(member.call) or member
     return changed, _status_of(asked, changed)
+
+
+def _audio(asked: Asked, url: str | None, method: str) -> Wait | None:
+    """Wait or hold audio that was asked for: its document speaks the dialect of whoever asks, not of the leg."""
+    return Wait(Link(url, method), dialect=asked.face.dialect.name) if url else None
 
 
 async def remove_member(asked: Asked) -> None:
@@ -282,7 +313,7 @@ async def remove_member(asked: Asked) -> None:
 def _member(asked: Asked, room: Room) -> MemberRecord:
     spelled = asked.path["member"]
     identity = asked.face.identity("member", spelled)
-    member = room.member(identity) if identity is not None else room.core.find(spelled)
+    member = (room.member(identity) if identity is not None else None) or room.core.find(spelled)
     if member is None:
         raise Refused("not-found")
     return member
@@ -320,6 +351,8 @@ async def fetch_recording(asked: Asked) -> RecordingRecord:
     """One recording."""
     recording = await _stored(asked, "recordings", RecordingRecord, asked.identity("recording"))
     if "room" in asked.path and recording.room != (await fetch_room(asked)).id:
+        raise Refused("not-found")
+    if "call" in asked.path and (recording.call != asked.identity("call") or recording.room is not None):
         raise Refused("not-found")
     return recording
 
@@ -380,6 +413,8 @@ def _filters(asked: Asked, *columns: str) -> tuple[Condition, ...]:
                 where += (Condition(column, ">=", value.low), Condition(column, "<", value.high))
             else:  # on or before, on or after that day
                 where += (Condition(column, "<", value.high) if value.op == "<" else Condition(column, ">=", value.low),)
+        elif isinstance(value, Mapping):
+            where += tuple(Condition(column, "=", wanted) for column, wanted in value.items())
         elif name in columns:
             where += (Condition(name, "=", value),)
     return where

@@ -16,9 +16,9 @@ from starlette.routing import Route
 from hubbub.api.face import RestFace
 from hubbub.api.operations import OPERATIONS, Asked
 from hubbub.conference.rows import from_row
-from hubbub.dialects.tables import Operation, Page, Param
+from hubbub.dialects.tables import NOT_BUILT, Operation, Page, Param
 from hubbub.errors import Refused, StorageUnavailable
-from hubbub.events import RecordingRecord, RecordingStatus
+from hubbub.events import CallRecord, Problem, RecordingRecord, RecordingStatus
 from hubbub.settings import Account
 from hubbub.storage.store import Store
 from hubbub.verbs.hub import Hub
@@ -95,16 +95,29 @@ class Rest:
         if operation.method != "GET" and not self._healthy():
             raise StorageUnavailable("the database cannot be written now")
         query = dict(request.query_params)
-        values = read_values(operation.params, await _pairs(request))
+        pairs = await _pairs(request)
+        values = read_values(operation.params, pairs)
         path = {name: str(value) for name, value in request.path_params.items()}
-        asked = Asked(self._hub, self._store, account, self._face, path, values, self._face.window(query), self._host())
+        notes = [] if operation.method == "GET" else remarks_on(operation.params, pairs)
+        asked = Asked(self._hub, self._store, account, self._face, path, values, self._face.window(query), self._host(), notes)
         result = await OPERATIONS[operation.does](asked)
+        self._report(asked, result, request)
         if isinstance(result, Page):
             return JSONResponse(self._face.show_page(operation.shows, result, account, request.url.path, query))
         if result is None:
             return Response(status_code=operation.status)
         created = operation.status == 201
         return JSONResponse(self._face.show(operation.shows, result, account, created=created), operation.status)
+
+    def _report(self, asked: Asked, result: Any, request: Request) -> None:
+        """Keep for its account what was asked for and has no effect (law 1: never silently lost)."""
+        first = result[0] if isinstance(result, tuple) else result
+        call = first.id if isinstance(first, CallRecord) else getattr(first, "call", None)
+        services = self._hub.services
+        for reason, text in asked.notes:
+            code = self._face.dialect.refusal_code(reason)
+            problem = Problem(asked.account.name, code, "warning", text, call, None, request.url.path, request.method)
+            services.journal.report(problem, services.clock.now())
 
     async def _media(self, request: Request) -> Response:
         async def media(account: Account) -> Response:
@@ -113,6 +126,7 @@ class Rest:
             if row is None or row["account"] != account.name:
                 raise Refused("not-found")
             recording = from_row(RecordingRecord, row)
+            self._face.check_media(recording, request.query_params)
             file = self._recordings / recording.file
             if recording.status is not RecordingStatus.COMPLETED or not await asyncio.to_thread(file.exists):
                 raise Refused("media-gone")
@@ -131,9 +145,23 @@ async def _pairs(request: Request) -> list[tuple[str, str]]:
             if len(body) > LARGEST_BODY:
                 raise Refused("bad-parameter", f"the body is larger than {LARGEST_BODY} bytes")
         kind = request.headers.get("content-type", "")
-        if body and "json" not in kind:
-            pairs += parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+        if body and "json" in kind:
+            raise Refused("bad-parameter", "the body must be a form (application/x-www-form-urlencoded), not JSON")
+        pairs += parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
     return pairs
+
+
+def remarks_on(params: tuple[Param, ...], pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What was given and has no effect: parameters that are unknown, or not built yet."""
+    rows = {param.name: param for param in params}
+    remarks = []
+    for name in dict.fromkeys(name for name, _ in pairs):
+        row = rows.get(name)
+        if row is None:
+            remarks.append(("unknown-parameter", f"parameter {name[:100]!r} is not known here"))
+        elif row.to is None and row.why.startswith(NOT_BUILT):
+            remarks.append(("unknown-parameter", f"parameter {name!r} has no effect: {row.why}"))
+    return remarks
 
 
 def read_values(params: tuple[Param, ...], pairs: list[tuple[str, str]]) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from hubbub.conference import policy
 from hubbub.dialects import bxml, swml, twiml
 from hubbub.dialects.bxml import callbacks as bxml_callbacks
 from hubbub.dialects.bxml import document as bxml_document
+from hubbub.dialects.swml import callbacks as swml_callbacks
 from hubbub.dialects.swml import document as swml_document
-from hubbub.dialects.swml import face as swml_face
 from hubbub.dialects.tables import Attr, Element, Operation
 from hubbub.dialects.twiml import document as twiml_document
 from hubbub.dialects.twiml import operations, resources, words
@@ -165,14 +165,14 @@ UNTOLD: dict[str, dict[object, str]] = {
         **{
             reason: "all ends that are no participant's doing are told as conference-ended-via-api (3.8)"
             for reason in EndReason
-            if reason not in swml_face.REASONS
+            if reason not in swml_callbacks.REASONS
         },
     },
 }
 TOLD: dict[str, set[object]] = {
     "twiml": {*words.ROOM_EVENTS, *words.LEAVE_REASONS, *words.END_REASONS},
     "bxml": {*bxml_callbacks.EVENTS},
-    "swml": {*swml_face.STATUS, *swml_face.REASONS},
+    "swml": {*swml_callbacks.STATUS, *swml_callbacks.REASONS},
 }
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from hubbub.dialects.builders import EVENT_GROUPS, join_room
 from hubbub.dialects.tables import Compiler, ErrorRow, Operation, Page, Window, render
@@ -15,15 +16,20 @@ from hubbub.dialects.twiml import words
 from hubbub.dialects.twiml.document import ROOM, TABLE, valid_label
 from hubbub.dialects.twiml.errors import ERRORS
 from hubbub.dialects.twiml.face import TwimlDialect
-from hubbub.dialects.twiml.resources import OPERATIONS, RESOURCES, MemberView, Shown
+from hubbub.dialects.twiml.operations import OPERATIONS
+from hubbub.dialects.twiml.resources import RESOURCES, MemberView, Shown
 from hubbub.errors import DocumentError, Refused
-from hubbub.events import Party
+from hubbub.events import Party, RecordingRecord
 from hubbub.ids import Id
 from hubbub.settings import Account
 from hubbub.verbs.model import JoinRoom, Position, Program, Stage
 
 LARGEST_PAGE = 1000
+LARGEST_NUMBER = 10**9
 LARGEST_DOCUMENT = 4000
+E164 = re.compile(r"\+[0-9]{1,15}")
+SIP_ADDRESS = re.compile(r"sips?:[^\x00-\x20\x7f<>\"@;?]+@[^\x00-\x20\x7f<>\"@?]+")
+HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,100}")
 SUFFIX = ".json"
 
 
@@ -66,12 +72,23 @@ class TwimlRest:
         address, _, _query = spelled.strip().partition("?")
         if address.startswith("client:") and address[7:]:
             return Party("phone", address[7:], f"sip:{quote(address[7:])}@{host}")
-        if address.startswith(("sip:", "sips:")) and "@" in address:
+        if SIP_ADDRESS.fullmatch(address) and len(address) <= 1024:
             return Party("sip", address.partition(":")[2].partition("@")[0], address)
         digits = address.replace(" ", "").replace("-", "").replace("(", "").replace(")", "")
-        if digits.startswith("+") and digits[1:].isdigit() and 2 <= len(digits) <= 16:
+        if E164.fullmatch(digits):
             return Party("number", digits, f"sip:{digits}@{host}")
         raise Refused("invalid-target", f"{spelled!r} is no E.164 number, client: or sip: address")
+
+    def headers(self, spelled: str) -> Mapping[str, str]:
+        """The parameters behind the `?` of a target as SIP headers: `X-…`."""
+        pairs = parse_qsl(spelled.partition("?")[2], keep_blank_values=True)
+        named = {name if name.lower().startswith("x-") else f"X-{name}": value for name, value in pairs}
+        return {name: value for name, value in named.items() if HEADER_NAME.fullmatch(name) and value.isprintable()}
+
+    def check_media(self, recording: RecordingRecord, query: Mapping[str, str]) -> None:
+        """`RequestedChannels`: "2 not available: 400". Raises Refused (one-channel)."""
+        if query.get("RequestedChannels", "1") != "1" and recording.channels == 1:
+            raise Refused("one-channel")
 
     def join(self, values: Mapping[str, Any], room: str) -> JoinRoom:
         """How a participant created by REST joins. Raises Refused (bad-room-parameter, invalid-label)."""
@@ -91,7 +108,7 @@ class TwimlRest:
     def program(self, document: str) -> Program:
         """A document given as text. Raises Refused (bad-document)."""
         if len(document) > LARGEST_DOCUMENT:
-            raise Refused("bad-document", f"Twiml has at most {LARGEST_DOCUMENT} characters")
+            raise Refused("document-too-long", f"Twiml has at most {LARGEST_DOCUMENT} characters")
         try:
             return self.dialect.compile(document.encode(), "text/xml", "", Stage.CALL)
         except DocumentError as error:
@@ -136,7 +153,7 @@ class TwimlRest:
             number, size = int(query.get("Page") or 0), int(query.get("PageSize") or 50)
         except ValueError:
             raise Refused("page-size") from None
-        if not 1 <= size <= LARGEST_PAGE or number < 0:
+        if not 1 <= size <= LARGEST_PAGE or not 0 <= number <= LARGEST_NUMBER:
             raise Refused("page-size")
         token = query.get("PageToken", "")
         if token and not token.startswith(("PA", "PB")):
