@@ -1,0 +1,137 @@
+"""CALLBACKS: the JSON of every notice in relay style (3.2, 3.8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from hubbub.dialects.tables import Out, Uuid
+from hubbub.events import CallRecord, EndReason, Party, RoomEvent, RoomEventKind
+from hubbub.ids import Id
+from hubbub.settings import Account
+
+Fact = TypeVar("Fact")
+IDS = Uuid()
+NODE = "hubbub"
+STATUS = {
+    RoomEventKind.STARTED: "conference-start",
+    RoomEventKind.ENDED: "conference-end",
+    RoomEventKind.JOINED: "participant-join",
+    RoomEventKind.LEFT: "participant-leave",
+    RoomEventKind.MUTED: "participant-mute",
+    RoomEventKind.UNMUTED: "participant-unmute",
+    RoomEventKind.HELD: "participant-hold",
+    RoomEventKind.UNHELD: "participant-unhold",
+    RoomEventKind.MODIFIED: "participant-modify",
+    RoomEventKind.SPEECH_STARTED: "participant-speech-start",
+    RoomEventKind.SPEECH_STOPPED: "participant-speech-stop",
+}
+REASONS = {
+    EndReason.LAST_LEFT: "last-participant-left",
+    EndReason.LAST_REMOVED: "last-participant-kicked",
+    EndReason.MODERATOR_LEFT: "participant-with-end-conference-on-exit-left",
+    EndReason.MODERATOR_REMOVED: "participant-with-end-conference-on-exit-kicked",
+}
+ENDED_OTHERWISE = "conference-ended-via-api"
+CALL_STATES = {"queued": "created", "initiated": "created", "ringing": "ringing", "in-progress": "answered"}
+RECORDING_STATUS = {"in-progress": "record-start", "completed": "record-stop", "absent": "record-stop"}
+
+
+@dataclass(frozen=True)
+class Told(Generic[Fact]):
+    """A fact, the account that it belongs to, and when it was."""
+
+    fact: Fact
+    account: Account
+    at: float = 0.0
+    channel: Id | None = None
+    event_type: str = "calling.conference"
+
+    @property
+    def project(self) -> str:
+        """The account's project; it is its space too."""
+        return self.account.faces.get("signalwire", {}).get("project", "")
+
+
+def address(party: Party) -> str:
+    """E.164, or the SIP URI."""
+    return party.value if party.kind == "number" else party.uri
+
+
+def _number(told: Told[CallRecord], party: Party) -> str | None:
+    return party.value if told.fact.caller.kind == "number" else None
+
+
+ENVELOPE: tuple[Out, ...] = (
+    Out("event_type", lambda told: told.event_type),
+    Out("event_channel", lambda told: f"swml:{IDS.write(told.channel)}"),
+    Out("timestamp", lambda told: told.at),
+    Out("project_id", lambda told: told.project),
+    Out("space_id", lambda told: told.project),
+)
+"""What stands around the `params` of every notice."""
+
+CALL: tuple[Out, ...] = (
+    Out("call_id", lambda told: IDS.write(told.fact.id)),
+    Out("node_id", lambda told: NODE),
+    Out("segment_id", lambda told: IDS.write(told.fact.id)),
+    Out("call_state", lambda told: CALL_STATES.get(told.fact.status.value, "ended")),
+    Out("direction", lambda told: "inbound" if told.fact.direction == "inbound" else "outbound"),
+    Out("type", lambda told: "phone" if told.fact.caller.kind == "number" else "sip"),
+    Out("from", lambda told: address(told.fact.caller)),
+    Out("to", lambda told: address(told.fact.callee)),
+    Out("headers", lambda told: [{"name": name, "value": value} for name, value in told.fact.sip_headers.items()]),
+    Out("project_id", lambda told: told.project),
+    Out("space_id", lambda told: told.project),
+    Out("from_number", lambda told: _number(told, told.fact.caller)),
+    Out("to_number", lambda told: _number(told, told.fact.callee)),
+)
+"""`call` of a document request, `params` of a change of a call's state."""
+
+
+def _flag(told: Told[RoomEvent], name: str) -> bool | None:
+    return None if told.fact.member is None else bool(getattr(told.fact.member, name))
+
+
+def _call(told: Told[RoomEvent]) -> Id | None:
+    return told.fact.member.call if told.fact.member is not None else _ending(told)
+
+
+def _ending(told: Told[RoomEvent]) -> Id | None:
+    return told.fact.room.ended_by if told.fact.kind is RoomEventKind.ENDED else None
+
+
+def _written(identity: Id | None) -> str | None:
+    return None if identity is None else IDS.write(identity)
+
+
+def _reason(told: Told[RoomEvent]) -> str | None:
+    reason = told.fact.room.end_reason
+    return REASONS.get(reason, ENDED_OTHERWISE) if told.fact.kind is RoomEventKind.ENDED and reason is not None else None
+
+
+ROOM: tuple[Out, ...] = (
+    Out("name", lambda told: told.fact.room.name),
+    Out("conference_id", lambda told: IDS.write(told.fact.room.id)),
+    Out("status", lambda told: STATUS[told.fact.kind]),
+    Out("size", lambda told: told.fact.room.size),
+    Out("node_id", lambda told: NODE),
+    Out("call_id", lambda told: _written(_call(told))),
+    Out("muted", lambda told: _flag(told, "muted")),
+    Out("hold", lambda told: _flag(told, "held")),
+    Out("coaching", lambda told: _flag(told, "is_coach")),
+    Out("start_on_join", lambda told: _flag(told, "start_on_enter")),
+    Out("end_on_leave", lambda told: _flag(told, "end_on_exit")),
+    Out("reason_ended", _reason),
+    Out("call_id_ending_conf", lambda told: _written(_ending(told))),
+)
+"""`params` of a conference event."""
+
+RECORDING: tuple[Out, ...] = (
+    Out("name", lambda told: told.fact.recording.room_name),
+    Out("conference_id", lambda told: _written(told.fact.recording.room)),
+    Out("status", lambda told: RECORDING_STATUS.get(told.fact.kind, told.fact.kind)),
+    Out("recording_duration", lambda told: told.fact.recording.seconds),
+    Out("recording_file_size", lambda told: told.fact.recording.size),
+)
+"""`params` of a recording notice."""
