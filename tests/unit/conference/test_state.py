@@ -401,10 +401,8 @@ def test_an_invitation_that_is_taken_back_is_told_as_never_connected(how: str) -
     core = room()
     join(core, ALICE)
     invited(core, BOB)
-    if how == "room ended":
-        effects = core.end(EndReason.REQUESTED, 1.0)
-    else:
-        effects = core.leave(BOB, LeaveReason.REMOVED, 1.0, CallStatus.RINGING)
+    removed = (BOB, LeaveReason.REMOVED, 1.0, CallStatus.RINGING)
+    effects = core.end(EndReason.REQUESTED, 1.0) if how == "room ended" else core.leave(*removed)
     assert left_events(effects)[BOB] == (LeaveReason.ADD_FAILED, CallStatus.CANCELED)
     assert Release(BOB, LeaveReason.ADD_FAILED) in effects
 

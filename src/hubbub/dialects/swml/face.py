@@ -22,6 +22,9 @@ from hubbub.verbs.model import Hangup, JoinRoom, Outcome, PlayAudio, Program, St
 from hubbub.webhooks.delivery import Notice, lane_of
 from hubbub.webhooks.requester import HttpReply, HttpRequest, Limits
 
+LARGEST_AUDIO = 64 << 20
+"""Bytes of audio that is answered instead of a document."""
+
 
 def _return_value(outcome: Outcome) -> dict[str, Any]:
     """`completed` after any stay, `failed` when the join was refused (3.7)."""
@@ -91,6 +94,7 @@ class SwmlDialect:
             username=link.username,
             password=link.password,
             auth="preemptive",
+            max_body=LARGEST_AUDIO,
         )
 
     def room_reply_request(self, account: Account, event: RoomEvent, settings: RoomSettings) -> HttpRequest:

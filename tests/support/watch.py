@@ -1,0 +1,33 @@
+"""Watching a server from outside: its numbers, and what its process holds."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import aiohttp
+
+from hubbub.testing import HubbubServer
+
+
+async def gauges(server: HubbubServer) -> dict[str, float]:
+    """Everything that `/metrics` shows."""
+    async with aiohttp.ClientSession() as session, session.get(server.http_url("/metrics")) as reply:
+        lines = (await reply.text()).splitlines()
+    return {line.split()[0]: float(line.split()[1]) for line in lines if line and not line.startswith("#")}
+
+
+async def gauge(server: HubbubServer, name: str, value: float, timeout: float = 8.0) -> None:
+    """Wait until a number has this value."""
+    deadline = time.monotonic() + timeout
+    while (found := (await gauges(server)).get(name)) != value:
+        assert time.monotonic() < deadline, f"{name} is {found}, not {value}\n{server.log_tail(30)}"
+        await asyncio.sleep(0.05)
+
+
+def held(pid: int) -> tuple[int, float]:
+    """Open descriptors and resident megabytes of a process."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+    return len(list(Path(f"/proc/{pid}/fd").iterdir())), resident / 1024
