@@ -54,7 +54,11 @@ def check(
     """Compile a document and print what is wrong with it; exit 1 on errors."""
     from hubbub.check import check_document
 
-    body = sys.stdin.buffer.read() if str(document) == "-" else document.read_bytes()
+    try:
+        body = sys.stdin.buffer.read() if str(document) == "-" else document.read_bytes()
+    except OSError as error:
+        typer.echo(f"hubbub: {document}: {error.strerror}", err=True)
+        raise typer.Exit(2) from None
     findings = check_document(body, dialect)
     for finding in findings:
         typer.echo(f"{document}:{finding.line or 1}: {finding.level} {finding.code}: {finding.message}")

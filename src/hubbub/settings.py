@@ -8,18 +8,59 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from hubbub.errors import ConfigurationError
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+def _network(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return ipaddress.ip_network(value)
+    except ValueError as error:
+        raise ValueError(f"{error}; must be a network, for example 10.0.0.0/8") from None
+
+
+Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, PlainValidator(_network)]
 Method = Annotated[Literal["GET", "POST"], BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)]
+
+
+def _listen(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise ValueError("must be ADDRESS:PORT, for example 127.0.0.1:8080")
+    return value
+
+
+def _web_url(value: str) -> str:
+    split = urlsplit(value)
+    if split.scheme not in ("http", "https") or not split.hostname:
+        raise ValueError("must be an http or https URL with a host, for example http://127.0.0.1:9000/voice")
+    return value
+
+
+Listen = Annotated[str, AfterValidator(_listen)]
+WebUrl = Annotated[str, AfterValidator(_web_url)]
+WebUrlOrNone = Annotated[str, AfterValidator(lambda value: _web_url(value) if value else value)]
 
 DEFAULT_FILE = Path("hubbub.toml")
 
@@ -33,8 +74,10 @@ class Section(BaseModel):
 class HttpSettings(Section):
     """REST, pages, health and metrics."""
 
-    listen: str = Field("127.0.0.1:8080", description="Address and port of REST, pages, health and metrics. Port 0 takes a free one.")
-    public_url: str = Field("", description="How clients reach this server; put in links and recording URLs. Empty: made from `listen`.")
+    listen: Listen = Field("127.0.0.1:8080", description="Address and port of REST, pages, health and metrics. Port 0 takes a free one.")
+    public_url: WebUrlOrNone = Field(
+        "", description="How clients reach this server; put in links and recording URLs. Empty: made from `listen`."
+    )
     tls_certificate: Path | None = Field(None, description="PEM certificate chain: serve HTTPS.")
     tls_key: Path | None = Field(None, description="PEM key of `tls_certificate`.")
     admin_token: str = Field("", description="Bearer token for `/hubbub/…` and `/metrics`; needed when `listen` is off loopback.")
@@ -43,7 +86,7 @@ class HttpSettings(Section):
 class SipSettings(Section):
     """SIP over UDP."""
 
-    listen: str = Field("127.0.0.1:5060", description="UDP address and port. Port 0 takes a free one.")
+    listen: Listen = Field("127.0.0.1:5060", description="UDP address and port. Port 0 takes a free one.")
     advertise: str = Field("", description="Address put in Contact and SDP. Empty: the address of `listen`.")
     trust: tuple[Network, ...] = Field(
         (ipaddress.ip_network("127.0.0.0/8"),), description="Peers that may call without digest authentication."
@@ -61,7 +104,7 @@ class MediaSettings(Section):
     @classmethod
     def _range(cls, value: str) -> str:
         low, _, high = value.partition("-")
-        if not (low.isdigit() and high.isdigit() and 1024 <= int(low) < int(high) <= 65535):
+        if not (value.isascii() and low.isdigit() and high.isdigit() and 1024 <= int(low) < int(high) <= 65535):
             raise ValueError("must be LOW-HIGH within 1024-65535, for example 20000-29999")
         return value
 
@@ -109,8 +152,8 @@ class DialSettings(Section):
 class Account(Section):
     """An account and its faces: each face is checked by the dialect that owns it."""
 
-    name: str
-    faces: dict[str, dict[str, str]] = Field(default_factory=dict)
+    name: str = Field(description="What numbers and phones call it.")
+    faces: dict[str, dict[str, str]] = Field(default_factory=dict, description="One table per face, named after it: see below.")
 
     @model_validator(mode="before")
     @classmethod
@@ -127,24 +170,24 @@ class Number(Section):
     """Who answers a dialled number."""
 
     number: str = Field(description="The user part of the Request-URI, exactly or without its `+`; `*` catches the rest.")
-    account: str
+    account: str = Field(description="The account that it belongs to.")
     dialect: str = Field(description="The vocabulary that the application speaks.")
-    url: str
-    method: Method = "POST"
-    fallback_url: str = ""
-    fallback_method: Method = "POST"
-    status_callback: str = ""
-    status_callback_method: Method = "POST"
+    url: WebUrl = Field(description="Where the document is that answers.")
+    method: Method = Field("POST", description="How it is requested: GET or POST.")
+    fallback_url: WebUrlOrNone = Field("", description="Asked for a document when `url` fails.")
+    fallback_method: Method = Field("POST", description="How that is requested.")
+    status_callback: WebUrlOrNone = Field("", description="Told when the call is over.")
+    status_callback_method: Method = Field("POST", description="How that is told.")
     username: str = Field("", description="Credentials for the URLs, where the dialect knows such.")
-    password: str = ""
+    password: str = Field("", description="Password of `username`.")
 
 
 class Phone(Section):
     """A SIP user that may register."""
 
-    username: str
-    password: str
-    account: str
+    username: str = Field(description="User part of its SIP address.")
+    password: str = Field(description="Digest password.")
+    account: str = Field(description="The account that it belongs to.")
 
 
 class Settings(BaseSettings):
@@ -219,6 +262,8 @@ def load_settings(file: Path | None = None, *, development: Mapping[str, Any] | 
         content = tomllib.loads(chosen.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"{chosen}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{chosen}: cannot be read: it is not UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{chosen}: not TOML: {error}") from error
     return build_settings(content, chosen.resolve().parent, origin=str(chosen))
@@ -230,6 +275,8 @@ def build_settings(content: dict[str, Any], folder: Path, *, origin: str = "conf
         settings = Settings(**content)
     except ValidationError as error:
         raise ConfigurationError(_explain(error, origin)) from error
+    except SettingsError as error:
+        raise ConfigurationError(_explain_environment(error)) from error
     storage = settings.storage.model_copy(
         update={
             "recordings": folder / settings.storage.recordings,
@@ -252,6 +299,14 @@ def _absolute_database(database: str, folder: Path) -> str:
         return database
     path = database[len(prefix) :]
     return database if path.startswith("/") or path == ":memory:" else f"{prefix}{os.path.join(folder, path)}"
+
+
+def _explain_environment(error: SettingsError) -> str:
+    """A variable that should hold JSON and does not: the library names its section only."""
+    section = re.search(r'field "(\w+)"', str(error))
+    prefix = f"HUBBUB_{section[1]}".upper() if section else "HUBBUB_"
+    names = ", ".join(sorted(name for name in os.environ if name.upper().startswith(prefix))) or prefix
+    return f'environment: {names}: a list or table must be JSON, for example ["10.0.0.0/8"]'
 
 
 def _explain(error: ValidationError, origin: str) -> str:

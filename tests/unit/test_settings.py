@@ -1,0 +1,235 @@
+"""The configuration: every mistake names its key and what to do; the environment outranks the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
+from hubbub.dialects.registry import all_dialects, check_accounts
+from hubbub.errors import ConfigurationError
+from hubbub.settings import Settings, build_settings, is_loopback, load_settings, split_address
+
+NUMBER = {"number": "*", "account": "dev", "dialect": "twiml", "url": "http://127.0.0.1:9000/voice"}
+PHONE = {"username": "alice", "password": "secret", "account": "dev"}
+
+
+def build(**content: Any) -> Settings:
+    return build_settings({"accounts": [DEVELOPMENT_ACCOUNT], **content}, Path("/srv/hubbub"))
+
+
+def complaint(**content: Any) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        check_accounts(build(**content), all_dialects("", lambda call: None))
+    return str(caught.value)
+
+
+def test_defaults_listen_on_loopback_only() -> None:
+    settings = build()
+    assert is_loopback(settings.http.listen)
+    assert is_loopback(settings.sip.listen)
+    assert settings.dial.allow_prefixes == ()
+    assert settings.webhooks.redeliver
+
+
+def test_a_whole_file(tmp_path: Path) -> None:
+    file = tmp_path / "hubbub.toml"
+    file.write_text(
+        """
+[http]
+listen = "127.0.0.1:0"
+[media]
+rtp_ports = "30000-30099"
+[dial]
+allow_prefixes = ["+1"]
+[[dial.routes]]
+to = "sip:{number}@127.0.0.1:5080"
+[[accounts]]
+name = "dev"
+twilio = { sid = "AC00000000000000000000000000000001", token = "0123456789abcdef0123456789abcdef" }
+[[numbers]]
+number = "+15550001000"
+account = "dev"
+dialect = "twiml"
+url = "http://127.0.0.1:9000/voice"
+method = "get"
+[[phones]]
+username = "alice"
+password = "secret"
+account = "dev"
+"""
+    )
+    settings = load_settings(file)
+    assert settings.media.port_range == (30000, 30099)
+    assert settings.dial.routes[0].prefix == "+"
+    assert settings.accounts[0].faces["twilio"]["sid"].startswith("AC")
+    assert settings.numbers[0].method == "GET"
+    assert settings.phones[0].username == "alice"
+
+
+# -- mistakes --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [
+        ({"httpp": {}}, "httpp"),
+        ({"http": {"listn": "x"}}, "http.listn"),
+        ({"numbers": [{**NUMBER, "uri": "x"}]}, "numbers.0.uri"),
+        ({"phones": [{**PHONE, "user": "x"}]}, "phones.0.user"),
+        ({"dial": {"routes": [{"to": "sip:x", "gateway": "y"}]}}, "dial.routes.0.gateway"),
+        ({"accounts": [{"name": "dev", "nick": "d"}]}, "accounts.0.nick"),
+    ],
+)
+def test_unknown_keys_are_named(content: dict[str, Any], key: str) -> None:
+    message = complaint(**content)
+    assert f"{key}: unknown key" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "key", "advice"),
+    [
+        ({"http": {"listen": "8080"}}, "http.listen", "ADDRESS:PORT"),
+        ({"http": {"listen": "127.0.0.1:http"}}, "http.listen", "ADDRESS:PORT"),
+        ({"sip": {"listen": "127.0.0.1:70000"}}, "sip.listen", "ADDRESS:PORT"),
+        ({"http": {"public_url": "hub.example.com"}}, "http.public_url", "http or https URL"),
+        ({"sip": {"trust": ["10.0.0.300/8"]}}, "sip.trust.0", "network"),
+        ({"sip": {"trust": ["10.0.0.1/8"]}}, "sip.trust.0", "network"),
+        ({"media": {"rtp_ports": "all"}}, "media.rtp_ports", "LOW-HIGH"),
+        ({"media": {"rtp_ports": "30000-20000"}}, "media.rtp_ports", "LOW-HIGH"),
+        ({"media": {"rtp_ports": "²-³"}}, "media.rtp_ports", "LOW-HIGH"),
+        ({"media": {"workers": 0}}, "media.workers", "greater than or equal to 1"),
+        ({"webhooks": {"redeliver": "perhaps"}}, "webhooks.redeliver", "boolean"),
+        ({"numbers": [{**NUMBER, "url": "/voice"}]}, "numbers.0.url", "http or https URL"),
+        ({"numbers": [{**NUMBER, "url": "http://[x"}]}, "numbers.0.url", ""),
+        ({"numbers": [{**NUMBER, "fallback_url": "ftp://x"}]}, "numbers.0.fallback_url", "http or https URL"),
+        ({"numbers": [{**NUMBER, "method": "PUT"}]}, "numbers.0.method", "GET"),
+        ({"numbers": [{"number": "*"}]}, "numbers.0.account", "required"),
+        ({"phones": [{"username": "alice", "account": "dev"}]}, "phones.0.password", "required"),
+        ({"dial": {"routes": [{"prefix": "+"}]}}, "dial.routes.0.to", "required"),
+        ({"accounts": [{}]}, "accounts.0.name", "required"),
+    ],
+)
+def test_bad_values_are_named_with_what_to_do(content: dict[str, Any], key: str, advice: str) -> None:
+    message = complaint(**content)
+    assert f"{key}: " in message
+    assert advice in message
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    message = complaint(http={"listen": "x", "y": 1}, media={"workers": 99})
+    assert "3 problem(s)" in message
+
+
+def test_numbers_and_phones_of_no_account() -> None:
+    assert "numbers: account 'prod' does not exist (known: dev)" in complaint(numbers=[{**NUMBER, "account": "prod"}])
+    assert "phones: account 'prod' does not exist (known: dev)" in complaint(phones=[{**PHONE, "account": "prod"}])
+    assert "none is configured" in complaint(accounts=[], phones=[PHONE])
+
+
+def test_admin_token_is_needed_off_loopback() -> None:
+    assert "http.admin_token" in complaint(http={"listen": "0.0.0.0:8080"})
+    assert "http.admin_token" in complaint(http={"listen": "192.0.2.1:8080"})
+    assert build(http={"listen": "0.0.0.0:8080", "admin_token": "secret"}).http.admin_token == "secret"
+    assert build(http={"listen": "[::1]:8080"}).http.listen == "[::1]:8080"
+    assert build(http={"listen": "localhost:8080"}).http.listen == "localhost:8080"
+
+
+def test_certificate_and_key_go_together() -> None:
+    assert "http.tls_certificate and http.tls_key" in complaint(http={"tls_key": "k.pem"})
+
+
+# -- accounts --------------------------------------------------------------------------------------------------
+
+
+def test_faces_are_checked_by_their_dialects() -> None:
+    assert "accounts.a.telco: unknown key (faces: twilio" in complaint(accounts=[{"name": "a", "telco": {"x": "y"}}])
+    message = complaint(accounts=[{"name": "a", "twilio": {"sid": "AC0", "tokn": "x"}}])
+    assert "accounts.a.twilio: " in message
+    assert "token is missing" in message
+    assert "tokn is unknown" in message
+
+
+def test_optional_keys_of_a_face() -> None:
+    face = {"project": "00000000-0000-4000-8000-000000000001", "token": "PT1", "signing_key": "k"}
+    check_accounts(build(accounts=[{"name": "a", "signalwire": face}]), all_dialects("", lambda call: None))
+
+
+def test_a_number_needs_a_dialect_that_is_built_and_its_face() -> None:
+    assert "dialect 'cxml' of * is not built yet" in complaint(numbers=[{**NUMBER, "dialect": "cxml"}])
+    assert "dialect" in complaint(numbers=[{**NUMBER, "dialect": "klingon"}])
+    bare = [{"name": "dev", "twilio": DEVELOPMENT_ACCOUNT["twilio"]}]
+    assert "needs 'bandwidth'" in complaint(accounts=bare, numbers=[{**NUMBER, "dialect": "bxml"}])
+
+
+# -- the environment -------------------------------------------------------------------------------------------
+
+
+def test_the_environment_outranks_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUBBUB_HTTP__LISTEN", "127.0.0.1:9999")
+    monkeypatch.setenv("HUBBUB_SIP__TRUST", '["10.0.0.0/8"]')
+    monkeypatch.setenv("HUBBUB_WEBHOOKS__REDELIVER", "false")
+    settings = build(http={"listen": "127.0.0.1:1", "public_url": "http://x.test"})
+    assert settings.http.listen == "127.0.0.1:9999"
+    assert settings.http.public_url == "http://x.test", "keys beside it stay"
+    assert [str(network) for network in settings.sip.trust] == ["10.0.0.0/8"]
+    assert settings.webhooks.redeliver is False
+
+
+def test_lists_of_tables_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUBBUB_PHONES", '[{"username": "bob", "password": "x", "account": "dev"}]')
+    assert [phone.username for phone in build(phones=[PHONE]).phones] == ["bob"]
+
+
+def test_mistakes_in_the_environment_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUBBUB_HTTP__LISTN", "x")
+    assert "http.listn: unknown key" in complaint()
+    monkeypatch.delenv("HUBBUB_HTTP__LISTN")
+    monkeypatch.setenv("HUBBUB_SIP__TRUST", "10.0.0.0/8")
+    assert "HUBBUB_SIP__TRUST: a list or table must be JSON" in complaint()
+
+
+# -- files -----------------------------------------------------------------------------------------------------
+
+
+def test_relative_paths_are_below_the_folder_of_the_file() -> None:
+    settings = build(
+        storage={"database": "sqlite:///data/h.db", "recordings": "rec"}, http={"tls_certificate": "c.pem", "tls_key": "/etc/k.pem"}
+    )
+    assert settings.storage.database == "sqlite:////srv/hubbub/data/h.db"
+    assert settings.storage.recordings == Path("/srv/hubbub/rec")
+    assert settings.http.tls_certificate == Path("/srv/hubbub/c.pem")
+    assert settings.http.tls_key == Path("/etc/k.pem")
+
+
+@pytest.mark.parametrize("database", ["sqlite:////var/h.db", "sqlite:///:memory:"])
+def test_databases_that_stay_as_they_are(database: str) -> None:
+    assert build(storage={"database": database}).storage.database == database
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"nothing\.toml: cannot be read"):
+        load_settings(tmp_path / "nothing.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[http\n")
+    with pytest.raises(ConfigurationError, match=r"broken\.toml: not TOML.*line 1"):
+        load_settings(broken)
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigurationError, match=r"binary\.toml"):
+        load_settings(binary)
+
+
+def test_the_file_is_named_in_the_message(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[http]\nlistn = 'x'\n")
+    with pytest.raises(ConfigurationError, match=r"mine\.toml: 1 problem"):
+        load_settings(file)
+
+
+def test_addresses() -> None:
+    assert split_address("[::1]:5060") == ("::1", 5060)
+    assert split_address("127.0.0.1:0") == ("127.0.0.1", 0)
+    assert not is_loopback("hub.example.com:80")
