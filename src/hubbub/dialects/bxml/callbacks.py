@@ -41,6 +41,8 @@ class Told(Generic[Fact]):
     public_url: str
     event: str = ""
     at: float = 0.0
+    call: CallRecord | None = None
+    """The member's call, where the fact is about a member."""
 
 
 def face(account: Account, key: str) -> str:
@@ -72,7 +74,14 @@ ROOM: tuple[Out, ...] = (
     Out("name", lambda told: told.fact.room.name),
     Out("tag", lambda told: told.fact.room.tag or None),
 )
-"""Conference events (5.2); member events add `callId`, `from`, `to` of the member's call."""
+"""Conference events (5.2)."""
+
+MEMBER: tuple[Out, ...] = (
+    Out("callId", lambda told: CALL.write(told.fact.member.call) if told.fact.member else None),
+    Out("from", lambda told: address(told.call.caller) if told.call else None),
+    Out("to", lambda told: address(told.call.callee) if told.call else None),
+)
+"""What member events add, of the member's call."""
 
 CALL_EVENT: tuple[Out, ...] = (
     Out("eventType", lambda told: told.event),

@@ -83,13 +83,9 @@ class BxmlDialect:
         return self._http(subscription.link, self._room_fields(account, event))
 
     def _room_fields(self, account: Account, event: RoomEvent) -> dict[str, Any]:
-        fields = render(callbacks.ROOM, callbacks.Told(event, account, self.public_url))
         call = self._find_call(event.member.call) if event.member is not None else None
-        if event.member is not None:
-            fields["callId"] = callbacks.CALL.write(event.member.call)
-        if call is not None:
-            fields |= {"from": callbacks.address(call.caller), "to": callbacks.address(call.callee)}
-        return fields
+        told = callbacks.Told(event, account, self.public_url, call=call)
+        return render((*callbacks.ROOM, *callbacks.MEMBER), told)
 
     def _http(self, link: Link, fields: Mapping[str, Any]) -> HttpRequest:
         limits = Limits(connect=5.0, total=link.timeout or SECONDS, retries=1, retry_on=frozenset({"connect"}))

@@ -1,0 +1,102 @@
+"""What each dialect covers, read off its tables: for the documentation, and for whoever asks what works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hubbub.dialects.bxml import callbacks as bxml_callbacks
+from hubbub.dialects.bxml import document as bxml
+from hubbub.dialects.swml import callbacks as swml_callbacks
+from hubbub.dialects.swml import document as swml
+from hubbub.dialects.tables import DocumentTable, Element, ErrorRow, Operation, Out, Resource
+from hubbub.dialects.twiml import callbacks as twiml_callbacks
+from hubbub.dialects.twiml import document as twiml
+from hubbub.dialects.twiml.errors import ERRORS, REFUSALS
+from hubbub.dialects.twiml.operations import OPERATIONS
+from hubbub.dialects.twiml.resources import RESOURCES
+from hubbub.dialects.twiml.rest import TwimlRest
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The tables of one dialect."""
+
+    name: str
+    title: str
+    spelling: str
+    """How an element is written, with `{name}`."""
+    table: DocumentTable
+    elements: Mapping[str, Element]
+    nested: Mapping[str, Element] = field(default_factory=dict)
+    """Elements inside others, by what stands around them."""
+    webhooks: Mapping[str, tuple[Out, ...]] = field(default_factory=dict)
+    """The fields of each kind of request to an application."""
+    base: str = ""
+    """Where its REST begins; empty: none is built."""
+    suffix: str = ""
+    operations: tuple[Operation, ...] = ()
+    resources: Mapping[str, Resource] = field(default_factory=dict)
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, ErrorRow] = field(default_factory=dict)
+
+
+def coverages() -> tuple[Coverage, ...]:
+    """All dialects that are built."""
+    return (_twiml(), _bxml(), _swml())
+
+
+def _twiml() -> Coverage:
+    return Coverage(
+        name="twiml",
+        title="TwiML",
+        spelling="<{name}>",
+        table=twiml.TABLE,
+        elements=twiml.TABLE.elements,
+        nested={"Dial": Element("Conference", None, twiml.CONFERENCE)},
+        webhooks={
+            "Every request of a call": twiml_callbacks.CALL,
+            "Call progress adds": twiml_callbacks.PROGRESS,
+            "Conference events": twiml_callbacks.ROOM,
+            "Recording status": twiml_callbacks.RECORDING,
+        },
+        base=TwimlRest.base,
+        suffix=TwimlRest.suffix,
+        operations=OPERATIONS,
+        resources=RESOURCES,
+        refusals=REFUSALS,
+        errors=ERRORS,
+    )
+
+
+def _bxml() -> Coverage:
+    return Coverage(
+        name="bxml",
+        title="BXML",
+        spelling="<{name}>",
+        table=bxml.TABLE,
+        elements=bxml.TABLE.elements,
+        webhooks={
+            "Call events": bxml_callbacks.CALL_EVENT,
+            "`disconnect` adds": bxml_callbacks.DISCONNECT,
+            "Conference events": bxml_callbacks.ROOM,
+            "Events of members add": bxml_callbacks.MEMBER,
+            "`conferenceRecordingAvailable`": bxml_callbacks.RECORDING_AVAILABLE,
+        },
+    )
+
+
+def _swml() -> Coverage:
+    return Coverage(
+        name="swml",
+        title="SWML",
+        spelling="{name}",
+        table=swml.TABLE,
+        elements=swml.METHODS,
+        webhooks={
+            "Around the `params` of every notice": swml_callbacks.ENVELOPE,
+            "`call` of a document request, `params` of a change of state": swml_callbacks.CALL,
+            "Conference events": swml_callbacks.ROOM,
+            "Recording notices": swml_callbacks.RECORDING,
+        },
+    )
