@@ -23,7 +23,7 @@ from hubbub.conference.journal import Journal
 from hubbub.conference.policy import Joining
 from hubbub.conference.room import Rooms, RoomServices
 from hubbub.dialects.registry import DEFAULT, DEFAULT_SETTINGS, Renderings, all_dialects, check_accounts, rest_faces
-from hubbub.errors import ConfigurationError, RequestFailed
+from hubbub.errors import ConfigurationError, HubbubError, RequestFailed
 from hubbub.events import CallRecord, Event, Problem
 from hubbub.ids import Id
 from hubbub.media.client import Media, recover_captures
@@ -85,7 +85,11 @@ class Server:
         self.media = Media(settings.media, host=sip_host, advertise=settings.sip.advertise)
         self.endpoint = SippyEndpoint.from_settings(settings.sip, settings.phones)
         self.requester = Requester(settings.webhooks.allow_networks)
-        await asyncio.gather(self.media.start(), self.requester.start(), self.endpoint.start())
+        try:
+            await asyncio.gather(self.media.start(), self.requester.start(), self.endpoint.start())
+        except BaseException:
+            await asyncio.gather(self.media.stop(), self.requester.stop(), self.store.close(), return_exceptions=True)
+            raise
         self._compose()
         closed, untold = await recover(self.store, self.journal, self.renderings, settings.storage.recordings, self.clock)
         if closed:
@@ -299,7 +303,9 @@ async def run(settings: Settings, *, drain_seconds: float = 0.0, announce: Any =
         loop.add_signal_handler(number, stop.set)
     try:
         addresses = await server.start()
-    except OSError as error:
+    except ConfigurationError:
+        raise
+    except (HubbubError, OSError) as error:
         raise ConfigurationError(f"cannot start: {error}") from error
     announce(f"ready http={addresses.http} sip={addresses.sip}")
     await stop.wait()
