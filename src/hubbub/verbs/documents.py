@@ -54,8 +54,13 @@ class Documents:
             return
 
     async def _fetch_once(self, dialect: Dialect, account: Account, request: DocumentRequest, stage: Stage) -> Program:
-        http = dialect.document_request(account, request)
         room = request.room.id if request.room else None
+        try:
+            http = dialect.document_request(account, request)
+        except RequestFailed as error:  # what is no URL cannot even be signed
+            wanted = HttpRequest(method=request.link.method, url=request.link.url)
+            self._report(account, dialect.request_failure_code(error.kind), str(error), wanted, request.call, room)
+            raise
         reply = await self._send(http, account, request.call, room, dialect)
         failure = dialect.reply_failure(reply)
         if failure is not None:
