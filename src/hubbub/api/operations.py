@@ -15,7 +15,7 @@ from hubbub.conference.room import Room
 from hubbub.conference.rows import Record, from_row
 from hubbub.conference.state import MemberChange
 from hubbub.dialects.tables import Between, Page, Window
-from hubbub.errors import Refused, ResourceExhausted, StorageUnavailable
+from hubbub.errors import MediaError, Refused, ResourceExhausted, StorageUnavailable
 from hubbub.events import CallRecord, CallStatus, EndReason, Link, MemberRecord, RecordingRecord, RoomRecord, RoomStatus
 from hubbub.ids import Id
 from hubbub.settings import Account
@@ -373,7 +373,7 @@ async def list_notifications(asked: Asked) -> Page:
 def _busy(work: Callable[[], Prepared]) -> Prepared:
     try:
         return work()
-    except ResourceExhausted as error:
+    except (ResourceExhausted, MediaError) as error:
         raise Refused("busy", str(error)) from error
 
 

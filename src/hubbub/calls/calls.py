@@ -9,7 +9,7 @@ import structlog
 
 from hubbub.calls.call import Call, CallServices, ProgressWish
 from hubbub.calls.dialer import destination, party_of
-from hubbub.errors import ResourceExhausted, SipError
+from hubbub.errors import MediaError, ResourceExhausted, SipError
 from hubbub.events import CallRecord, CallStatus, Party
 from hubbub.ids import Id, new_id
 from hubbub.settings import Account, Number, Settings
@@ -52,7 +52,7 @@ class Calls:
         """A call has arrived for a configured number; None when there is no room for it (503)."""
         try:
             leg = self._services.media.open_leg()
-        except ResourceExhausted as error:
+        except (ResourceExhausted, MediaError) as error:
             log.warning("call_refused", reason=str(error))
             sip.reject(503, "Service Unavailable", {"Retry-After": "10"})
             return None

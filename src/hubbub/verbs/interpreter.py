@@ -129,7 +129,8 @@ class Interpreter:
         if isinstance(step, SetVariables):
             self.variables.update(step.values)
         elif isinstance(step, Switch):
-            value = str(self.variables.get(step.variable, ""))
+            found = self.variables.get(step.variable, "")
+            value = str(found).lower() if isinstance(found, bool) else str(found)  # a boolean is spelled as documents spell it
             self._stack.append(_Frame(step.cases.get(value, step.default)))
         else:
             self._stack.append(_Frame(step.bind(self.variables)))

@@ -118,3 +118,13 @@ def test_flow_that_does_nothing_for_ever_ends() -> None:
     endless = Template(lambda variables: steps)
     steps = (endless, endless)
     assert isinstance(Interpreter({}).load(program(endless)), Finished)
+
+
+def test_a_boolean_is_switched_on_as_documents_spell_it() -> None:
+    """3.4: switch is a "string comparison": the value true is the text "true"."""
+    interpreter = Interpreter({})
+    begin(interpreter, Switch("flag", {"true": (HELLO,)}, (Hangup(),)))
+    interpreter.variables["flag"] = True
+    command = interpreter.load(program(Switch("flag", {"true": (HELLO,)}, (Hangup(),))))
+    assert isinstance(command, Run)
+    assert command.verb == HELLO
