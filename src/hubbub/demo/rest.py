@@ -33,8 +33,12 @@ class Rest:
 
     async def start(self) -> None:
         """Open the session."""
+        # A connection of its own for each request: a kept one may be closed by the server at the moment it is used again.
         self._session = aiohttp.ClientSession(
-            self.base, auth=aiohttp.BasicAuth(self.user, self.password), timeout=aiohttp.ClientTimeout(total=10)
+            self.base,
+            auth=aiohttp.BasicAuth(self.user, self.password),
+            timeout=aiohttp.ClientTimeout(total=10),
+            connector=aiohttp.TCPConnector(force_close=True),
         )
 
     async def stop(self) -> None:

@@ -49,12 +49,19 @@ NOT_REALTIME: Final = "media_not_realtime"
 HINT: Final = "hint: no real-time priority here (CAP_SYS_NICE or `ulimit -r 20` gives it); sound may stutter while the machine is busy"
 
 
+class _Console(Console):
+    """A console that falls silent when nobody reads it any more, instead of ending the program: the exit code still counts."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 class Demo:
     """One demo."""
 
     def __init__(self, *, keep: bool) -> None:
         self._keep = keep
-        self._console = Console(highlight=False)
+        self._console = _Console(highlight=False)
         self._plain = wants_lines()
         self._board = Board({role.name: Person(role.name, role.title, role.colour) for role in CAST})
         self._folder = Path(tempfile.mkdtemp(prefix="hubbub-demo-"))
@@ -185,8 +192,7 @@ class Demo:
             self._print(f"The server's log, database and recordings are kept in {self._folder}")
 
     def _print(self, text: str, style: str = "") -> None:
-        with contextlib.suppress(BrokenPipeError):
-            self._console.print(Text(text, style=style), soft_wrap=True)
+        self._console.print(Text(text, style=style), soft_wrap=True)
 
 
 async def _read(speech: Speech) -> tuple[dict[str, Caller], Pcm, Pcm]:
@@ -238,4 +244,9 @@ def run(*, keep: bool) -> int:
             stream.reconfigure(errors="replace")
     # The phones of this process beat every 20 ms in a thread beside the screen: it must not wait long for its turn.
     sys.setswitchinterval(0.001)
-    return asyncio.run(_main(keep=keep))
+    code = asyncio.run(_main(keep=keep))
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads any more, and the interpreter need not complain of it once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
