@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test unit lint bench clean peers
+.PHONY: help setup demo test unit lint bench docs clean peers
 
 help:
 	@echo "make demo   start hubbub, an application and callers who really speak; show and check what is heard"
 	@echo "make test   lint, types, import rules, unit, scenario and interop tests"
 	@echo "make bench  measure the media plane"
+	@echo "make docs   write the generated pages of docs/ anew"
 	@echo "make setup  only prepare .venv"
 
 setup: $(STAMP)
@@ -44,6 +45,9 @@ test: setup peers lint
 
 bench: setup
 	@$(BIN)/python -m tests.bench
+
+docs: setup
+	@$(BIN)/python -m hubbub.docs
 
 clean:
 	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache build dist
