@@ -114,7 +114,7 @@ async def test_three_hundred_quick_calls_leave_nothing_behind(application: Appli
     assert {name: after[name] for name in names} == dict.fromkeys(names, 0.0)
     assert after["hubbub_tasks"] <= before["hubbub_tasks"] + 3
     assert descriptors_after <= descriptors + 30  # connections to the application are kept
-    assert megabytes_after - megabytes < 12
+    assert megabytes_after - megabytes < 24  # SIP remembers a call's last messages for a minute
     assert after["hubbub_journal_lost_total"] == 0
     assert "Traceback" not in hubbub_server.log
 

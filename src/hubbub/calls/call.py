@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, Protocol
 
 import structlog
 
 from hubbub.clock import Clock
-from hubbub.conference.journal import Journal, Written
+from hubbub.conference.journal import Journal, Written, rendered
 from hubbub.conference.rows import call_row, kept
 from hubbub.errors import HubbubError
 from hubbub.events import CallEvent, CallRecord, CallStatus, Link
@@ -316,7 +317,7 @@ class Call:
         if wanted:
             self._number += 1
         event = CallEvent(kind, self.record, now, self._number if wanted else None)
-        notices = [notice for wish in wanted for notice in self._services.render.call_notices(event, wish)]
+        notices = [notice for wish in wanted for notice in rendered(partial(self._services.render.call_notices, event, wish))]
         self.save([event], notices)
 
     def _end(self, status: CallStatus) -> None:

@@ -122,6 +122,15 @@ def problem_row(problem: Problem, now: float) -> dict[str, object]:
     }
 
 
+def rendered(make: Callable[[], Sequence[Notice]]) -> list[Notice]:
+    """Notices; a bug in rendering costs them, and is logged: the state that they tell of is written all the same."""
+    try:
+        return list(make())
+    except Exception:
+        log.exception("notice_not_rendered")
+        return []
+
+
 async def within(written: Written | None, seconds: float = 5.0) -> None:
     """Wait for a commit, but not for ever: a store that cannot write is an error the asker must see (StorageUnavailable)."""
     if written is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -12,7 +13,7 @@ import structlog
 
 from hubbub.clock import Clock
 from hubbub.conference import state
-from hubbub.conference.journal import Journal, Renderer, Written, within
+from hubbub.conference.journal import Journal, Renderer, Written, rendered, within
 from hubbub.conference.policy import Joining, RecordingWish, RoomSettings, Wait
 from hubbub.conference.recording import RoomRecorder
 from hubbub.conference.rows import kept, member_row, room_row
@@ -252,7 +253,7 @@ class Room:
         row = room_row(self.record, settings=self._settings_kept, number=self.core.number)
         changes: list[Change] = [Put("rooms", self.id, {**row, **self._ownership()})]
         changes += [Put("members", member.id, member_row(member)) for member in (*members, *departed)]
-        notices = [notice for event in events for notice in services.render.room_notices(event, self.settings)]
+        notices = [notice for event in events for notice in rendered(partial(services.render.room_notices, event, self.settings))]
         self._written = services.journal.write(changes, events, notices)
         subscription = self.settings.subscription
         if subscription is not None and subscription.replies:
