@@ -18,6 +18,7 @@ from hubbub.api.app import build_app
 from hubbub.api.rest import Rest
 from hubbub.calls.call import CallServices
 from hubbub.calls.calls import Calls
+from hubbub.calls.directory import Directory, NumberRecord
 from hubbub.clock import SystemClock
 from hubbub.conference.journal import Journal
 from hubbub.conference.policy import Joining
@@ -91,6 +92,7 @@ class Server:
             await asyncio.gather(self.media.stop(), self.requester.stop(), self.store.close(), return_exceptions=True)
             raise
         self._compose()
+        await self.directory.load()
         closed, untold = await recover(self.store, self.journal, self.renderings, settings.storage.recordings, self.clock)
         if closed:
             log.warning("recovered_after_crash", rooms_and_calls=closed)
@@ -131,15 +133,17 @@ class Server:
             accounts=self.accounts,
             recordings=self.settings.storage.recordings,
         )
-        self.beside = RoomStage(services)
+        services.beside = self.beside = RoomStage(services)
         self.rooms = Rooms(RoomServices(self.media, self.journal, self.renderings, clock, self.settings.storage.recordings, self.beside))
-        self.calls = Calls(CallServices(self.media, self.journal, clock, self.renderings), self.endpoint, self.settings)
+        recordings = self.settings.storage.recordings
+        self.calls = Calls(CallServices(self.media, self.journal, clock, self.renderings, recordings), self.endpoint, self.settings)
         services.rooms, services.calls = self.rooms, self.calls
-        self.hub = Hub(services, self.calls, self.rooms, Joining(DEFAULT_SETTINGS))
+        self.directory = Directory(self.store, self.settings, clock)
+        self.hub = Hub(services, self.calls, self.rooms, self.directory, Joining(DEFAULT_SETTINGS))
 
     def _serve_http(self, public_url: str) -> None:
         settings = self.settings
-        faces = rest_faces(public_url, settings.accounts)
+        faces = rest_faces(public_url, settings.accounts, self.directory.key)
         rests = [
             Rest(face, self.hub, self.store, settings.storage.recordings, lambda: self.journal.healthy, self._sip_address) for face in faces
         ]
@@ -148,6 +152,7 @@ class Server:
             app,
             log_config=None,
             access_log=False,
+            timeout_keep_alive=75,  # longer than clients keep idle connections, so that none is closed under a request
             lifespan="off",
             ssl_certfile=settings.http.tls_certificate,
             ssl_keyfile=settings.http.tls_key,
@@ -192,21 +197,16 @@ class Server:
 
     def _invited(self, sip: SipCall) -> None:
         """An INVITE has come: find who answers that number."""
-        number = self._number(sip.to_user)
-        if number is not None:
-            self.hub.incoming(sip, number, self.accounts[number.account])
-        elif not self.settings.numbers and self.settings.accounts:
+        entry = self.directory.answering(sip.to_user)
+        if entry is not None and entry.url and entry.account in self.accounts:
+            self.hub.incoming(sip, _routed(entry), self.accounts[entry.account], entry)
+        elif entry is None and self.directory.empty and self.settings.accounts:
             account = self.settings.accounts[0]
             direct = Number(number="*", account=account.name, dialect=DEFAULT, url="")
             self.hub.incoming_to_room(sip, direct, account, sip.to_user)
         else:
             log.info("number_unknown", to=sip.to_user)
             sip.reject(404, "Not Found")
-
-    def _number(self, user: str) -> Number | None:
-        """Exactly, then with `+` put before it, then the one that catches the rest."""
-        by_number = {number.number: number for number in self.settings.numbers}
-        return by_number.get(user) or by_number.get(f"+{user}") or by_number.get("*")
 
     def _committed(self, events: Sequence[Event], notices: bool) -> None:
         if notices:
@@ -258,6 +258,13 @@ class Server:
         for name, value in self.endpoint.counters().items():
             found[f"sip_{name}"] = value
         return found
+
+
+def _routed(entry: NumberRecord) -> Number:
+    """What the directory says about a number, as the configuration would."""
+    same = ("number", "account", "dialect", "url", "method", "fallback_url", "fallback_method", "username", "password")
+    told: Mapping[str, Any] = {"status_callback": entry.status_url, "status_callback_method": entry.status_method}
+    return Number.model_construct(**{name: getattr(entry, name) for name in same}, **told)
 
 
 def _flat(prefix: str, stats: Any) -> list[tuple[str, float]]:
