@@ -87,7 +87,7 @@ async def test_stop_with_live_calls(application: Application, hubbub_server: Hub
     """SIGTERM: calls get BYE, rooms end, the process ends in good time with status 0, its notices are sent now or at the next start."""
     application.on("/voice", room('record="record-from-start"', dial='action="/after"'))
     application.on("/after", "<Response/>")
-    application.fault("/after", hang=True)
+    application.fault("/after", delay=0.5)
     calls = await call_in(hubbub_server, phone, "alice", "bob", "carol")
     await application.wait_for("/events", event("conference-start"))
     assert await hubbub_server.stop() == 0
@@ -98,7 +98,6 @@ async def test_stop_with_live_calls(application: Application, hubbub_server: Hub
     await hubbub_server.start()
     ended = await application.wait_for("/events", event("conference-end"))
     assert ended.params["ReasonConferenceEnded"] == "last-participant-left"
-    application.heal("/after")
 
 
 async def test_three_hundred_quick_calls_leave_nothing_behind(application: Application, hubbub_server: HubbubServer) -> None:

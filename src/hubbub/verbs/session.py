@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import structlog
 
@@ -17,11 +18,14 @@ from hubbub.tasks import spawn
 from hubbub.verbs.beside import play_beside
 from hubbub.verbs.dialect import Dialect, DocumentRequest
 from hubbub.verbs.handlers import CallShell
-from hubbub.verbs.model import Outcome, Program, SendDigits
+from hubbub.verbs.model import Outcome, Program, SendDigits, Stage
 from hubbub.verbs.script import Script, ScriptFailed
 from hubbub.verbs.services import VerbServices
 
 log = structlog.get_logger()
+
+LAST_ROW_SECONDS = 30.0
+"""How long a call that is over is kept for readers while the store cannot write."""
 
 
 class Session:
@@ -36,6 +40,8 @@ class Session:
         self.invited_to: Room | None = None
         """The room that called it, until it has come."""
         self.released_by: asyncio.Future[LeaveReason] | None = None
+        self.on_over: Callable[[], None] | None = None
+        """Called when the call has ended, before its script is told."""
         self._audio: dict[AudioKind, asyncio.Task[None]] = {}
         self._shell = CallShell(self, services)
         self._script = Script(self._shell, dialect, services.accounts[call.record.account], services.documents)
@@ -52,6 +58,45 @@ class Session:
         if digits:
             await self._shell.perform(SendDigits(digits=digits))
         await self._run(first)
+
+    def attend(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do this instead of running a document; the call ends after it."""
+        self._task = asyncio.create_task(self._attend(work), name=f"call-{self.call.id}")
+
+    async def _attend(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Exception as error:  # a bug must not leave a caller in silence for ever
+            log.exception("session_failed", call=self.call.id)
+            self.call.fail("error", f"internal error: {error!r}")
+        if not self.call.over:
+            self.call.hangup()
+
+    async def prelude(
+        self,
+        first: DocumentRequest,
+        stage: Stage,
+        *,
+        beside: Callable[[], Mapping[str, Any]] = dict,
+        on_leave: Callable[[], None] | None = None,
+    ) -> bool:
+        """Run a document before the call is connected; False where it cannot be had, which has been reported.
+
+        `beside` gives what each of its requests carries; `on_leave` is what LeaveLine does.
+        """
+        services = self._services
+        shell = CallShell(self, services, stage, on_leave)
+        script = Script(shell, self.dialect, services.accounts[self.call.record.account], services.documents, beside)
+        try:
+            await script.run(first)
+        except ScriptFailed as error:
+            log.info("prelude_failed", call=self.call.id, reason=str(error))
+            return False
+        return True
+
+    async def send_digits(self, digits: str) -> None:
+        """Send keys to the far end."""
+        await self._shell.perform(SendDigits(digits=digits))
 
     def replace(self, first: DocumentRequest | Program) -> None:
         """Another document takes over at once."""
@@ -100,6 +145,8 @@ class Session:
 
     def _call_ended(self) -> None:
         """The call is over: leave the room first, so that its reason is the hang-up."""
+        if self.on_over is not None:
+            self.on_over()
         self.released_by = None  # the script does not go on: it is cancelled below
         if self.room is not None:
             reason = LeaveReason.REDIRECTED if self.call.ended_by_request else LeaveReason.HUNG_UP
@@ -115,6 +162,8 @@ class Session:
         try:
             await _cancel(task)
             await self._last_request("gone")
+            if self.call.written is not None:  # until its last row is committed, readers see the live call
+                await asyncio.wait([self.call.written], timeout=LAST_ROW_SECONDS)
         finally:
             self._ended(self)
 
