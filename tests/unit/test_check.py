@@ -30,7 +30,7 @@ def test_errors_have_line_and_code() -> None:
 
 
 def test_an_unknown_dialect() -> None:
-    with pytest.raises(ConfigurationError, match="there are: twiml, bxml, swml"):
+    with pytest.raises(ConfigurationError, match="there are: twiml, cxml, bxml, swml"):
         check_document(b"<Response/>", "klingon")
 
 

@@ -158,9 +158,9 @@ def test_optional_keys_of_a_face() -> None:
 
 
 def test_a_number_needs_a_dialect_that_is_built_and_its_face() -> None:
-    assert "dialect 'cxml' of * is not built yet" in complaint(numbers=[{**NUMBER, "dialect": "cxml"}])
     assert "dialect" in complaint(numbers=[{**NUMBER, "dialect": "klingon"}])
     bare = [{"name": "dev", "twilio": DEVELOPMENT_ACCOUNT["twilio"]}]
+    assert "needs 'signalwire'" in complaint(accounts=bare, numbers=[{**NUMBER, "dialect": "cxml"}])
     assert "needs 'bandwidth'" in complaint(accounts=bare, numbers=[{**NUMBER, "dialect": "bxml"}])
 
 

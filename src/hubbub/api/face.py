@@ -18,7 +18,12 @@ class RestFace(Protocol):
     """A dialect's REST."""
 
     base: str
-    suffix: str
+    suffixes: tuple[str, ...]
+    """What may stand behind a path."""
+    json_bodies: bool
+    """Whether parameters may come as a JSON object."""
+    public_media: bool
+    """Whether recordings are heard without credentials."""
     operations: tuple[Operation, ...]
     challenge: str
 
@@ -28,6 +33,9 @@ class RestFace(Protocol):
 
     def authenticate(self, authorization: str, account: str) -> Account:
         """The account that a request may act on. Raises Refused."""
+
+    def owner(self, account: str) -> Account:
+        """The account of a path that is open to everybody. Raises Refused."""
 
     def identity(self, kind: str, spelled: str) -> Id | None:
         """The identity that a path names, or None."""

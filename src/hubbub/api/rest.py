@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,15 @@ class Rest:
         for suffix in (".wav", ""):
             routes.append(Route(f"{base}/Recordings/{{recording}}{suffix}", self._media, methods=["GET"]))
             routes.append(Route(f"{base}/Conferences/{{room}}/Recordings/{{recording}}{suffix}", self._media, methods=["GET"]))
-        tables = [Route(base + path + self._face.suffix, self._endpoint(by_method), methods=METHODS) for path, by_method in paths.items()]
+        suffixed = sorted(self._face.suffixes, key=len, reverse=True)
+        tables = [
+            Route(base + path + suffix, self._endpoint(by_method), methods=METHODS)
+            for suffix in suffixed
+            for path, by_method in paths.items()
+        ]
         anything = Route(f"{base}/{{rest:path}}", self._unknown, methods=METHODS)
+        if self._face.public_media:  # a recording without suffix is its audio
+            return [*(table for table in tables if not table.path.endswith("/Recordings/{recording}")), *routes, *tables, anything]
         return [*tables, *routes, anything]
 
     def _endpoint(self, by_method: Mapping[str, Operation]) -> Callable[[Request], Any]:
@@ -64,10 +72,12 @@ class Rest:
 
         return endpoint
 
-    async def _guarded(self, request: Request, work: Callable[[Account], Any]) -> Response:
+    async def _guarded(self, request: Request, work: Callable[[Account], Any], *, public: bool = False) -> Response:
         """Do something for an authenticated account; every failure becomes the face's own error."""
         try:
-            account = self._face.authenticate(request.headers.get("authorization", ""), request.path_params["account"])
+            named = str(request.path_params["account"])
+            authorization = request.headers.get("authorization", "")
+            account = self._face.owner(named) if public else self._face.authenticate(authorization, named)
             response: Response = await work(account)
             return response
         except Refused as refusal:
@@ -95,7 +105,7 @@ class Rest:
         if operation.method != "GET" and not self._healthy():
             raise StorageUnavailable("the database cannot be written now")
         query = dict(request.query_params)
-        pairs = await _pairs(request)
+        pairs = await _pairs(request, self._face.json_bodies)
         values = read_values(operation.params, pairs)
         path = {name: str(value) for name, value in request.path_params.items()}
         notes = [] if operation.method == "GET" else remarks_on(operation.params, pairs)
@@ -132,10 +142,10 @@ class Rest:
                 raise Refused("media-gone")
             return FileResponse(file, media_type="audio/x-wav")
 
-        return await self._guarded(request, media)
+        return await self._guarded(request, media, public=self._face.public_media)
 
 
-async def _pairs(request: Request) -> list[tuple[str, str]]:
+async def _pairs(request: Request, json_bodies: bool) -> list[tuple[str, str]]:
     """Query and form parameters; empty values are kept, because clients send them to clear things."""
     pairs = parse_qsl(request.url.query, keep_blank_values=True)
     if request.method in ("POST", "PUT"):
@@ -145,9 +155,28 @@ async def _pairs(request: Request) -> list[tuple[str, str]]:
             if len(body) > LARGEST_BODY:
                 raise Refused("bad-parameter", f"the body is larger than {LARGEST_BODY} bytes")
         kind = request.headers.get("content-type", "")
+        if body and "json" in kind and json_bodies:
+            return pairs + _json_pairs(body)
         if body and "json" in kind:
             raise Refused("bad-parameter", "the body must be a form (application/x-www-form-urlencoded), not JSON")
         pairs += parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+    return pairs
+
+
+def _json_pairs(body: bytes) -> list[tuple[str, str]]:
+    """The members of a JSON object as if a form had held them: lists repeat their key. Raises Refused (bad-parameter)."""
+    try:
+        given = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Refused("bad-parameter", f"the body is not JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise Refused("bad-parameter", "the body must be a JSON object")
+    pairs = []
+    for name, value in given.items():
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, (dict, list)):
+                raise Refused("bad-parameter", f"{name[:100]}: must be a text, a number, a boolean, or a list of them")
+            pairs.append((name, item if isinstance(item, str) else "" if item is None else json.dumps(item)))
     return pairs
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from hubbub.conference.policy import Joining, Policy, RecordingWish, RoomSettings, Subscription, Wait
+from hubbub.conference.policy import Joining, RecordingWish, RoomSettings, Subscription, Wait
+from hubbub.dialects.rooms import RoomDefaults
 from hubbub.dialects.tables import Compiler, Node
 from hubbub.events import Link, RoomEventKind
 from hubbub.verbs.model import JoinRoom, Position
@@ -26,15 +27,7 @@ EVENT_GROUPS: Mapping[str, frozenset[RoomEventKind]] = {
 }
 """The words that three of the dialects share for groups of room events."""
 
-
-@dataclass(frozen=True)
-class RoomDefaults:
-    """What a dialect's rooms have in common."""
-
-    dialect: str
-    policy: Policy
-    style: str = ""
-    coach_must_be_present: bool = True
+__all__ = ["BEEPS", "EVENT_GROUPS", "RoomDefaults", "join_room", "link", "recording_wish", "room_settings", "spoken", "wait"]
 
 
 def link(compiler: Compiler, url: str | None, method: str = "POST", **more: Any) -> Link | None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from hubbub.dialects.bxml import callbacks as bxml_callbacks
 from hubbub.dialects.bxml import document as bxml
+from hubbub.dialects.cxml import CxmlDialect
+from hubbub.dialects.cxml import document as cxml
+from hubbub.dialects.cxml.rest import CxmlRest
 from hubbub.dialects.swml import callbacks as swml_callbacks
 from hubbub.dialects.swml import document as swml
 from hubbub.dialects.tables import DocumentTable, Element, ErrorRow, Operation, Out, Resource
@@ -43,7 +46,7 @@ class Coverage:
 
 def coverages() -> tuple[Coverage, ...]:
     """All dialects that are built."""
-    return (_twiml(), _bxml(), _swml())
+    return (_twiml(), _cxml(), _bxml(), _swml())
 
 
 def _twiml() -> Coverage:
@@ -61,11 +64,34 @@ def _twiml() -> Coverage:
             "Recording status": twiml_callbacks.RECORDING,
         },
         base=TwimlRest.base,
-        suffix=TwimlRest.suffix,
+        suffix=TwimlRest.suffixes[0],
         operations=OPERATIONS,
         resources=RESOURCES,
         refusals=REFUSALS,
         errors=ERRORS,
+    )
+
+
+def _cxml() -> Coverage:
+    return Coverage(
+        name="cxml",
+        title="cXML",
+        spelling="<{name}>",
+        table=cxml.TABLE,
+        elements=cxml.TABLE.elements,
+        nested={"Dial": Element("Conference", None, cxml.CONFERENCE)},
+        webhooks={
+            "Every request of a call": CxmlDialect.call_rows,
+            "Call progress adds": CxmlDialect.progress_rows,
+            "Conference events": CxmlDialect.room_rows,
+            "Recording status": CxmlDialect.recording_rows,
+        },
+        base=CxmlRest.base,
+        suffix=CxmlRest.suffixes[0],
+        operations=CxmlRest.operations,
+        resources=CxmlRest.resources,
+        refusals=CxmlDialect.refusals,
+        errors=CxmlRest.errors,
     )
 
 

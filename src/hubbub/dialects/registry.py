@@ -8,6 +8,8 @@ from typing import Protocol
 from hubbub.calls.call import ProgressWish
 from hubbub.conference.policy import Policy, RecordingWish, RoomSettings
 from hubbub.dialects.bxml import BxmlDialect
+from hubbub.dialects.cxml import CxmlDialect
+from hubbub.dialects.cxml.rest import CompatibleRest, CxmlRest
 from hubbub.dialects.swml import SwmlDialect
 from hubbub.dialects.twiml import TwimlDialect
 from hubbub.dialects.twiml.rest import TwimlRest
@@ -53,12 +55,22 @@ class Face(Dialect, Protocol):
 
 def all_dialects(public_url: str, find_call: Callable[[Id], CallRecord | None]) -> dict[str, Face]:
     """Every dialect that is built, by name."""
-    return {"twiml": TwimlDialect(public_url), "bxml": BxmlDialect(public_url, find_call), "swml": SwmlDialect(public_url)}
+    return {
+        "twiml": TwimlDialect(public_url),
+        "cxml": CxmlDialect(public_url),
+        "bxml": BxmlDialect(public_url, find_call),
+        "swml": SwmlDialect(public_url),
+    }
 
 
 def rest_faces(public_url: str, accounts: Sequence[Account]) -> list[TwimlRest]:
     """Every REST face that is built."""
-    return [TwimlRest(TwimlDialect(public_url), accounts)]
+    compatible = CxmlDialect(public_url)  # its paths are asked first: they are the narrower ones
+    return [
+        CompatibleRest(compatible, accounts),
+        CxmlRest(compatible, accounts),
+        TwimlRest(TwimlDialect(public_url), accounts),
+    ]
 
 
 def guess(body: bytes) -> str:

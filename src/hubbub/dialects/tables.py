@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urljoin, urlsplit
 
+from hubbub.dialects.rooms import NO_ROOMS, RoomDefaults
 from hubbub.errors import DocumentError
 from hubbub.ids import Id, parse_id
 from hubbub.verbs.model import Position, Remark, Stage, Step
@@ -301,6 +302,7 @@ class DocumentTable:
     empty_is_unset: bool = False
     """An empty attribute equals an absent one."""
     max_bytes: int = 65536
+    rooms: RoomDefaults = NO_ROOMS
 
 
 class Compiler:

@@ -76,6 +76,8 @@ def _spelled(row: Attr) -> str:
             return str(word)
     if isinstance(row.default, bool):
         return str(row.default).lower()
+    if isinstance(row.default, frozenset):
+        return " ".join(sorted(row.default))
     return f"{row.default:g}" if isinstance(row.default, (int, float)) else str(row.default or "")
 
 

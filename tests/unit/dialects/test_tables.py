@@ -13,9 +13,10 @@ from tests.support.vectors import DIALECTS, Vector, baselines, load, outcome, pl
 
 from hubbub.api.operations import OPERATIONS as NEUTRAL
 from hubbub.conference import policy
-from hubbub.dialects import bxml, swml, twiml
+from hubbub.dialects import bxml, cxml, swml, twiml
 from hubbub.dialects.bxml import callbacks as bxml_callbacks
 from hubbub.dialects.bxml import document as bxml_document
+from hubbub.dialects.cxml import document as cxml_document
 from hubbub.dialects.swml import callbacks as swml_callbacks
 from hubbub.dialects.swml import document as swml_document
 from hubbub.dialects.tables import Attr, Element, Operation
@@ -30,7 +31,22 @@ from hubbub.verbs.model import Stage, Verb
 
 SOURCE = Path(__file__).parents[3] / "src" / "hubbub"
 CONFERENCE = Element("Conference", None, twiml_document.CONFERENCE)
+
+
+def different(element: Element, compatible: Element | None) -> Element:
+    """Only the rows that are not those of the compatible dialect."""
+    known = {(row.name, row.to, row.default, row.code) for row in compatible.attributes} if compatible else set()
+    return dataclasses.replace(
+        element, attributes=tuple(row for row in element.attributes if (row.name, row.to, row.default, row.code) not in known)
+    )
+
+
 ELEMENTS: dict[tuple[str, str], Element] = {
+    **{
+        ("cxml", name): different(element, twiml_document.TABLE.elements.get(name))
+        for name, element in cxml_document.TABLE.elements.items()
+    },
+    ("cxml", "Conference"): different(cxml_document.TABLE.nested["Dial/Conference"], CONFERENCE),
     **{("twiml", name): element for name, element in twiml_document.TABLE.elements.items()},
     ("twiml", "Conference"): CONFERENCE,
     **{("bxml", name): element for name, element in bxml_document.TABLE.elements.items()},
@@ -148,6 +164,7 @@ def test_every_field_of_the_model_is_read_somewhere() -> None:
 
 UNTOLD: dict[str, dict[object, str]] = {
     "twiml": {RoomEventKind.CREATED: "the vendor tells the start only"},
+    "cxml": {RoomEventKind.CREATED: "the vendor tells the start only"},
     "bxml": {
         **{
             kind: "There is no event for mute, hold, coach change, speaker change, recording started, or announcement finished (5.1)"
@@ -171,6 +188,7 @@ UNTOLD: dict[str, dict[object, str]] = {
 }
 TOLD: dict[str, set[object]] = {
     "twiml": {*words.ROOM_EVENTS, *words.LEAVE_REASONS, *words.END_REASONS},
+    "cxml": {*words.ROOM_EVENTS, *words.LEAVE_REASONS, *words.END_REASONS},
     "bxml": {*bxml_callbacks.EVENTS},
     "swml": {*swml_callbacks.STATUS, *swml_callbacks.REASONS},
 }
@@ -285,4 +303,4 @@ def written(name: str, seen: frozenset[str] = frozenset()) -> set[str]:
 
 def test_dialects_are_called_what_they_are() -> None:
     assert {name: dialect.name for name, dialect in DIALECTS.items()} == {name: name for name in DIALECTS}
-    assert {type(dialect) for dialect in DIALECTS.values()} == {twiml.TwimlDialect, bxml.BxmlDialect, swml.SwmlDialect}
+    assert {type(dialect) for dialect in DIALECTS.values()} == {twiml.TwimlDialect, cxml.CxmlDialect, bxml.BxmlDialect, swml.SwmlDialect}

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from hubbub.dialects.tables import Out
 from hubbub.dialects.twiml import words
-from hubbub.dialects.twiml.words import address, date, flag
+from hubbub.dialects.twiml.words import TWIML, Words, address, date, flag
 from hubbub.events import CallEvent, CallRecord, MemberRecord, RecordingEvent, RoomEvent, RoomEventKind
 from hubbub.ids import Id
 from hubbub.settings import Account
@@ -22,12 +22,12 @@ class Told(Generic[Fact]):
     fact: Fact
     account: Account
     public_url: str
+    words: Words = TWIML
 
 
-def recording_url(recording: Id, account: Account, public_url: str) -> str:
+def recording_url(recording: Id, account: Account, public_url: str, spelled: Words = TWIML) -> str:
     """Where a recording is, without extension."""
-    sid = words.account_sid(account)
-    return f"{public_url}/{words.API_VERSION}/Accounts/{sid}/Recordings/{words.RECORDING.write(recording)}"
+    return f"{public_url}{spelled.path}/{spelled.account_sid(account)}/Recordings/{spelled.recording.write(recording)}"
 
 
 def _member(told: Told[RoomEvent]) -> MemberRecord | None:
@@ -61,16 +61,16 @@ def _leaving(told: Told[RoomEvent]) -> MemberRecord | None:
 
 
 ROOM: tuple[Out, ...] = (
-    Out("ConferenceSid", lambda told: words.CONFERENCE.write(told.fact.room.id)),
+    Out("ConferenceSid", lambda told: told.words.conference.write(told.fact.room.id)),
     Out("FriendlyName", lambda told: told.fact.room.name),
-    Out("AccountSid", lambda told: words.account_sid(told.account)),
+    Out("AccountSid", lambda told: told.words.account_sid(told.account)),
     Out("SequenceNumber", lambda told: str(told.fact.number)),
     Out("Timestamp", lambda told: date(told.fact.at)),
     Out("StatusCallbackEvent", lambda told: words.ROOM_EVENTS[told.fact.kind]),
-    Out("CallSid", lambda told: words.CALL.write(told.fact.call) if told.fact.call else None),
+    Out("CallSid", lambda told: told.words.call.write(told.fact.call) if told.fact.call else None),
     Out("ParticipantLabel", lambda told: (told.fact.member.label or None) if told.fact.member else None),
     *(_of_member(name) for name in ("Muted", "Hold", "Coaching", "StartConferenceOnEnter", "EndConferenceOnExit")),
-    Out("CallSidEndingConference", lambda told: words.CALL.write(call) if (call := _ending(told)) else None),
+    Out("CallSidEndingConference", lambda told: told.words.call.write(call) if (call := _ending(told)) else None),
     Out("ParticipantLabelEndingConference", lambda told: (told.fact.room.ended_by_label or None) if _ending(told) else None),
     Out(
         "ReasonConferenceEnded",
@@ -85,8 +85,8 @@ ROOM: tuple[Out, ...] = (
 """Conference events (4.1)."""
 
 CALL: tuple[Out, ...] = (
-    Out("CallSid", lambda told: words.CALL.write(told.fact.id)),
-    Out("AccountSid", lambda told: words.account_sid(told.account)),
+    Out("CallSid", lambda told: told.words.call.write(told.fact.id)),
+    Out("AccountSid", lambda told: told.words.account_sid(told.account)),
     Out("From", lambda told: address(told.fact.caller)),
     Out("To", lambda told: address(told.fact.callee)),
     Out("Caller", lambda told: address(told.fact.caller)),
@@ -94,7 +94,7 @@ CALL: tuple[Out, ...] = (
     Out("CallStatus", lambda told: words.webhook_status(told.fact.status)),
     Out("ApiVersion", lambda told: words.API_VERSION),
     Out("Direction", lambda told: words.DIRECTIONS[told.fact.direction]),
-    Out("ParentCallSid", lambda told: words.CALL.write(told.fact.parent) if told.fact.parent else None),
+    Out("ParentCallSid", lambda told: told.words.call.write(told.fact.parent) if told.fact.parent else None),
     Out("CallerName", lambda told: told.fact.caller.display or None),
     Out("SipCallId", lambda told: told.fact.sip_call_id or None),
     Out("SipSourceIp", lambda told: told.fact.sip_source or None),
@@ -117,12 +117,12 @@ def _finished(told: Told[RecordingEvent]) -> bool:
 
 
 RECORDING: tuple[Out, ...] = (
-    Out("AccountSid", lambda told: words.account_sid(told.account)),
-    Out("RecordingSid", lambda told: words.RECORDING.write(told.fact.recording.id)),
-    Out("RecordingUrl", lambda told: recording_url(told.fact.recording.id, told.account, told.public_url)),
+    Out("AccountSid", lambda told: told.words.account_sid(told.account)),
+    Out("RecordingSid", lambda told: told.words.recording.write(told.fact.recording.id)),
+    Out("RecordingUrl", lambda told: recording_url(told.fact.recording.id, told.account, told.public_url, told.words)),
     Out("RecordingStatus", lambda told: told.fact.kind),
-    Out("ConferenceSid", lambda told: words.CONFERENCE.write(told.fact.recording.room) if told.fact.recording.room else None),
-    Out("CallSid", lambda told: words.CALL.write(told.fact.recording.call) if not told.fact.recording.room else None),
+    Out("ConferenceSid", lambda told: told.words.conference.write(told.fact.recording.room) if told.fact.recording.room else None),
+    Out("CallSid", lambda told: told.words.call.write(told.fact.recording.call) if not told.fact.recording.room else None),
     Out("RecordingDuration", lambda told: str(round(told.fact.recording.seconds)) if _finished(told) else None),
     Out("RecordingChannels", lambda told: str(told.fact.recording.channels)),
     Out("RecordingStartTime", lambda told: date(told.fact.recording.started)),

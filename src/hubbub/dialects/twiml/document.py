@@ -44,7 +44,7 @@ from hubbub.verbs.model import (
 )
 
 EVERYWHERE = frozenset({Stage.CALL, Stage.BESIDE, Stage.ANNOUNCEMENT})
-ROOM = RoomDefaults("twiml", Policy(minimum_to_start=2, capacity=250))
+ROOM = RoomDefaults("twiml", Policy(minimum_to_start=2, capacity=250), bad_name="13237")
 FOREVER = 1000
 """`loop="0"` plays up to a thousand times."""
 
@@ -127,15 +127,16 @@ def dial(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence[Ste
 
 
 def _conference(compiler: Compiler, node: Node, dial_values: dict[str, Any]) -> JoinRoom:
-    values = compiler.values(CONFERENCE, node)
+    values = compiler.values(compiler.table.nested["Dial/Conference"].attributes, node)
+    rooms = compiler.table.rooms
     refused = ""
-    if not 1 <= len(node.text) <= 128:
-        compiler.object("13237", "the name of a conference has 1 to 128 characters", node.at)
+    if not 1 <= len(node.text) <= rooms.longest_name:
+        compiler.object(rooms.bad_name, f"the name of a conference has 1 to {rooms.longest_name} characters", node.at)
         refused = "invalid-name"
     if not valid_label(values["label"]):
         refused = "invalid-label"
     values["coach"] = (values["coach"].strip(),) if values["coach"] else ()
-    return join_room(compiler, ROOM, {**dial_values, **values, "room": node.text, "refused": refused}, node.at)
+    return join_room(compiler, rooms, {**dial_values, **values, "room": node.text, "refused": refused}, node.at)
 
 
 def valid_label(label: str) -> bool:
@@ -290,10 +291,16 @@ TABLE = DocumentTable(
             *(Element(name, None, why=NOT_BUILT, children=("*",)) for name in ("Enqueue", "Leave", "Connect", "Start", "Stop", "Echo")),
         )
     },
-    nested={"Gather/Say": SAY_ELEMENT, "Gather/Play": PLAY_ELEMENT, "Gather/Pause": PAUSE},
+    nested={
+        "Dial/Conference": Element("Conference", None, CONFERENCE, why="made by what stands around it"),
+        "Gather/Say": SAY_ELEMENT,
+        "Gather/Play": PLAY_ELEMENT,
+        "Gather/Pause": PAUSE,
+    },
     malformed="12100",
     wrong_root="12102",
     unknown="12200",
     wrong_stage="13238",
     bad_value="12200",
+    rooms=ROOM,
 )

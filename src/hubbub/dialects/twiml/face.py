@@ -8,11 +8,13 @@ from typing import Any
 from hubbub.calls.call import ProgressWish
 from hubbub.conference.policy import RecordingWish, RoomSettings
 from hubbub.dialects.readers import read_xml
-from hubbub.dialects.tables import Compiler, render
+from hubbub.dialects.tables import Compiler, DocumentTable, render
 from hubbub.dialects.twiml import callbacks, requests, words
+from hubbub.dialects.twiml.callbacks import Fact
 from hubbub.dialects.twiml.document import TABLE
 from hubbub.dialects.twiml.errors import REFUSALS
 from hubbub.dialects.twiml.outcomes import OUTCOMES
+from hubbub.dialects.twiml.words import TWIML, Words
 from hubbub.errors import DocumentError
 from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, RecordingRecord, RoomEvent, RoomRecord
 from hubbub.ids import Id, new_id
@@ -29,6 +31,14 @@ class TwimlDialect:
     """TwiML."""
 
     name = "twiml"
+    words: Words = TWIML
+    table: DocumentTable = TABLE
+    refusals: Mapping[str, str] = REFUSALS
+    failure_codes: Mapping[str, str] = requests.FAILURE_CODES
+    call_rows = callbacks.CALL
+    progress_rows = callbacks.PROGRESS
+    room_rows = callbacks.ROOM
+    recording_rows = callbacks.RECORDING
     outcomes: Mapping[type[Verb], OutcomeRule] = OUTCOMES
     answering = ANSWERING | {Hangup}
     """A `<Hangup>` that stands first "answers and bills"."""
@@ -44,16 +54,16 @@ class TwimlDialect:
             loops = 0 if stage is Stage.BESIDE else 1
             return Program({"main": (PlayAudio(link=Link(base, "GET"), loops=loops, body=body, content_type=content_type),)}, base)
         try:
-            root = read_xml(body, TABLE)
+            root = read_xml(body, self.table)
         except DocumentError:
             if content_type != "text/plain" or not body.strip():
                 raise
             return Program({"main": (Speak(text=body.decode("utf-8", "replace").strip()),)}, base)
-        compiler = Compiler(TABLE, base, stage)
+        compiler = Compiler(self.table, base, stage)
         for name in root.attributes:
             if name == "version":
                 raise DocumentError("12101", "<Response version> is not supported", line=root.at.line, column=root.at.column)
-            compiler.object(TABLE.unknown, f"attribute {name!r} of <Response> is not known", root.at)
+            compiler.object(self.table.unknown, f"attribute {name!r} of <Response> is not known", root.at)
         steps = compiler.steps(root.children)
         return Program({"main": steps}, base, tuple(compiler.remarks))
 
@@ -69,28 +79,44 @@ class TwimlDialect:
         if request.call is not None:
             fields |= self.call_fields(account, request.call)
         if request.room is not None:
-            fields |= {"ConferenceSid": words.CONFERENCE.write(request.room.id), "FriendlyName": request.room.name}
+            fields |= {"ConferenceSid": self.words.conference.write(request.room.id), "FriendlyName": request.room.name}
         for name, value in request.fields.items():
             if value is not None:
                 fields |= self._extra(account, name, value)
         cookies = request.call.id if request.call else None
-        return requests.http_request(account, request.link, list(fields.items()), cookies=cookies, token=new_token())
+        return self.http_request(account, request.link, list(fields.items()), cookies=cookies, token=new_token())
 
     def call_fields(self, account: Account, call: CallRecord) -> dict[str, str]:
         """The standard parameters of a voice webhook."""
-        fields = render(callbacks.CALL, callbacks.Told(call, account, self.public_url))
+        fields = render(self.call_rows, self._told(call, account))
         headers = {f"SipHeader_{name}": value for name, value in call.sip_headers.items()}
         return {**fields, **headers}
 
     def _extra(self, account: Account, name: str, value: Any) -> dict[str, str]:
         if isinstance(value, RecordingRecord):
             return {
-                "RecordingUrl": callbacks.recording_url(value.id, account, self.public_url),
-                "RecordingSid": words.RECORDING.write(value.id),
+                "RecordingUrl": callbacks.recording_url(value.id, account, self.public_url, self.words),
+                "RecordingSid": self.words.recording.write(value.id),
                 "RecordingDuration": str(round(value.seconds)),
             }
         renamed = {"failed_code": "ErrorCode", "failed_url": "ErrorUrl"}.get(name, name)
         return {renamed: str(value)}
+
+    def http_request(
+        self,
+        account: Account,
+        link: Link,
+        fields: Sequence[tuple[str, str]],
+        *,
+        cookies: str | None = None,
+        token: str = "",
+        notice: bool = False,
+    ) -> HttpRequest:
+        """A signed request; `notice`: its answer does not matter."""
+        return requests.http_request(account, link, fields, cookies=cookies, token=token)
+
+    def _told(self, fact: Fact, account: Account) -> callbacks.Told[Fact]:
+        return callbacks.Told(fact, account, self.public_url, self.words)
 
     def reply_failure(self, reply: HttpReply) -> tuple[str, str] | None:
         """Code and text where an answer is no document."""
@@ -98,11 +124,11 @@ class TwimlDialect:
 
     def request_failure_code(self, kind: str) -> str:
         """The number of a request that got no reply."""
-        return requests.FAILURE_CODES.get(kind, "11200")
+        return self.failure_codes.get(kind, "11200")
 
     def refusal_code(self, reason: str) -> str:
         """The number of a neutral refusal."""
-        return REFUSALS.get(reason, "16099")
+        return self.refusals.get(reason, "16099")
 
     def room_reply_request(self, account: Account, event: RoomEvent, settings: RoomSettings) -> HttpRequest:
         """Rooms of this dialect execute no replies; the notice goes out all the same."""
@@ -113,11 +139,11 @@ class TwimlDialect:
 
     def call_id(self, text: str) -> Id | None:
         """The call that `CA…` names."""
-        return words.CALL.read(text)
+        return self.words.call.read(text)
 
     def room_key(self, verb: JoinRoom) -> tuple[str, Id | None]:
         """A room is named by its name or, while it lives, by its `CF…` SID."""
-        return verb.room, words.CONFERENCE.read(verb.room)
+        return verb.room, self.words.conference.read(verb.room)
 
     # -- notices -----------------------------------------------------------------------------------------------
 
@@ -126,13 +152,13 @@ class TwimlDialect:
         subscription = settings.subscription
         if subscription is None or event.kind not in subscription.events or event.kind not in words.ROOM_EVENTS:
             return []
-        fields = render(callbacks.ROOM, callbacks.Told(event, account, self.public_url))
+        fields = render(self.room_rows, self._told(event, account))
         return [self._notice(account, subscription.link, fields, fields["StatusCallbackEvent"], room=event.room)]
 
     def call_notices(self, account: Account, event: CallEvent, wish: ProgressWish) -> Sequence[Notice]:
         """Call progress (4.3)."""
         fields = self.call_fields(account, event.call)
-        fields |= render(callbacks.PROGRESS, callbacks.Told(event, account, self.public_url))
+        fields |= render(self.progress_rows, self._told(event, account))
         fields["CallStatus"] = callbacks.progress_status(event)
         return [self._notice(account, wish.link, fields, event.kind, call=event.call)]
 
@@ -140,7 +166,7 @@ class TwimlDialect:
         """Recording status (4.4)."""
         if wish.link is None or event.kind not in wish.events:
             return []
-        fields = render(callbacks.RECORDING, callbacks.Told(event, account, self.public_url))
+        fields = render(self.recording_rows, self._told(event, account))
         return [self._notice(account, wish.link, fields, f"recording-{event.kind}", recording=event.recording)]
 
     def _notice(
@@ -175,7 +201,7 @@ class TwimlDialect:
         """The signed HTTP request of a notice."""
         link = Link(notice.url, notice.method, notice.options.get("username", ""), notice.options.get("password", ""))
         fields = dict(notice.fields)
-        return requests.http_request(account, link, list(fields.items()), cookies=notice.call, token=notice.id)
+        return self.http_request(account, link, list(fields.items()), cookies=notice.call, token=notice.id, notice=True)
 
     def notice_failure(self, notice: Notice, status: int | None, kind: str) -> tuple[str, str]:
         """Number and level of a notice that was not accepted (1.3, 4.2)."""

@@ -28,20 +28,21 @@ class Shown(Generic[Thing]):
     public_url: str
     created: bool = False
     """Whether this answers its creation."""
+    words: spell.Words = spell.TWIML
 
     @property
     def sid(self) -> str:
         """The account's SID."""
-        return spell.account_sid(self.account)
+        return self.words.account_sid(self.account)
 
     @property
     def base(self) -> str:
         """The account's path."""
-        return f"/{spell.API_VERSION}/Accounts/{self.sid}"
+        return f"{self.words.path}/{self.sid}"
 
 
 def _call_uri(shown: Shown[CallRecord], more: str = "") -> str:
-    return f"{shown.base}/Calls/{spell.CALL.write(shown.thing.id)}{more}.json"
+    return f"{shown.base}/Calls/{shown.words.call.write(shown.thing.id)}{more}.json"
 
 
 def _formatted(number: str) -> str:
@@ -72,9 +73,9 @@ def _path_word(name: str) -> str:
 
 CALL = Resource(
     (
-        Out("sid", lambda s: spell.CALL.write(s.thing.id)),
+        Out("sid", lambda s: s.words.call.write(s.thing.id)),
         Out("account_sid", lambda s: s.sid),
-        Out("parent_call_sid", lambda s: spell.CALL.write(s.thing.parent) if s.thing.parent else None),
+        Out("parent_call_sid", lambda s: s.words.call.write(s.thing.parent) if s.thing.parent else None),
         Out("to", lambda s: address(s.thing.callee)),
         Out("to_formatted", lambda s: _formatted(address(s.thing.callee))),
         Out("from", lambda s: address(s.thing.caller)),
@@ -104,12 +105,12 @@ CALL = Resource(
 
 
 def _room_uri(shown: Shown[Any], more: str = "") -> str:
-    return f"{shown.base}/Conferences/{spell.CONFERENCE.write(shown.thing.id)}{more}.json"
+    return f"{shown.base}/Conferences/{shown.words.conference.write(shown.thing.id)}{more}.json"
 
 
 CONFERENCE = Resource(
     (
-        Out("sid", lambda s: spell.CONFERENCE.write(s.thing.id)),
+        Out("sid", lambda s: s.words.conference.write(s.thing.id)),
         Out("account_sid", lambda s: s.sid),
         Out("friendly_name", lambda s: s.thing.name),
         Out("status", lambda s: s.thing.status.value),
@@ -118,7 +119,7 @@ CONFERENCE = Resource(
         Out("date_created", lambda s: date(s.thing.created)),
         Out("date_updated", lambda s: date(s.thing.updated)),
         Out("reason_conference_ended", lambda s: spell.END_REASONS[s.thing.end_reason] if s.thing.end_reason else None),
-        Out("call_sid_ending_conference", lambda s: spell.CALL.write(s.thing.ended_by) if s.thing.ended_by else None),
+        Out("call_sid_ending_conference", lambda s: s.words.call.write(s.thing.ended_by) if s.thing.ended_by else None),
         Out("uri", _room_uri),
         Out("subresource_uris", lambda s: {name: _room_uri(s, "/" + _path_word(name)) for name in ("participants", "recordings")}),
     ),
@@ -151,17 +152,17 @@ def _member_status(shown: Shown[MemberView]) -> str:
 
 def _coached(shown: Shown[MemberView]) -> str | None:
     coaching = shown.thing.member.coaching
-    return spell.CALL.write(coaching[0]) if coaching else None
+    return shown.words.call.write(coaching[0]) if coaching else None
 
 
 PARTICIPANT = Resource(
     (
         Out("account_sid", lambda s: s.sid),
-        Out("call_sid", lambda s: spell.CALL.write(s.thing.member.call)),
+        Out("call_sid", lambda s: s.words.call.write(s.thing.member.call)),
         Out("label", lambda s: s.thing.member.label or None),
         Out("call_sid_to_coach", _coached),
         Out("coaching", lambda s: s.thing.member.is_coach),
-        Out("conference_sid", lambda s: spell.CONFERENCE.write(s.thing.member.room)),
+        Out("conference_sid", lambda s: s.words.conference.write(s.thing.member.room)),
         Out("date_created", lambda s: date(s.thing.member.joined)),
         Out("date_updated", lambda s: date(s.thing.member.updated)),
         Out("end_conference_on_exit", lambda s: s.thing.member.end_on_exit),
@@ -173,8 +174,8 @@ PARTICIPANT = Resource(
         Out(
             "uri",
             lambda s: (
-                f"{s.base}/Conferences/{spell.CONFERENCE.write(s.thing.member.room)}"
-                f"/Participants/{spell.CALL.write(s.thing.member.call)}.json"
+                f"{s.base}/Conferences/{s.words.conference.write(s.thing.member.room)}"
+                f"/Participants/{s.words.call.write(s.thing.member.call)}.json"
             ),
         ),
     ),
@@ -183,18 +184,18 @@ PARTICIPANT = Resource(
 
 
 def _recording_uri(shown: Shown[Any], parent: str = "", more: str = "") -> str:
-    return f"{shown.base}{parent}/Recordings/{spell.RECORDING.write(shown.thing.id)}{more}.json"
+    return f"{shown.base}{parent}/Recordings/{shown.words.recording.write(shown.thing.id)}{more}.json"
 
 
 _RECORDING_STATUS = {"paused": "processing", "stopped": "processing", "failed": "absent"}
 _ABSENT_CODES = {"short": 16101, "silent": 16102}
 
 _RECORDING = (
-    Out("sid", lambda s: spell.RECORDING.write(s.thing.id)),
+    Out("sid", lambda s: s.words.recording.write(s.thing.id)),
     Out("account_sid", lambda s: s.sid),
     Out("api_version", lambda s: spell.API_VERSION),
-    Out("call_sid", lambda s: spell.CALL.write(s.thing.call) if s.thing.call else None),
-    Out("conference_sid", lambda s: spell.CONFERENCE.write(s.thing.room) if s.thing.room else None),
+    Out("call_sid", lambda s: s.words.call.write(s.thing.call) if s.thing.call else None),
+    Out("conference_sid", lambda s: s.words.conference.write(s.thing.room) if s.thing.room else None),
     Out("channels", lambda s: s.thing.channels),
     Out("date_created", lambda s: date(s.thing.created)),
     Out("date_updated", lambda s: date(s.thing.updated)),
@@ -210,20 +211,20 @@ _RECORDING = (
 """What every view of a recording shows; `uri` "uses the path it was asked by"."""
 
 ROOM_RECORDING = Resource(
-    (*_RECORDING, Out("uri", lambda s: _recording_uri(s, f"/Conferences/{spell.CONFERENCE.write(s.thing.room)}"))), "recordings"
+    (*_RECORDING, Out("uri", lambda s: _recording_uri(s, f"/Conferences/{s.words.conference.write(s.thing.room)}"))), "recordings"
 )
 CALL_RECORDING = Resource(
     (
         *_RECORDING,
         Out("track", lambda s: "inbound"),
-        Out("uri", lambda s: _recording_uri(s, f"/Calls/{spell.CALL.write(s.thing.call)}")),
+        Out("uri", lambda s: _recording_uri(s, f"/Calls/{s.words.call.write(s.thing.call)}")),
     ),
     "recordings",
 )
 ACCOUNT_RECORDING = Resource(
     (
         *_RECORDING,
-        Out("media_url", lambda s: recording_url(s.thing.id, s.account, s.public_url)),
+        Out("media_url", lambda s: recording_url(s.thing.id, s.account, s.public_url, s.words)),
         Out("uri", _recording_uri),
         Out("subresource_uris", lambda s: {n: _recording_uri(s, "", f"/{_path_word(n)}") for n in ("add_on_results", "transcriptions")}),
     ),
@@ -232,20 +233,21 @@ ACCOUNT_RECORDING = Resource(
 
 NOTIFICATION = Resource(
     (
-        Out("sid", lambda s: spell.NOTIFICATION.write(s.thing["id"])),
+        Out("sid", lambda s: s.words.notification.write(s.thing["id"])),
         Out("account_sid", lambda s: s.sid),
         Out("api_version", lambda s: spell.API_VERSION),
-        Out("call_sid", lambda s: spell.CALL.write(s.thing["call"]) if s.thing["call"] else None),
+        Out("call_sid", lambda s: s.words.call.write(s.thing["call"]) if s.thing["call"] else None),
         Out("error_code", lambda s: str(s.thing["code"])),
         Out("log", lambda s: "0" if s.thing["level"] == "error" else "1"),
         Out("message_text", lambda s: s.thing["data"].get("message")),
         Out("message_date", lambda s: date(s.thing["created"])),
-        Out("more_info", lambda s: f"https://www.twilio.com/docs/errors/{s.thing['code']}"),
+        Out("more_info", lambda s: f"{s.words.errors}{s.thing['code']}"),
         Out("request_method", lambda s: s.thing["data"].get("method") or None),
         Out("request_url", lambda s: s.thing["data"].get("url") or None),
+        *(Out(name, lambda s: None) for name in ("request_variables", "response_headers", "response_body")),
         Out("date_created", lambda s: date(s.thing["created"])),
         Out("date_updated", lambda s: date(s.thing["created"])),
-        Out("uri", lambda s: f"{s.base}/Notifications/{spell.NOTIFICATION.write(s.thing['id'])}.json"),
+        Out("uri", lambda s: f"{s.base}/Notifications/{s.words.notification.write(s.thing['id'])}.json"),
     ),
     "notifications",
 )

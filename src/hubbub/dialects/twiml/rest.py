@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 from hubbub.dialects.builders import EVENT_GROUPS, join_room
-from hubbub.dialects.tables import Compiler, ErrorRow, Operation, Page, Window, render
+from hubbub.dialects.tables import Compiler, DocumentTable, ErrorRow, Operation, Page, Resource, Window, render
 from hubbub.dialects.twiml import words
-from hubbub.dialects.twiml.document import ROOM, TABLE, valid_label
+from hubbub.dialects.twiml.document import TABLE, valid_label
 from hubbub.dialects.twiml.errors import ERRORS
 from hubbub.dialects.twiml.face import TwimlDialect
 from hubbub.dialects.twiml.operations import OPERATIONS
@@ -37,20 +37,32 @@ class TwimlRest:
     """REST of this dialect."""
 
     base = f"/{words.API_VERSION}/Accounts/{{account}}"
-    suffix = SUFFIX
+    suffixes: tuple[str, ...] = (SUFFIX,)
     operations: tuple[Operation, ...] = OPERATIONS
+    resources: Mapping[str, Resource] = RESOURCES
+    errors: Mapping[str, ErrorRow] = ERRORS
+    json_bodies = False
+    public_media = False
+    table: DocumentTable = TABLE
 
     def __init__(self, dialect: TwimlDialect, accounts: Sequence[Account]) -> None:
         self.dialect = dialect
-        self._by_sid = {words.account_sid(account): account for account in accounts if words.account_sid(account)}
+        self._by_sid = {sid: account for account in accounts if (sid := dialect.words.account_sid(account))}
 
     # -- who asks ----------------------------------------------------------------------------------------------
+
+    def owner(self, account: str) -> Account:
+        """The account of a path that is open to everybody. Raises Refused (not-found)."""
+        found = self._by_sid.get(account)
+        if found is None:
+            raise Refused("not-found")
+        return found
 
     def authenticate(self, authorization: str, account: str) -> Account:
         """The account that a request may act on. Raises Refused (unauthenticated, forbidden)."""
         user, password = _basic(authorization)
         owner = self._by_sid.get(user)
-        expected = words.auth_token(owner) if owner is not None else "-"
+        expected = self.dialect.words.auth_token(owner) if owner is not None else "-"
         same = hmac.compare_digest(password.encode(), expected.encode())
         if owner is None or not same:
             raise Refused("unauthenticated")
@@ -64,7 +76,8 @@ class TwimlRest:
 
     def identity(self, kind: str, spelled: str) -> Id | None:
         """The identity that a path names; None where it is no such id (a name or label, perhaps)."""
-        codecs = {"call": words.CALL, "room": words.CONFERENCE, "member": words.CALL, "recording": words.RECORDING}
+        spell = self.dialect.words
+        codecs = {"call": spell.call, "room": spell.conference, "member": spell.call, "recording": spell.recording}
         return codecs[kind].read(spelled)
 
     def party(self, spelled: str, host: str) -> Party:
@@ -95,15 +108,15 @@ class TwimlRest:
         label = values.get("label", "")
         if not valid_label(label):
             raise Refused("invalid-label")
-        if not 1 <= len(room) <= 128:
-            raise Refused("bad-room-parameter", "the name of a conference has 1 to 128 characters")
+        if not 1 <= len(room) <= self.table.rooms.longest_name:
+            raise Refused("bad-room-parameter", f"the name of a conference has 1 to {self.table.rooms.longest_name} characters")
         coach = values.get("coach")
         if values.get("coaching") and not coach:
             raise Refused("bad-room-parameter", "Coaching=true requires CallSidToCoach")
         wanted = {**REST_DEFAULTS, **values, "room": room, "coach": (coach,) if coach else ()}
         if wanted.get("status_url") and not wanted.get("status_events"):
             wanted["status_events"] = START_AND_END
-        return join_room(Compiler(TABLE, "", Stage.CALL), ROOM, wanted, Position())
+        return join_room(Compiler(self.table, "", Stage.CALL), self.table.rooms, wanted, Position())
 
     def program(self, document: str) -> Program:
         """A document given as text. Raises Refused (bad-document)."""
@@ -120,8 +133,8 @@ class TwimlRest:
         """One thing as JSON."""
         if resource == "member" and isinstance(thing, tuple):
             thing = MemberView(*thing)
-        shown = Shown(thing, account, self.dialect.public_url, created)
-        return render(RESOURCES[resource].fields, shown, keep_none=True)
+        shown = Shown(thing, account, self.dialect.public_url, created, self.dialect.words)
+        return render(self.resources[resource].fields, shown, keep_none=True)
 
     def show_page(self, resource: str, page: Page, account: Account, path: str, query: Mapping[str, str]) -> dict[str, Any]:
         """A page of a list with its links (5.3)."""
@@ -136,7 +149,7 @@ class TwimlRest:
             return f"{path}?{urlencode({**filters, 'PageSize': page.size, 'Page': number, **more})}"
 
         return {
-            RESOURCES[resource].list_key: items,
+            self.resources[resource].list_key: items,
             "first_page_uri": uri(0),
             "next_page_uri": uri(page.number + 1, f"PA{sid}") if page.more else None,
             "previous_page_uri": uri(page.number - 1, f"PB{begin}") if page.number else None,
@@ -162,12 +175,12 @@ class TwimlRest:
 
     def error(self, refusal: Refused, path: str) -> tuple[int, dict[str, Any]]:
         """Status and body of a refusal (5.2)."""
-        row = ERRORS.get(refusal.reason, ErrorRow(400, "20001", "{detail}"))
+        row = self.errors.get(refusal.reason, ErrorRow(400, "20001", "{detail}"))
         message = row.message.format(detail=refusal, path=path)
         body: dict[str, Any] = {
             "code": int(row.code),
             "message": message,
-            "more_info": f"https://www.twilio.com/docs/errors/{row.code}",
+            "more_info": f"{self.dialect.words.errors}{row.code}",
             "status": row.status,
         }
         if row.status == 401:

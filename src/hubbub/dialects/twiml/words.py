@@ -2,15 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
+from hubbub.dialects.rooms import Codec
 from hubbub.dialects.tables import Prefixed
 from hubbub.events import CallStatus, EndReason, LeaveReason, Party, RoomEventKind
 from hubbub.settings import Account
 
 API_VERSION = "2010-04-01"
 CALL, CONFERENCE, RECORDING, NOTIFICATION = Prefixed("CA"), Prefixed("CF"), Prefixed("RE"), Prefixed("NO")
+
+
+@dataclass(frozen=True)
+class Words:
+    """What tables of this kind spell differently from dialect to dialect: ids, accounts, paths."""
+
+    face: str = "twilio"
+    """The account's table of credentials."""
+    sid: str = "sid"
+    """The key of the account's id in it."""
+    keys: tuple[str, ...] = ("token",)
+    """Keys of the secret that signs; the first that is set counts."""
+    call: Codec = field(default=CALL)
+    conference: Codec = field(default=CONFERENCE)
+    recording: Codec = field(default=RECORDING)
+    notification: Codec = field(default=NOTIFICATION)
+    path: str = f"/{API_VERSION}/Accounts"
+    """Where `uri` values begin."""
+    errors: str = "https://www.twilio.com/docs/errors/"
+    """What `more_info` begins with."""
+
+    def account_sid(self, account: Account) -> str:
+        """The account's id; empty where it has no face here."""
+        return account.faces.get(self.face, {}).get(self.sid, "")
+
+    def auth_token(self, account: Account) -> str:
+        """The secret that authenticates."""
+        return account.faces.get(self.face, {}).get("token", "")
+
+    def signing_key(self, account: Account) -> str:
+        """The secret that signs."""
+        found = account.faces.get(self.face, {})
+        return next((found[key] for key in self.keys if found.get(key)), "")
+
+
+TWIML = Words()
 
 DIRECTIONS = {"inbound": "inbound", "outbound-api": "outbound-api", "outbound-dial": "outbound-dial"}
 
@@ -64,12 +102,12 @@ ROOM_EVENTS = {
 
 def account_sid(account: Account) -> str:
     """The account's SID; empty where it has no face here."""
-    return account.faces.get("twilio", {}).get("sid", "")
+    return TWIML.account_sid(account)
 
 
 def auth_token(account: Account) -> str:
     """The secret that signs and authenticates."""
-    return account.faces.get("twilio", {}).get("token", "")
+    return TWIML.auth_token(account)
 
 
 def address(party: Party) -> str:

@@ -1,0 +1,76 @@
+"""The face of this dialect: TwiML's, with other tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from hubbub.calls.call import ProgressWish
+from hubbub.dialects.cxml import requests
+from hubbub.dialects.cxml.document import TABLE
+from hubbub.dialects.cxml.words import CXML
+from hubbub.dialects.tables import Out
+from hubbub.dialects.twiml import callbacks
+from hubbub.dialects.twiml.callbacks import Told
+from hubbub.dialects.twiml.errors import REFUSALS
+from hubbub.dialects.twiml.face import TwimlDialect
+from hubbub.events import CallEvent, Link, RecordingEvent
+from hubbub.settings import Account
+from hubbub.webhooks.delivery import Notice
+from hubbub.webhooks.requester import HttpReply, HttpRequest
+
+SOURCES = {
+    "room": "Conference",
+    "room-request": "StartConferenceRecording",
+    "verb": "RecordVerb",
+    "dial": "DialVerb",
+    "request": "StartCallRecordingApi",
+}
+
+
+def _source(told: Told[RecordingEvent]) -> str:
+    return SOURCES.get(told.fact.recording.source, "OutBoundApi")
+
+
+class CxmlDialect(TwimlDialect):
+    """cXML."""
+
+    name = "cxml"
+    words = CXML
+    table = TABLE
+    refusals: Mapping[str, str] = {**REFUSALS, "invalid-name": "20002", "label-taken": "16002", "internal": "20504", "full": "16002"}
+    failure_codes = requests.FAILURE_CODES
+    progress_rows = (
+        *callbacks.PROGRESS,
+        Out("SipResultCode", lambda told: str(told.fact.call.sip_code) if told.fact.call.sip_code else None),
+    )
+    recording_rows = (*(row for row in callbacks.RECORDING if row.name != "RecordingSource"), Out("RecordingSource", _source))
+
+    def http_request(
+        self,
+        account: Account,
+        link: Link,
+        fields: Sequence[tuple[str, str]],
+        *,
+        cookies: str | None = None,
+        token: str = "",
+        notice: bool = False,
+    ) -> HttpRequest:
+        """A signed request."""
+        return requests.http_request(account, link, fields, cookies=cookies, notice=notice)
+
+    def reply_failure(self, reply: HttpReply) -> tuple[str, str] | None:
+        """Code and text where an answer is no document."""
+        return requests.failed_status(reply) or super().reply_failure(reply)
+
+    def call_notices(self, account: Account, event: CallEvent, wish: ProgressWish) -> Sequence[Notice]:
+        """Call progress; who asked for `answered` gets it twice, as `answered` and as `in-progress` (1.2)."""
+        notices = super().call_notices(account, event, wish)
+        if event.kind != "answered":
+            return notices
+        return [*(_with(notice, CallStatus="answered") for notice in notices), *super().call_notices(account, event, wish)]
+
+
+def _with(notice: Notice, **changes: Any) -> Notice:
+    return replace(notice, fields=tuple((name, changes.get(name, value)) for name, value in dict(notice.fields).items()))

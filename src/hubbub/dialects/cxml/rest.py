@@ -1,0 +1,113 @@
+"""The compatibility REST: the TwiML face on the vendor's paths, with its bodies, errors and fields (2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from hubbub.dialects.cxml.document import TABLE
+from hubbub.dialects.cxml.words import BASE
+from hubbub.dialects.tables import ErrorRow, Operation, Out, Param, Resource, choice, integer
+from hubbub.dialects.twiml.errors import ERRORS
+from hubbub.dialects.twiml.operations import OPERATIONS
+from hubbub.dialects.twiml.resources import RESOURCES, MemberView, Shown
+from hubbub.dialects.twiml.rest import TwimlRest
+from hubbub.dialects.twiml.words import API_VERSION, address, date
+from hubbub.events import CallRecord, Presence, RecordingRecord
+
+
+def _shown_with(name: str, *fields: Out, without: tuple[str, ...] = ()) -> Resource:
+    """A resource of the TwiML face with fields replaced, added, or left out."""
+    found = {field.name: field for field in RESOURCES[name].fields if field.name not in without}
+    return replace(RESOURCES[name], fields=tuple((found | {field.name: field for field in fields}).values()))
+
+
+def _seconds(call: CallRecord) -> int | None:
+    return round(call.ended - call.answered) if call.ended and call.answered else (0 if call.ended else None)
+
+
+def _track(number: int) -> Out:
+    return Out(("channel", "channels")[number], lambda s: str(s.thing.channels))
+
+
+def _member_status(shown: Shown[MemberView]) -> str:
+    return "completed" if shown.thing.member.presence is Presence.LEFT else "in-progress"
+
+
+def _recording_status(shown: Shown[RecordingRecord]) -> str:
+    return {"failed": "absent", "processing": "stopped"}.get(shown.thing.status.value, shown.thing.status.value)
+
+
+NUMBERS = ("audio_in_mos", "audio_rtt_avg", "audio_rtt_min", "audio_rtt_max", "audio_out_lost")
+JITTER = ("audio_out_jitter_min", "audio_out_jitter_max", "audio_out_jitter_avg")
+CALL = _shown_with(
+    "call",
+    Out("formatted_to", lambda s: address(s.thing.callee)),
+    Out("formatted_from", lambda s: address(s.thing.caller)),
+    Out("direction", lambda s: "inbound" if s.thing.direction == "inbound" else "outbound"),
+    Out("duration", lambda s: _seconds(s.thing)),
+    Out("annotation", lambda s: None),
+    Out("sip_result_code", lambda s: str(s.thing.sip_code) if s.thing.sip_code else None),
+    *(Out(name, lambda s: None) for name in (*NUMBERS, *JITTER)),
+    without=("queue_time", "trunk_sid"),
+)
+MEMBER = _shown_with("member", Out("status", _member_status), without=("queue_time",))
+_RECORDING = (
+    _track(0),
+    _track(1),
+    Out("end_time", lambda s: date(s.thing.ended)),
+    Out("duration", lambda s: round(s.thing.seconds) if s.thing.ended else None),
+    Out("trim", lambda s: None),
+    Out("status", _recording_status),
+)
+RECORDINGS = {name: _shown_with(name, *_RECORDING, without=("media_url",)) for name in ("room-recording", "call-recording", "recording")}
+LAML = (
+    Param("Laml", "document"),
+    Param("MaxPricePerMinute", None, why="calls cost nothing here"),
+)
+CHANGED: Mapping[tuple[str, str], tuple[Param, ...]] = {
+    ("POST", "/Calls"): LAML,
+    ("POST", "/Calls/{call}"): LAML,
+    ("POST", "/Conferences/{room}"): (Param("Status", "status", choice("completed"), "bad-status"),),
+    ("POST", "/Conferences/{room}/Participants"): (Param("MaxParticipants", "max_members", integer(2, 100_000), "bad-room-parameter"),),
+}
+
+
+def _operation(row: Operation) -> Operation:
+    rows = {param.name: param for param in row.params}
+    rows |= {param.name: param for param in CHANGED.get((row.method, row.path), ())}
+    return replace(row, params=tuple(rows.values()))
+
+
+class CxmlRest(TwimlRest):
+    """REST of this dialect, on the vendor's own path."""
+
+    base = f"{BASE}/{{account}}"
+    suffixes = (".json", "")
+    operations = tuple(_operation(row) for row in OPERATIONS)
+    resources: Mapping[str, Resource] = {**RESOURCES, "call": CALL, "member": MEMBER, **RECORDINGS}
+    errors: Mapping[str, ErrorRow] = {
+        **ERRORS,
+        "forbidden": ErrorRow(401, "20003", "Permission denied"),
+        "page-size": ErrorRow(400, "54454", "PageSize must be between 1 and 1000"),
+        "call-live": ErrorRow(400, "20009", "A live call cannot be deleted"),
+        "bad-status": ErrorRow(400, "21475", "{detail}"),
+        "bad-url": ErrorRow(400, "21402", "{detail}"),
+        "bad-callback": ErrorRow(400, "21456", "{detail}"),
+        "bad-method": ErrorRow(400, "13221", "{detail}"),
+        "bad-document": ErrorRow(422, "20422", "{detail}"),
+        "coach-absent": ErrorRow(400, "16002", "{detail}"),
+        "full": ErrorRow(400, "16002", "{detail}"),
+        "label-taken": ErrorRow(400, "16002", "{detail}"),
+        "internal": ErrorRow(500, "20504", "An internal error occurred"),
+        "method": ErrorRow(404, "20404", "The requested resource {path} was not found"),
+    }
+    json_bodies = True
+    public_media = True
+    table = TABLE
+
+
+class CompatibleRest(CxmlRest):
+    """The same where SDKs of the compatible dialect look for it: they replace the host only (2.1). A project is a UUID."""
+
+    base = f"/{API_VERSION}/Accounts/{{account:uuid}}"
