@@ -153,6 +153,15 @@ class Account(Section):
     """An account and its faces: each face is checked by the dialect that owns it."""
 
     name: str = Field(description="What numbers and phones call it.")
+    strict: bool = Field(False, description="Refuse REST requests (400) whose mistakes would only be noted otherwise.")
+    waiting_rooms_in_progress: bool = Field(
+        False, description="REST shows a room that has not started, because nobody may start it, as in progress."
+    )
+    held_keep_end_on_exit: bool = Field(
+        False, description="Do not change, and do not complain, when REST changes a held member's end-on-exit."
+    )
+    parties_in_events: bool = Field(False, description="Conference events that are about a call also say from whom to whom it is.")
+    loop_wait_audio: bool = Field(False, description="Begin wait and hold documents again when they end; else silence follows them.")
     faces: dict[str, dict[str, str]] = Field(default_factory=dict, description="One table per face, named after it: see below.")
 
     @model_validator(mode="before")

@@ -53,6 +53,21 @@ async def test_rest_through_the_sdk(application: Application, hubbub_server: Hub
     assert seen["refused"] == {"status": 401, "code": 20003}
 
 
+async def test_the_directory_through_the_sdk(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """Checklist 9.1: create, fetch, update, list and delete; "paging over 3 pages"; 5.8 and 5.9 through the SDK's own classes."""
+    application.on("/voice", room('beep="loud"'))
+    await call_in(hubbub_server, phone, "alice")
+    await application.wait_for("/events", event("participant-join"))
+    face = hubbub_server.faces["twilio"]
+    base, url = hubbub_server.http_url("").rstrip("/"), application.url("/voice")
+    seen = await run_sdk("directory", {"base": base, "sid": face["sid"], "token": face["token"], "url": url})
+    assert seen["number"] == ["+15550003000", "Main", "GET", True]
+    assert (seen["listed"], seen["paged"], seen["left"], seen["keys"]) == ([True], ["app 3", "app 2", "app 1"], 3, 0)
+    assert url in seen["events"]
+    assert seen["notes"] == [["13235", "1", True]]
+    assert seen["page"] is True
+
+
 async def test_the_sdk_accepts_every_signature(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
     """Checklist 9.2: every webhook that we send validates: documents and callbacks, POST and GET, unicode, queries."""
     attributes = 'waitUrl="/wait?lang=de&amp;x=%20y" waitMethod="GET" participantLabel="Ägent 7"'

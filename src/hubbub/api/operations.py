@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from hubbub.api.face import RestFace
 from hubbub.calls.call import Call, ProgressWish
+from hubbub.calls.directory import ApplicationRecord
 from hubbub.conference.journal import within
 from hubbub.conference.policy import Wait
 from hubbub.conference.room import Room
@@ -42,6 +43,12 @@ class Asked:
     notes: list[tuple[str, str]]
     """What its account should know although it is no error: a neutral reason, and words."""
 
+    def note(self, reason: str, text: str) -> None:
+        """Keep what its account should know; a strict account is refused instead. Raises Refused."""
+        if self.account.strict:
+            raise Refused(reason, text)
+        self.notes.append((reason, text))
+
     def identity(self, kind: str) -> Id:
         """The identity in the path. Raises Refused (not-found)."""
         found = self.face.identity(kind, self.path[kind])
@@ -58,6 +65,7 @@ Operation = Callable[[Asked], Awaitable[Any]]
 
 async def create_call(asked: Asked) -> CallRecord:
     """Call somebody and run a document when it answers."""
+    asked = _with_application(asked)
     values = asked.values
     if not values.get("url") and not values.get("document"):
         raise Refused("url-missing")
@@ -67,6 +75,20 @@ async def create_call(asked: Asked) -> CallRecord:
     record = call.record
     send()
     return record
+
+
+def _with_application(asked: Asked) -> Asked:
+    """An application that is named decides all the URLs. Raises Refused (bad-application)."""
+    wanted = asked.values.get("application")
+    if wanted is None:
+        return asked
+    found = asked.hub.directory.get(ApplicationRecord, asked.account.name, wanted)
+    if found is None:
+        raise Refused("bad-application", "there is no such application")
+    names = {"url": "url", "method": "method", "fallback_url": "fallback_url", "fallback_method": "fallback_method"}
+    names |= {"status_url": "progress_url", "status_method": "progress_method"}
+    ours = {name: value for name, value in asked.values.items() if name not in names.values() and name != "document"}
+    return replace(asked, values={**ours, **{to: value for name, to in names.items() if (value := getattr(found, name))}})
 
 
 async def _committed(call: Call, *waits: Awaitable[None]) -> None:
@@ -85,7 +107,7 @@ async def fetch_call(asked: Asked) -> CallRecord:
 
 async def list_calls(asked: Asked) -> Page:
     """Calls, newest first."""
-    return await _page(asked, "calls", CallRecord, _filters(asked, "callee", "caller", "parent", "status"))
+    return await _page(asked, "calls", CallRecord, filters(asked, "callee", "caller", "parent", "status"))
 
 
 async def update_call(asked: Asked) -> CallRecord:
@@ -102,8 +124,10 @@ async def update_call(asked: Asked) -> CallRecord:
         asked.hub.end(call)
         await asyncio.sleep(0)  # its end is told by the next turn of the loop
     elif asked.values.get("url") or asked.values.get("document"):
-        asked.hub.redirect(call, _document(asked))
+        asked.hub.redirect(call, _document(asked), unanswered=asked.face.habits.unanswered_redirect)
         call.progress = _progress(asked) or call.progress
+    if asked.values.get("tag") is not None and not call.over:
+        call.set_tag(asked.values["tag"])
     if asked.values.get("total_seconds") is not None:
         call.limit(None, float(asked.values["total_seconds"]))
     await within(call.written)
@@ -130,6 +154,8 @@ def _outgoing(asked: Asked) -> OutgoingCall:
         raise Refused("to-missing")
     if not values.get("from"):
         raise Refused("from-missing")
+    if values.get("sip_username") and not values.get("sip_password"):
+        raise Refused("no-sip-password")
     try:
         caller = asked.face.party(values["from"], asked.host)
     except Refused as refusal:
@@ -144,6 +170,9 @@ def _outgoing(asked: Asked) -> OutgoingCall:
         sip_password=values.get("sip_password", ""),
         headers=asked.face.headers(values["to"]),
         digits=values.get("digits", ""),
+        application=values.get("application"),
+        tag=values.get("tag", ""),
+        extra=values.get("extra", {}),
     )
 
 
@@ -152,10 +181,11 @@ def _progress(asked: Asked) -> tuple[ProgressWish, ...]:
     values = asked.values
     events = values.get("progress_events", frozenset({"completed"}))
     if not events:
-        asked.notes.append(("bad-progress-event", "an event of the status callback does not exist: nothing is sent"))
+        asked.note("bad-progress-event", "an event of the status callback does not exist: nothing is sent")
     if not events or not values.get("progress_url"):
         return ()
-    return (ProgressWish(Link(values["progress_url"], values.get("progress_method", "POST")), events),)
+    link = Link(values["progress_url"], values.get("progress_method", "POST"), values.get("username", ""), values.get("password", ""))
+    return (ProgressWish(link, events),)
 
 
 def _document(asked: Asked) -> Link | Program:
@@ -163,9 +193,17 @@ def _document(asked: Asked) -> Link | Program:
     if not values.get("url"):
         return asked.face.program(values["document"])
     if values.get("document"):
-        asked.notes.append(("two-documents", "a URL and a document were given: the URL wins"))
-    fallback = Link(values["fallback_url"], values.get("fallback_method", "POST")) if values.get("fallback_url") else None
-    return Link(values["url"], values.get("method", "POST"), fallback=fallback)
+        asked.note("two-documents", "a URL and a document were given: the URL wins")
+    return link_of(values, values["url"], values.get("method", "POST"))
+
+
+def link_of(values: Mapping[str, Any], url: str, method: str) -> Link:
+    """A URL that was asked for, with its credentials, and with the one to be asked when it fails."""
+    fallback = None
+    if values.get("fallback_url"):
+        credentials = values.get("fallback_username", ""), values.get("fallback_password", "")
+        fallback = Link(values["fallback_url"], values.get("fallback_method", "POST"), *credentials)
+    return Link(url, method, values.get("username", ""), values.get("password", ""), fallback=fallback)
 
 
 # -- rooms -----------------------------------------------------------------------------------------------------
@@ -173,7 +211,7 @@ def _document(asked: Asked) -> Link | Program:
 
 async def list_rooms(asked: Asked) -> Page:
     """Rooms, newest first."""
-    return await _page(asked, "rooms", RoomRecord, _filters(asked, "name", "status"))
+    return await _page(asked, "rooms", RoomRecord, filters(asked, "name", "status"))
 
 
 async def fetch_room(asked: Asked) -> RoomRecord:
@@ -257,7 +295,7 @@ async def list_members(asked: Asked) -> Page:
         for member in sorted(room.core.members.values(), key=lambda m: m.joined, reverse=True)
         if all(getattr(member, field) == asked.values[name] for name, field in wanted.items() if name in asked.values)
     ]
-    return _window(found, asked.window)
+    return windowed(found, asked.window)
 
 
 async def fetch_member(asked: Asked) -> tuple[MemberRecord, CallStatus]:
@@ -285,7 +323,7 @@ async def update_member(asked: Asked) -> tuple[MemberRecord, CallStatus]:
         held=values.get("held"),
         hold_audio=_audio(asked, values.get("hold_url"), values.get("hold_method", "GET")),
         beep_on_exit=values.get("beep_on_exit"),
-        end_on_exit=values.get("end_on_exit"),
+        end_on_exit=None if member.held and asked.account.held_keep_end_on_exit else values.get("end_on_exit"),
         wait=_audio(asked, values.get("wait_url"), values.get("wait_method", "POST")),
         coaching=coaching,
     )
@@ -334,12 +372,12 @@ def _coaching(asked: Asked, spelled: Sequence[str]) -> tuple[Id, ...]:
     return tuple(found)
 
 
-# -- recordings and notifications ------------------------------------------------------------------------------
+# -- recordings ------------------------------------------------------------------------------------------------
 
 
 async def list_recordings(asked: Asked) -> Page:
     """Recordings of a room, of a call, or of the account."""
-    where = _filters(asked)
+    where = filters(asked)
     if "room" in asked.path:
         where += (Condition("room", "=", (await fetch_room(asked)).id),)
     elif "call" in asked.path:
@@ -355,16 +393,6 @@ async def fetch_recording(asked: Asked) -> RecordingRecord:
     if "call" in asked.path and (recording.call != asked.identity("call") or recording.room is not None):
         raise Refused("not-found")
     return recording
-
-
-async def list_notifications(asked: Asked) -> Page:
-    """What went wrong, newest first."""
-    where: tuple[Condition, ...] = (Condition("account", "=", asked.account.name),)
-    if "call" in asked.path:
-        where += (Condition("call", "=", asked.identity("call")),)
-    window = asked.window
-    rows = await asked.store.find(Query("notifications", where, (("created", "desc"),), window.size + 1, window.number * window.size))
-    return Page(tuple(rows[: window.size]), window.number, window.size, len(rows) > window.size)
 
 
 # -- inside ----------------------------------------------------------------------------------------------------
@@ -386,10 +414,11 @@ async def _stored(asked: Asked, table: Table, kind: type[Record], identity: Id) 
 
 async def _page(asked: Asked, table: Table, kind: type[Record], where: tuple[Condition, ...]) -> Page:
     window = asked.window
+    direction: Literal["asc", "desc"] = "desc" if asked.face.habits.newest_first else "asc"
     query = Query(
         table,
         (Condition("account", "=", asked.account.name), *where),
-        (("created", "desc"), ("id", "desc")),
+        (("created", direction), ("id", direction)),
         window.size + 1,
         window.number * window.size,
     )
@@ -398,12 +427,13 @@ async def _page(asked: Asked, table: Table, kind: type[Record], where: tuple[Con
     return Page(items, window.number, window.size, len(rows) > window.size)
 
 
-def _window(found: Sequence[Any], window: Window) -> Page:
+def windowed(found: Sequence[Any], window: Window) -> Page:
+    """The part of a list that is asked for."""
     first = window.number * window.size
     return Page(tuple(found[first : first + window.size]), window.number, window.size, len(found) > first + window.size)
 
 
-def _filters(asked: Asked, *columns: str) -> tuple[Condition, ...]:
+def filters(asked: Asked, *columns: str) -> tuple[Condition, ...]:
     """Conditions for the filters that were given: equal columns, and bounds on times."""
     where: tuple[Condition, ...] = ()
     for name, value in asked.values.items():
@@ -438,6 +468,5 @@ OPERATIONS: Mapping[str, Operation] = {
         remove_member,
         list_recordings,
         fetch_recording,
-        list_notifications,
     )
 }

@@ -14,8 +14,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from hubbub.api import directory, history, operations, views
 from hubbub.api.face import RestFace
-from hubbub.api.operations import OPERATIONS, Asked
+from hubbub.api.operations import Asked
+from hubbub.api.views import MediaFile
 from hubbub.conference.rows import from_row
 from hubbub.dialects.tables import NOT_BUILT, Operation, Page, Param
 from hubbub.errors import Refused, StorageUnavailable
@@ -26,6 +28,7 @@ from hubbub.verbs.hub import Hub
 
 log = structlog.get_logger()
 
+OPERATIONS = {**operations.OPERATIONS, **directory.OPERATIONS, **history.OPERATIONS, **views.OPERATIONS}
 LARGEST_BODY = 1 << 20
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 """All are routed, so that a wrong one gets the face's own error."""
@@ -59,10 +62,13 @@ class Rest:
             Route(base + path + suffix, self._endpoint(by_method), methods=METHODS)
             for suffix in suffixed
             for path, by_method in paths.items()
+            if suffix or not (self._face.habits.common_media and path.endswith("{recording}"))  # else that is the recording's media
         ]
         anything = Route(f"{base}/{{rest:path}}", self._unknown, methods=METHODS)
-        if self._face.public_media:  # a recording without suffix is its audio
-            return [*(table for table in tables if not table.path.endswith("/Recordings/{recording}")), *routes, *tables, anything]
+        if not self._face.habits.common_media:
+            routes = []
+        if self._face.habits.token_path:
+            routes.append(Route(self._face.habits.token_path, self._token, methods=["POST"]))
         return [*tables, *routes, anything]
 
     def _endpoint(self, by_method: Mapping[str, Operation]) -> Callable[[Request], Any]:
@@ -91,7 +97,7 @@ class Rest:
     def _refused(self, refusal: Refused, request: Request) -> Response:
         status, body = self._face.error(refusal, request.url.path)
         headers = {"WWW-Authenticate": self._face.challenge} if status == 401 else {}
-        return JSONResponse(body, status, headers)
+        return JSONResponse(body, status, headers, media_type=self._face.habits.content_type)
 
     async def _unknown(self, request: Request) -> Response:
         async def nothing(_account: Account) -> Response:
@@ -105,19 +111,51 @@ class Rest:
         if operation.method != "GET" and not self._healthy():
             raise StorageUnavailable("the database cannot be written now")
         query = dict(request.query_params)
-        pairs = await _pairs(request, self._face.json_bodies)
+        habits = self._face.habits
+        pairs = await self._given(request, operation)
         values = read_values(operation.params, pairs)
+        values = habits.completed(operation, values, account)
         path = {name: str(value) for name, value in request.path_params.items()}
         notes = [] if operation.method == "GET" else remarks_on(operation.params, pairs)
+        if notes and account.strict:
+            raise Refused(*notes[0])
         asked = Asked(self._hub, self._store, account, self._face, path, values, self._face.window(query), self._host(), notes)
         result = await OPERATIONS[operation.does](asked)
         self._report(asked, result, request)
         if isinstance(result, Page):
-            return JSONResponse(self._face.show_page(operation.shows, result, account, request.url.path, query))
-        if result is None:
+            body = self._face.show_page(operation.shows, result, account, request.url.path, query)
+            return JSONResponse(body, headers=habits.page_headers(result, str(request.url)), media_type=habits.content_type)
+        if isinstance(result, MediaFile):
+            return await self._file(result)
+        if result is None or not operation.shows:
             return Response(status_code=operation.status)
         created = operation.status == 201
-        return JSONResponse(self._face.show(operation.shows, result, account, created=created), operation.status)
+        shown = self._face.show(operation.shows, result, account, created=created)
+        headers = habits.created_headers(shown) if created else {}
+        return JSONResponse(shown, operation.status, headers, media_type=habits.content_type)
+
+    async def _given(self, request: Request, operation: Operation) -> list[tuple[str, str]]:
+        """Parameters of the query and the body, as the face reads bodies."""
+        if not self._face.habits.own_bodies:
+            return await _pairs(request, self._face.json_bodies)
+        query = parse_qsl(request.url.query, keep_blank_values=True)
+        if request.method not in ("POST", "PUT"):
+            return query
+        return query + self._face.habits.read_body(operation, request.headers.get("content-type", ""), await _body(request))
+
+    async def _token(self, request: Request) -> Response:
+        """A token for the credentials of a client."""
+        try:
+            form = dict(parse_qsl((await _body(request)).decode("utf-8", "replace")))
+            return JSONResponse(self._face.habits.token(request.headers.get("authorization", ""), form))
+        except Refused as refusal:
+            return self._refused(refusal, request)
+
+    async def _file(self, media: MediaFile) -> Response:
+        file = self._recordings / media.path
+        if not await asyncio.to_thread(file.exists):
+            raise Refused("media-gone")
+        return FileResponse(file, media_type=self._face.habits.media_type(media.path.suffix))
 
     def _report(self, asked: Asked, result: Any, request: Request) -> None:
         """Keep for its account what was asked for and has no effect (law 1: never silently lost)."""
@@ -145,15 +183,21 @@ class Rest:
         return await self._guarded(request, media, public=self._face.public_media)
 
 
+async def _body(request: Request) -> bytes:
+    """The body. Raises Refused (bad-parameter) where it is too large."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise Refused("bad-parameter", f"the body is larger than {LARGEST_BODY} bytes")
+    return body
+
+
 async def _pairs(request: Request, json_bodies: bool) -> list[tuple[str, str]]:
     """Query and form parameters; empty values are kept, because clients send them to clear things."""
     pairs = parse_qsl(request.url.query, keep_blank_values=True)
     if request.method in ("POST", "PUT"):
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > LARGEST_BODY:
-                raise Refused("bad-parameter", f"the body is larger than {LARGEST_BODY} bytes")
+        body = await _body(request)
         kind = request.headers.get("content-type", "")
         if body and "json" in kind and json_bodies:
             return pairs + _json_pairs(body)
@@ -204,7 +248,7 @@ def read_values(params: tuple[Param, ...], pairs: list[tuple[str, str]]) -> dict
         if param.to is None or not texts:
             continue
         text = " ".join(texts) if param.many else texts[-1]
-        if text == "" and not param.many:
+        if text == "" and not (param.many or param.clears):
             continue
         try:
             values[param.to] = param.read(text)

@@ -8,11 +8,13 @@ from typing import Protocol
 from hubbub.calls.call import ProgressWish
 from hubbub.conference.policy import Policy, RecordingWish, RoomSettings
 from hubbub.dialects.bxml import BxmlDialect
+from hubbub.dialects.bxml import account as bxml_account
+from hubbub.dialects.bxml.rest import BxmlRest
 from hubbub.dialects.cxml import CxmlDialect
 from hubbub.dialects.cxml.rest import CompatibleRest, CxmlRest
 from hubbub.dialects.swml import SwmlDialect
 from hubbub.dialects.twiml import TwimlDialect
-from hubbub.dialects.twiml.rest import TwimlRest
+from hubbub.dialects.twiml.rest import FindKey, TwimlRest, no_key
 from hubbub.errors import ConfigurationError
 from hubbub.events import CallEvent, CallRecord, RecordingEvent, RoomEvent
 from hubbub.ids import Id
@@ -30,7 +32,8 @@ FACES: Mapping[str, tuple[str, ...]] = {
     "signalwire": ("project", "token"),
     "bandwidth": ("account", "username", "password", "application"),
 }
-OPTIONAL: Mapping[str, tuple[str, ...]] = {"signalwire": ("signing_key",)}
+OPTIONAL: Mapping[str, tuple[str, ...]] = {"twilio": ("parent",), "signalwire": ("signing_key",), "bandwidth": bxml_account.OPTIONAL}
+CHECKS: Mapping[str, Callable[[str, Mapping[str, str]], None]] = {"bandwidth": bxml_account.check}
 FACE_OF = {"twiml": "twilio", "cxml": "signalwire", "swml": "signalwire", "bxml": "bandwidth"}
 
 
@@ -63,13 +66,14 @@ def all_dialects(public_url: str, find_call: Callable[[Id], CallRecord | None]) 
     }
 
 
-def rest_faces(public_url: str, accounts: Sequence[Account]) -> list[TwimlRest]:
-    """Every REST face that is built."""
+def rest_faces(public_url: str, accounts: Sequence[Account], keys: FindKey = no_key) -> list[TwimlRest | BxmlRest]:
+    """Every REST face that is built; `keys` finds API keys."""
     compatible = CxmlDialect(public_url)  # its paths are asked first: they are the narrower ones
     return [
         CompatibleRest(compatible, accounts),
         CxmlRest(compatible, accounts),
-        TwimlRest(TwimlDialect(public_url), accounts),
+        TwimlRest(TwimlDialect(public_url), accounts, keys),
+        BxmlRest(BxmlDialect(public_url), accounts),
     ]
 
 
@@ -93,6 +97,8 @@ def check_accounts(settings: Settings, dialects: Mapping[str, Face]) -> None:
             if missing or unknown:
                 problems = [*(f"{key} is missing" for key in missing), *(f"{key} is unknown" for key in unknown)]
                 raise ConfigurationError(f"accounts.{account.name}.{face}: {', '.join(problems)}")
+            if face in CHECKS:
+                CHECKS[face](account.name, values)
     accounts = {account.name: account for account in settings.accounts}
     for number in settings.numbers:
         if number.dialect not in dialects:

@@ -295,6 +295,8 @@ class DocumentTable:
     unknown: str
     wrong_stage: str
     bad_value: str
+    wrong_callee: str = ""
+    """Code of a verb that a callee may not be given before it is connected, which rejects the document; empty: `wrong_stage`."""
     missing: str = ""
     """Code of a required attribute that is not there; empty: `bad_value`."""
     strict: bool = False
@@ -303,6 +305,14 @@ class DocumentTable:
     """An empty attribute equals an absent one."""
     max_bytes: int = 65536
     rooms: RoomDefaults = NO_ROOMS
+
+
+WHERE = {
+    Stage.CALL: "on a call",
+    Stage.CALLEE: "for a callee before it is connected",
+    Stage.LINE: "in a queue",
+    Stage.ROOM: "in a room",
+}
 
 
 class Compiler:
@@ -380,8 +390,10 @@ class Compiler:
 
     def wrong_stage(self, node: Node, why: str = "") -> None:
         """A verb that is not allowed where this document runs: the document stops there."""
-        where = {Stage.CALL: "on a call", Stage.ROOM: "in a room"}.get(self.stage, "in wait, hold or announcement audio")
+        where = WHERE.get(self.stage, "in wait, hold or announcement audio")
         message = f"<{node.name}> is not allowed {where}" + (f": {why}" if why else "")
+        if self.stage is Stage.CALLEE and self.table.wrong_callee:
+            raise DocumentError(self.table.wrong_callee, message, line=node.at.line, column=node.at.column)
         if self.table.strict:
             raise DocumentError(self.table.wrong_stage, message, line=node.at.line, column=node.at.column)
         self.remarks.append(Remark(self.table.wrong_stage, message, node.at, "error"))
@@ -451,6 +463,8 @@ class Param:
     many: bool = False
     """Given by repeated keys or by one value of several words: the values are joined by blanks before they are read."""
     why: str = ""
+    clears: bool = False
+    """Whether an empty value is read too: it clears what was set. Elsewhere it equals an absent one."""
 
 
 @dataclass(frozen=True)
@@ -466,6 +480,8 @@ class Operation:
     """The resource that its answer renders."""
     params: tuple[Param, ...] = ()
     status: int = 200
+    body: str = ""
+    """What its body is, where a face reads several kinds."""
 
 
 @dataclass(frozen=True)

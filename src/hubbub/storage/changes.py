@@ -8,7 +8,9 @@ from typing import Any, Literal, Protocol
 
 from hubbub.ids import Id
 
-Table = Literal["calls", "rooms", "members", "recordings", "notifications", "requests", "events", "outbox"]
+Table = Literal[
+    "calls", "rooms", "members", "recordings", "notifications", "requests", "events", "outbox", "numbers", "applications", "keys"
+]
 Row = dict[str, Any]
 """One row: the table's columns; `data` is a dict."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import structlog
 
 from hubbub.calls.call import Call, ProgressWish
 from hubbub.calls.calls import Calls
+from hubbub.calls.directory import Directory, NumberRecord
 from hubbub.conference.policy import Joining
 from hubbub.conference.room import Room, Rooms, new_member
 from hubbub.errors import Refused
@@ -40,25 +42,36 @@ class OutgoingCall:
     tag: str = ""
     digits: str = ""
     """Sent as soon as it is answered."""
+    parent: Id | None = None
+    """The call whose document asks for it."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Kept with the call for its dialect."""
+    application: Id | None = None
+    """The application whose URLs it goes by."""
 
 
 class Hub:
     """All sessions of this server."""
 
-    def __init__(self, services: VerbServices, calls: Calls, rooms: Rooms, defaults: Joining) -> None:
+    def __init__(self, services: VerbServices, calls: Calls, rooms: Rooms, directory: Directory, defaults: Joining) -> None:
         self.services = services
+        services.hub = self
         self.calls = calls
         self.rooms = rooms
+        self.directory = directory
         self.sessions: dict[Id, Session] = {}
         self._defaults = defaults
 
     # -- calls -------------------------------------------------------------------------------------------------
 
-    def incoming(self, sip: SipCall, number: Number, account: Account) -> None:
+    def incoming(self, sip: SipCall, number: Number, account: Account, entry: NumberRecord | None = None) -> None:
         """A call has arrived: ring, and ask its application what to do."""
         call = self.calls.incoming(sip, number, account)
         if call is None:
             return
+        if entry is not None:
+            more = {"number": entry.id, "application": entry.application}
+            call.record = replace(call.record, extra={name: value for name, value in more.items() if value})
         if number.status_callback:
             link = Link(number.status_callback, number.status_callback_method, number.username, number.password)
             call.progress = (ProgressWish(link),)
@@ -91,13 +104,19 @@ class Hub:
         call.on_answered = answered
         return call, send
 
+    def dial(self, parent: Session, wish: OutgoingCall) -> tuple[Session, Callable[[], None]]:
+        """Prepare a call to be connected with another, whose dialect and account it has. The second value dials."""
+        call, send = self._prepare(self.services.accounts[parent.record.account], parent.dialect, replace(wish, parent=parent.call.id))
+        return self.sessions[call.id], send
+
     def invite(
         self, account: Account, dialect: Dialect, wish: OutgoingCall, verb: JoinRoom, coaching: tuple[Id, ...], *, early_media: bool
     ) -> tuple[Call, Room, Callable[[], None]]:
         """Call somebody into a room: the place is taken now, the member joins when it answers."""
         if verb.refused:
             raise Refused(verb.refused)
-        room = open_room(verb, account.name, self.services, dialect.room_key(verb))
+        opening = replace(verb, joining=dialect.settled(account, None, verb.joining))
+        room = open_room(opening, account.name, self.services, dialect.room_key(verb))
         try:
             call, send = self._prepare(account, dialect, wish)
         except Exception:
@@ -118,10 +137,14 @@ class Hub:
             call.on_early_media = lambda: room.early_media(call.id) if room.live else None
         return call, room, send
 
-    def redirect(self, call: Call, first: Link | Program) -> None:
-        """Another document takes over a live call. Raises Refused (call-over)."""
+    def redirect(self, call: Call, first: Link | Program, *, unanswered: bool = False) -> None:
+        """Another document takes over a live call; one that is coming in also before it is answered, where `unanswered` allows it.
+
+        Raises Refused (call-over).
+        """
         session = self.sessions.get(call.id)
-        if session is None or call.over or not call.answered:
+        early = unanswered and call.record.direction == "inbound"
+        if session is None or call.over or not (call.answered or early):
             raise Refused("call-over")
         session.replace(first if isinstance(first, Program) else DocumentRequest(first, "redirect", call.record))
 
@@ -153,7 +176,12 @@ class Hub:
             sip_password=wish.sip_password,
             headers=wish.headers,
             tag=wish.tag,
+            parent=wish.parent,
         )
+        extra = {**wish.extra, **({"application": wish.application} if wish.application is not None else {})}
+        if extra:
+            call.record = replace(call.record, extra=extra)
+            call.save()
         self._adopt(call, dialect)
         return call, send
 

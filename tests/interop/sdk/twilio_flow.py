@@ -9,7 +9,7 @@ import json
 import sys
 from typing import Any
 
-from twilio.base.exceptions import TwilioRestException
+from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
@@ -69,6 +69,37 @@ def rest(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def directory(job: dict[str, Any]) -> dict[str, Any]:
+    """Numbers, applications, keys, events and notifications; pages of one item."""
+    client = Client(job["sid"], job["token"], http_client=OtherHost(job["base"]))
+    apps = [client.applications.create(friendly_name=f"app {n}", voice_url=job["url"]) for n in range(4)]
+    number = client.incoming_phone_numbers.create(phone_number="+15550003000", voice_application_sid=apps[0].sid)
+    number = client.incoming_phone_numbers(number.sid).update(friendly_name="Main", voice_url=job["url"], voice_method="GET")
+    listed = client.incoming_phone_numbers.list(phone_number="+15550003000")
+    paged = [app.friendly_name for app in client.applications.list(page_size=1, limit=3)]
+    client.applications(apps[3].sid).delete()
+    key = client.new_keys.create(friendly_name="ci")
+    through = Client(key.sid, key.secret, job["sid"], http_client=OtherHost(job["base"]))
+    call = through.calls.list()[0]
+    events = through.calls(call.sid).events.list()
+    notes = through.calls(call.sid).notifications.list()
+    client.keys(key.sid).delete()
+    try:
+        client.calls.list(page_size=1001)
+    except TwilioException as error:
+        page = "20007" in str(error)
+    return {
+        "number": [number.phone_number, number.friendly_name, number.voice_method, number.voice_application_sid == apps[0].sid],
+        "listed": [found.sid == number.sid for found in listed],
+        "paged": paged,
+        "left": len(client.applications.list()),
+        "keys": len(client.keys.list()),
+        "events": [event.request["url"] for event in events],
+        "notes": [[note.error_code, note.log, client.calls(call.sid).notifications(note.sid).fetch().sid == note.sid] for note in notes],
+        "page": page,
+    }
+
+
 def validate(job: dict[str, Any]) -> dict[str, Any]:
     """The package's own validator on every request that arrived."""
     validator = RequestValidator(job["token"])
@@ -79,5 +110,5 @@ def validate(job: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    work = {"rest": rest, "validate": validate}[sys.argv[1]]
+    work = {"rest": rest, "directory": directory, "validate": validate}[sys.argv[1]]
     print(json.dumps(work(json.load(sys.stdin))))

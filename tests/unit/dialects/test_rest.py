@@ -142,7 +142,7 @@ def test_a_call() -> None:
     assert set(shown) == {
         *("sid", "account_sid", "parent_call_sid", "to", "to_formatted", "from", "from_formatted", "phone_number_sid", "status"),
         *("start_time", "end_time", "duration", "price", "price_unit", "direction", "answered_by", "api_version", "forwarded_from"),
-        *("group_sid", "caller_name", "queue_time", "trunk_sid", "date_created", "date_updated", "uri", "subresource_uris"),
+        *("group_sid", "caller_name", "queue_time", "stir_verstat", "trunk_sid", "date_created", "date_updated", "uri", "subresource_uris"),
     }
     assert set(shown["subresource_uris"]) == {
         *("notifications", "recordings", "payments", "events", "siprec", "streams", "transcriptions"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.support.vectors import DIALECTS, Vector, baselines, load, outcome, plain
 
-from hubbub.api.operations import OPERATIONS as NEUTRAL
+from hubbub.api.rest import OPERATIONS as NEUTRAL
 from hubbub.conference import policy
 from hubbub.dialects import bxml, cxml, swml, twiml
 from hubbub.dialects.bxml import callbacks as bxml_callbacks
@@ -275,15 +275,15 @@ def columns(table: str) -> set[str]:
     return set(re.findall(r"^\s*([a-z]+)\b", body[1], re.MULTILINE))
 
 
-COLUMNS = {"list_calls": columns("calls"), "list_rooms": columns("rooms"), "list_recordings": columns("recordings")}
+COLUMNS = {f"list_{table}": columns(table) for table in ("calls", "rooms", "recordings", "notifications")}
 
 
 FUNCTIONS: dict[str, ast.AST] = {
     node.name: node
-    for path in ("api/operations.py", "dialects/builders.py", "dialects/twiml/rest.py")
-    for node in ast.walk(ast.parse((SOURCE / path).read_text()))
+    for path in (*SOURCE.glob("api/*.py"), SOURCE / "dialects/builders.py", SOURCE / "dialects/twiml/rest.py")
+    for node in ast.walk(ast.parse(path.read_text()))
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-}
+} | {"ANSWERING": ast.parse((SOURCE / "api/directory.py").read_text())}
 
 
 def written(name: str, seen: frozenset[str] = frozenset()) -> set[str]:

@@ -14,7 +14,8 @@ from hubbub.storage.database import Database, columns_of, migrate, shipped_scrip
 def test_the_shipped_schema_is_version_one_and_has_the_tables() -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     assert migrate(connection, shipped_scripts()) == (0, max(shipped_scripts()))
-    assert set(columns_of(connection)) == {"calls", "rooms", "members", "recordings", "notifications", "requests", "events", "outbox"}
+    history = {"calls", "rooms", "members", "recordings", "notifications", "requests", "events", "outbox"}
+    assert set(columns_of(connection)) == history | {"numbers", "applications", "keys"}
     assert {"owner", "epoch", "lease"} <= columns_of(connection)["rooms"]
 
 

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from hubbub.dialects.tables import Out
 from hubbub.dialects.twiml import words
+from hubbub.dialects.twiml.directory import APPLICATION_SID
 from hubbub.dialects.twiml.words import TWIML, Words, address, date, flag
 from hubbub.events import CallEvent, CallRecord, MemberRecord, RecordingEvent, RoomEvent, RoomEventKind
 from hubbub.ids import Id
@@ -95,6 +96,7 @@ CALL: tuple[Out, ...] = (
     Out("ApiVersion", lambda told: words.API_VERSION),
     Out("Direction", lambda told: words.DIRECTIONS[told.fact.direction]),
     Out("ParentCallSid", lambda told: told.words.call.write(told.fact.parent) if told.fact.parent else None),
+    Out("ApplicationSid", lambda told: APPLICATION_SID.write(found) if (found := told.fact.extra.get("application")) else None),
     Out("CallerName", lambda told: told.fact.caller.display or None),
     Out("SipCallId", lambda told: told.fact.sip_call_id or None),
     Out("SipSourceIp", lambda told: told.fact.sip_source or None),

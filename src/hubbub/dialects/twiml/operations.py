@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from hubbub.dialects.builders import EVENT_GROUPS
 from hubbub.dialects.tables import NOT_BUILT, Between, Operation, Param, choice, described, integer, mapping, matching, text, words
+from hubbub.dialects.twiml import directory
 from hubbub.dialects.twiml import words as spell
 from hubbub.dialects.twiml.document import BEEP, JITTER, RECORD_FLAG, RECORDING_EVENTS, TRIM
 from hubbub.events import CallStatus
@@ -77,6 +78,19 @@ def absolute_url(value: str) -> str:
     return stripped
 
 
+def callback_url(value: str) -> str:
+    """An absolute URL; "hosts must not contain underscores"."""
+    stripped = absolute_url(value)
+    if "_" in (urlsplit(stripped).hostname or ""):
+        raise ValueError("must not have an underscore in its host name")
+    return stripped
+
+
+def _refused(value: str) -> None:
+    """Only calls know it."""
+    raise ValueError("is for calls; participants take AmdStatusCallback")
+
+
 _PROGRESS_WORDS = words({name: frozenset({name}) for name in ("initiated", "ringing", "answered", "completed")})
 
 
@@ -103,7 +117,7 @@ METHOD = choice("GET", "POST", get="GET", post="POST")
 CALL_STATUSES = mapping({status.value: status.value for status in CallStatus if status is not CallStatus.INITIATED})
 
 PROGRESS = (
-    Param("StatusCallback", "progress_url", absolute_url, "bad-callback"),
+    Param("StatusCallback", "progress_url", callback_url, "bad-callback"),
     Param("StatusCallbackMethod", "progress_method", METHOD, "bad-method"),
     Param("StatusCallbackEvent", "progress_events", progress_events, many=True),
 )
@@ -111,8 +125,8 @@ TARGET = (
     Param("To", "to", text),
     Param("From", "from", text),
     Param("TimeLimit", "total_seconds", integer(1)),
-    Param("SipAuthUsername", "sip_username", matching(r".{0,255}", "has at most 255 characters")),
-    Param("SipAuthPassword", "sip_password", matching(r".{0,255}", "has at most 255 characters")),
+    Param("SipAuthUsername", "sip_username", matching(r".{0,255}", "has at most 255 characters"), "long-sip-username"),
+    Param("SipAuthPassword", "sip_password", matching(r".{0,255}", "has at most 255 characters"), "long-sip-password"),
     Param("CallerId", None, why="the caller is `From`"),
     Param("Byoc", None, why="routes are configured"),
     Param("CallReason", None, why="shown by carriers only"),
@@ -171,7 +185,7 @@ MEMBER_CREATE = (
     Param("MaxParticipants", "max_members", integer(2, 250), "bad-room-parameter"),
     Param("ConferenceRecord", "record", RECORD_FLAG, "bad-room-parameter"),
     Param("ConferenceTrim", "trim", TRIM, "bad-room-parameter"),
-    Param("ConferenceStatusCallback", "status_url", absolute_url, "bad-room-parameter"),
+    Param("ConferenceStatusCallback", "status_url", callback_url, "bad-room-parameter"),
     Param("ConferenceStatusCallbackMethod", "status_method", METHOD, "bad-room-parameter"),
     Param("ConferenceStatusCallbackEvent", "status_events", words(EVENT_GROUPS), "bad-room-parameter", many=True),
     Param("ConferenceRecordingStatusCallback", "recording_url", absolute_url, "bad-room-parameter"),
@@ -183,6 +197,10 @@ MEMBER_CREATE = (
     *MACHINE,
     Param("AmdStatusCallback", None, why=NOT_BUILT),
     Param("AmdStatusCallbackMethod", None, why=NOT_BUILT),
+    *(
+        Param(name, "refused", _refused, "asynchronous-detection")
+        for name in ("AsyncAmd", "AsyncAmdStatusCallback", "AsyncAmdStatusCallbackMethod")
+    ),
     *LEG_RECORDING,
     Param("RecordingConfigurationId", None, why="names a storage set-up that exists in the cloud only"),
     Param("Passports", None, why="signed caller identities mean nothing to SIP peers here"),
@@ -235,7 +253,7 @@ OPERATIONS: tuple[Operation, ...] = (
             *DOCUMENT,
             Param("Timeout", "ring_seconds", integer(1, 600), "bad-timeout"),
             Param("SendDigits", "digits", matching(r"[0-9A-Da-d*#wW]{0,32}", "has at most 32 of 0-9 A-D * # w W"), "bad-digits"),
-            Param("ApplicationSid", None, why=NOT_BUILT),
+            Param("ApplicationSid", "application", directory.application_sid, "bad-application"),
             Param("AsyncAmd", None, why=NOT_BUILT),
             Param("AsyncAmdStatusCallback", None, why=NOT_BUILT),
             Param("AsyncAmdStatusCallbackMethod", None, why=NOT_BUILT),
@@ -262,8 +280,7 @@ OPERATIONS: tuple[Operation, ...] = (
         ),
     ),
     Operation("DELETE", _CALL, "delete_call", status=204),
-    Operation("GET", _CALL + "/Notifications", "list_notifications", "notification"),
-    Operation("GET", "/Notifications", "list_notifications", "notification"),
+    *directory.operations(absolute_url, METHOD, _dates("MessageDate", "created", instant)),
     Operation("GET", "/Conferences", "list_rooms", "room", ROOM_FILTERS),
     Operation("GET", _ROOM, "fetch_room", "room"),
     Operation(

@@ -10,10 +10,11 @@ from hubbub.dialects.tables import (
     Out,
     Resource,
 )
+from hubbub.dialects.twiml import directory
 from hubbub.dialects.twiml import words as spell
 from hubbub.dialects.twiml.callbacks import recording_url
 from hubbub.dialects.twiml.words import address, date
-from hubbub.events import CallRecord, CallStatus, MemberRecord, Presence, RoomStatus
+from hubbub.events import CallRecord, CallStatus, MemberRecord, Presence, RoomRecord, RoomStatus
 from hubbub.settings import Account
 
 Thing = TypeVar("Thing")
@@ -80,7 +81,7 @@ CALL = Resource(
         Out("to_formatted", lambda s: _formatted(address(s.thing.callee))),
         Out("from", lambda s: address(s.thing.caller)),
         Out("from_formatted", lambda s: _formatted(address(s.thing.caller))),
-        Out("phone_number_sid", lambda s: None),
+        Out("phone_number_sid", lambda s: directory.NUMBER_SID.write(number) if (number := s.thing.extra.get("number")) else None),
         Out("status", lambda s: spell.rest_status(s.thing.status)),
         Out("start_time", lambda s: date(s.thing.answered)),
         Out("end_time", lambda s: date(s.thing.ended)),
@@ -94,6 +95,7 @@ CALL = Resource(
         Out("group_sid", lambda s: None),
         Out("caller_name", lambda s: s.thing.caller.display or None),
         Out("queue_time", lambda s: str(round(s.thing.queue_seconds * 1000))),
+        Out("stir_verstat", lambda s: None),
         Out("trunk_sid", lambda s: None),
         Out("date_created", lambda s: date(s.thing.created)),
         Out("date_updated", lambda s: date(s.thing.updated)),
@@ -108,12 +110,18 @@ def _room_uri(shown: Shown[Any], more: str = "") -> str:
     return f"{shown.base}/Conferences/{shown.words.conference.write(shown.thing.id)}{more}.json"
 
 
+def _room_status(shown: Shown[RoomRecord]) -> str:
+    """Rooms in which everybody waits because nobody may start them are `init`; some saw them as `in-progress` (0.3)."""
+    waiting = shown.thing.status is RoomStatus.INIT and shown.thing.size > 0
+    return RoomStatus.IN_PROGRESS.value if waiting and shown.account.waiting_rooms_in_progress else shown.thing.status.value
+
+
 CONFERENCE = Resource(
     (
         Out("sid", lambda s: s.words.conference.write(s.thing.id)),
         Out("account_sid", lambda s: s.sid),
         Out("friendly_name", lambda s: s.thing.name),
-        Out("status", lambda s: s.thing.status.value),
+        Out("status", _room_status),
         Out("region", lambda s: s.thing.region or ("unknown" if s.thing.status is RoomStatus.INIT else "us1")),
         Out("api_version", lambda s: spell.API_VERSION),
         Out("date_created", lambda s: date(s.thing.created)),
@@ -260,4 +268,5 @@ RESOURCES = {
     "call-recording": CALL_RECORDING,
     "recording": ACCOUNT_RECORDING,
     "notification": NOTIFICATION,
+    **directory.RESOURCES,
 }

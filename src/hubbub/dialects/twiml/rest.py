@@ -6,13 +6,15 @@ import base64
 import binascii
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
+from hubbub.calls.directory import KeyRecord
 from hubbub.dialects.builders import EVENT_GROUPS, join_room
+from hubbub.dialects.habits import Habits
 from hubbub.dialects.tables import Compiler, DocumentTable, ErrorRow, Operation, Page, Resource, Window, render
-from hubbub.dialects.twiml import words
+from hubbub.dialects.twiml import directory, words
 from hubbub.dialects.twiml.document import TABLE, valid_label
 from hubbub.dialects.twiml.errors import ERRORS
 from hubbub.dialects.twiml.face import TwimlDialect
@@ -27,10 +29,27 @@ from hubbub.verbs.model import JoinRoom, Position, Program, Stage
 LARGEST_PAGE = 1000
 LARGEST_NUMBER = 10**9
 LARGEST_DOCUMENT = 4000
+LARGEST_HEADERS = 1024
 E164 = re.compile(r"\+[0-9]{1,15}")
 SIP_ADDRESS = re.compile(r"sips?:[^\x00-\x20\x7f<>\"@;?]+@[^\x00-\x20\x7f<>\"@?]+")
+PAGE_TOKEN = re.compile(r"P[AB]([A-Z]{2}[0-9a-fA-F]{32}|[A-Za-z0-9-]{0,64})")
 HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,100}")
 SUFFIX = ".json"
+OTHERS = {
+    "number": directory.NUMBER_SID,
+    "application": directory.APPLICATION_SID,
+    "key": directory.KEY_SID,
+    "notification": words.NOTIFICATION,
+}
+
+
+FindKey = Callable[[Id, str], KeyRecord | None]
+"""The API key with that identity, if this is its secret."""
+
+
+def no_key(_identity: Id, _secret: str) -> KeyRecord | None:
+    """There are no keys."""
+    return None
 
 
 class TwimlRest:
@@ -42,11 +61,13 @@ class TwimlRest:
     resources: Mapping[str, Resource] = RESOURCES
     errors: Mapping[str, ErrorRow] = ERRORS
     json_bodies = False
+    habits = Habits()
     public_media = False
     table: DocumentTable = TABLE
 
-    def __init__(self, dialect: TwimlDialect, accounts: Sequence[Account]) -> None:
+    def __init__(self, dialect: TwimlDialect, accounts: Sequence[Account], keys: FindKey = no_key) -> None:
         self.dialect = dialect
+        self._keys = keys
         self._by_sid = {sid: account for account in accounts if (sid := dialect.words.account_sid(account))}
 
     # -- who asks ----------------------------------------------------------------------------------------------
@@ -61,14 +82,25 @@ class TwimlRest:
     def authenticate(self, authorization: str, account: str) -> Account:
         """The account that a request may act on. Raises Refused (unauthenticated, forbidden)."""
         user, password = _basic(authorization)
-        owner = self._by_sid.get(user)
+        owner = self._owner_of_key(user, password) or self._by_sid.get(user)
         expected = self.dialect.words.auth_token(owner) if owner is not None else "-"
         same = hmac.compare_digest(password.encode(), expected.encode())
-        if owner is None or not same:
+        if owner is None or not (same or user.startswith(directory.KEY_SID.prefix)):
             raise Refused("unauthenticated")
-        if account != user:
+        wanted = self._by_sid.get(account)
+        if wanted is None or (wanted is not owner and self._parent(wanted) is not owner):
             raise Refused("forbidden")
-        return owner
+        return wanted
+
+    def _owner_of_key(self, user: str, password: str) -> Account | None:
+        """The account of an API key and its secret."""
+        identity = directory.KEY_SID.read(user)
+        key = self._keys(identity, password) if identity is not None else None
+        return next((a for a in self._by_sid.values() if key is not None and a.name == key.account), None)
+
+    def _parent(self, account: Account) -> Account | None:
+        """Its "credentials may act on subaccount paths"."""
+        return self._by_sid.get(account.faces[self.dialect.words.face].get("parent", "-"))
 
     challenge = 'Basic realm="hubbub API"'
 
@@ -77,7 +109,7 @@ class TwimlRest:
     def identity(self, kind: str, spelled: str) -> Id | None:
         """The identity that a path names; None where it is no such id (a name or label, perhaps)."""
         spell = self.dialect.words
-        codecs = {"call": spell.call, "room": spell.conference, "member": spell.call, "recording": spell.recording}
+        codecs = {"call": spell.call, "room": spell.conference, "member": spell.call, "recording": spell.recording, **OTHERS}
         return codecs[kind].read(spelled)
 
     def party(self, spelled: str, host: str) -> Party:
@@ -93,10 +125,17 @@ class TwimlRest:
         raise Refused("invalid-target", f"{spelled!r} is no E.164 number, client: or sip: address")
 
     def headers(self, spelled: str) -> Mapping[str, str]:
-        """The parameters behind the `?` of a target as SIP headers: `X-…`."""
+        """The parameters behind the `?` of a target as SIP headers: `X-…`. Raises Refused."""
         pairs = parse_qsl(spelled.partition("?")[2], keep_blank_values=True)
         named = {name if name.lower().startswith("x-") else f"X-{name}": value for name, value in pairs}
-        return {name: value for name, value in named.items() if HEADER_NAME.fullmatch(name) and value.isprintable()}
+        if len(spelled.partition("?")[2]) > LARGEST_HEADERS:
+            raise Refused("long-headers", f"the headers of a SIP URI have at most {LARGEST_HEADERS} characters")
+        for name, value in named.items():
+            if not HEADER_NAME.fullmatch(name):
+                raise Refused("bad-header-name", f"{name[:100]!r} may hold letters, digits and -")
+            if not value.isprintable():
+                raise Refused("bad-header-value", f"the value of {name!r} holds characters that cannot be sent")
+        return named
 
     def check_media(self, recording: RecordingRecord, query: Mapping[str, str]) -> None:
         """`RequestedChannels`: "2 not available: 400". Raises Refused (one-channel)."""
@@ -118,12 +157,12 @@ class TwimlRest:
             wanted["status_events"] = START_AND_END
         return join_room(Compiler(self.table, "", Stage.CALL), self.table.rooms, wanted, Position())
 
-    def program(self, document: str) -> Program:
+    def program(self, document: str, stage: Stage = Stage.CALL) -> Program:
         """A document given as text. Raises Refused (bad-document)."""
         if len(document) > LARGEST_DOCUMENT:
             raise Refused("document-too-long", f"Twiml has at most {LARGEST_DOCUMENT} characters")
         try:
-            return self.dialect.compile(document.encode(), "text/xml", "", Stage.CALL)
+            return self.dialect.compile(document.encode(), "text/xml", "", stage)
         except DocumentError as error:
             raise Refused("bad-document", str(error)) from error
 
@@ -169,7 +208,7 @@ class TwimlRest:
         if not 1 <= size <= LARGEST_PAGE or not 0 <= number <= LARGEST_NUMBER:
             raise Refused("page-size")
         token = query.get("PageToken", "")
-        if token and not token.startswith(("PA", "PB")):
+        if token and not PAGE_TOKEN.fullmatch(token):
             raise Refused("page-token")
         return Window(number, size)
 
