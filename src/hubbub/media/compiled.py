@@ -45,7 +45,10 @@ def cache_folder() -> Path:
     """Where machine code of exactly these sources, this compiler and this processor is kept; writable, created on demand."""
     digest = hashlib.sha256()
     for name in SOURCES:
-        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+        source = Path(__file__).resolve().with_name(f"{name}.py")
+        digest.update(source.read_bytes())
+        # The compiler's own index goes by path and time: another checkout finds nothing in it, and must not believe that it is warm.
+        digest.update(f"{source} {source.stat().st_mtime_ns}".encode())
     # A checked build (CI runs the fuzzers with bounds checks) must not meet the production code.
     for part in (
         _release("numba"),
