@@ -201,6 +201,15 @@ class RecordingStatus(StrEnum):
     COMPLETED = "completed"
     ABSENT = "absent"
     FAILED = "failed"
+    DELETED = "deleted"
+    """Its facts are kept for a while, its audio is gone."""
+
+
+RecordingSource = Literal["room", "room-request", "verb", "dial", "outgoing", "request", "document"]
+"""What made a recording: the room's own setting, a request for a room, the verb that waits, a recorded dial, an outgoing
+call that is recorded from its answer, a request for a call, a document's start beside everything else."""
+Track = Literal["inbound", "outbound", "both"]
+"""Sides of a leg: what it says, what it hears, or both."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +218,7 @@ class RecordingRecord:
 
     id: Id
     account: str
-    source: Literal["room", "verb", "call"]
+    source: RecordingSource
     status: RecordingStatus
     created: float
     updated: float
@@ -224,6 +233,9 @@ class RecordingRecord:
     """Path below the recordings folder."""
     size: int = 0
     absent_reason: Literal["", "short", "silent"] = ""
+    track: Track = "both"
+    name: str = ""
+    """What a document calls it."""
 
 
 class RoomEventKind(StrEnum):

@@ -114,7 +114,8 @@ def _close_call(row: Row, now: float, renderings: Renderings, closing: Closing) 
 
 
 def _close_recording(row: Row, folder: Path, now: float, renderings: Renderings, closing: Closing) -> None:
-    record, data = salvaged(from_row(RecordingRecord, row), folder, now), row["data"]
+    data = row["data"]
+    record = salvaged(from_row(RecordingRecord, row), folder, now, data)
     event = RecordingEvent("absent" if record.status is RecordingStatus.ABSENT else "completed", record, now)
     closing.changes.append(Put("recordings", record.id, recording_row(record)))
     closing.events.append(event)

@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import structlog
 
+from hubbub.calls.recording import leg_recorder
 from hubbub.clock import Clock
-from hubbub.conference.journal import Journal, Written, rendered
+from hubbub.conference.journal import Journal, Renderer, Written, rendered
+from hubbub.conference.policy import RecordingOrder
+from hubbub.conference.recording import RecordingServices
 from hubbub.conference.rows import call_row, kept
 from hubbub.errors import HubbubError
 from hubbub.events import CallEvent, CallRecord, CallStatus, Link
@@ -47,7 +51,7 @@ class ProgressWish:
     events: frozenset[str] = frozenset({"completed"})
 
 
-class CallRenderer(Protocol):
+class CallRenderer(Renderer, Protocol):
     """Turns a call's progress into notices (the dialects' CALLBACKS)."""
 
     def call_notices(self, event: CallEvent, wish: ProgressWish) -> Sequence[Notice]:
@@ -62,6 +66,7 @@ class CallServices:
     journal: Journal
     clock: Clock
     render: CallRenderer
+    recordings: Path
 
 
 @dataclass
@@ -99,6 +104,10 @@ class Call:
         self._total_timer: asyncio.TimerHandle | None = None
         self._total_seconds: float | None = None
         self.written: Written | None = None
+        kit = RecordingServices(services.media, services.journal, services.render, services.clock, services.recordings)
+        self.recorder = leg_recorder(record, leg, kit)
+        """What is recorded of this leg."""
+        self.record_on_answer: RecordingOrder | None = None
         leg.on_digit = self._digit
 
     # -- facts -------------------------------------------------------------------------------------------------
@@ -278,6 +287,9 @@ class Call:
         now = self._services.clock.now()
         self._change(status=CallStatus.IN_PROGRESS, answered=now)
         self._limit_total()
+        if self.record_on_answer is not None:
+            started = self.recorder.start(self.record_on_answer)
+            self.record = replace(self.record, extra={**self.record.extra, "recording": started.id, "recorded_from": started.started})
         self._tell("answered")
         if self.on_answered is not None:
             self.on_answered()
@@ -337,6 +349,7 @@ class Call:
 
     async def _close_leg(self) -> None:
         try:
+            await self.recorder.finish_all()  # their last frames are still in the rings
             await self.leg.close()
         except HubbubError as error:
             log.warning("leg_not_closed", call=self.id, error=str(error))

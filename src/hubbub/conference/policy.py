@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hubbub.events import Link, RoomEventKind
+from hubbub.events import Link, RecordingSource, RoomEventKind, Track
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,21 @@ class RecordingWish:
     events: frozenset[str] = frozenset({"completed"})
     format: str = "wav"
     style: str = ""
+
+
+@dataclass(frozen=True)
+class RecordingOrder:
+    """What is to be recorded of a leg or a room, and who wants to know about it."""
+
+    source: RecordingSource
+    dialect: str
+    """Its notices speak it."""
+    track: Track = "both"
+    channels: int = 1
+    """Of a leg whose both sides are recorded: 1 is their sum, 2 is what it says in the first and what it hears in the second."""
+    trim: bool = False
+    wish: RecordingWish | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,26 @@
-"""The recording of a room: begun, paused, ended, trimmed, told."""
+"""Recordings of a leg or a room: begun, paused, ended, trimmed, told. Several may run at a time."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import wave
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import structlog
 
 from hubbub.clock import Clock
-from hubbub.conference.journal import Journal, Renderer
-from hubbub.conference.policy import RecordingWish
+from hubbub.conference.journal import Journal, Renderer, Written, rendered
+from hubbub.conference.policy import RecordingOrder, RecordingWish
 from hubbub.conference.rows import kept, recording_row
-from hubbub.errors import HubbubError
-from hubbub.events import Problem, RecordingEvent, RecordingKind, RecordingRecord, RecordingStatus, RoomRecord
+from hubbub.errors import HubbubError, Refused
+from hubbub.events import Problem, RecordingEvent, RecordingKind, RecordingRecord, RecordingStatus
 from hubbub.ids import Id, new_id
 from hubbub.media.audiofile import read_wav, write_wav
-from hubbub.media.client import Capture, CaptureResult, Media, Mix, Tap
+from hubbub.media.client import CaptureResult, Media
 from hubbub.media.trim import trim_silence
 from hubbub.storage.store import Put
 
@@ -29,142 +30,232 @@ RATE = 8000
 SHORTEST_SECONDS = 0.1
 SILENT_PEAK = 32
 """Peak of a recording in which nobody was heard: comfort noise and rounding stay below it."""
+ACTIVE = frozenset({RecordingStatus.IN_PROGRESS, RecordingStatus.PAUSED})
+
+
+class Capturing(Protocol):
+    """Sound that is being written to a file."""
+
+    def pause(self, *, keep_silence: bool) -> None:
+        """Write silence, or nothing, from now on."""
+
+    def resume(self) -> None:
+        """Write sound again."""
+
+    async def stop(self) -> CaptureResult:
+        """End, and close the file. MediaError or OSError when it cannot be finished."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What is recorded: the facts that its recordings carry, and how its sound gets into a file."""
+
+    account: str
+    capture: Callable[[Path, RecordingOrder], tuple[Capturing, int]]
+    """Begin to write what an order asks for; what writes, and how many channels. ResourceExhausted, MediaError."""
+    call: Callable[[], Id | None]
+    """The leg, or one that is in the room."""
+    room: Id | None = None
+    room_name: str = ""
+
+
+@dataclass(frozen=True)
+class RecordingServices:
+    """What every recorder needs."""
+
+    media: Media
+    journal: Journal
+    render: Renderer
+    clock: Clock
+    folder: Path
 
 
 @dataclass(frozen=True)
 class _Running:
-    """A recording under way, and who wants to know about it."""
+    """A recording under way, and how it was ordered."""
 
-    capture: Capture
+    capture: Capturing
     record: RecordingRecord
-    trim: bool
-    wish: RecordingWish | None
-    dialect: str
+    order: RecordingOrder
 
 
-class RoomRecorder:
-    """At most one recording of a room at a time."""
+class Recorder:
+    """All recordings of one leg or of one room."""
 
-    def __init__(self, mix: Mix, media: Media, journal: Journal, render: Renderer, clock: Clock, folder: Path) -> None:
-        self._mix, self._media, self._journal, self._render = mix, media, journal, render
-        self._clock, self._folder = clock, folder
-        self._running: _Running | None = None
-        self._finishing: set[asyncio.Task[None]] = set()
-
-    @property
-    def active(self) -> bool:
-        """Whether the room is being recorded (or the recording is paused)."""
-        return self._running is not None
+    def __init__(self, recorded: Recorded, services: RecordingServices) -> None:
+        self._recorded, self._services = recorded, services
+        self._running: dict[Id, _Running] = {}
+        self._ended: dict[Id, asyncio.Task[RecordingRecord]] = {}
+        self.written: Written | None = None
+        """Ends when the last change is committed."""
 
     @property
-    def record(self) -> RecordingRecord | None:
-        """The active recording."""
-        return self._running.record if self._running is not None else None
+    def active(self) -> tuple[RecordingRecord, ...]:
+        """Recordings under way, paused ones too, oldest first."""
+        return tuple(running.record for running in self._running.values())
 
-    def start(self, room: RoomRecord, wish: RecordingWish | None, *, trim: bool, witness: Id | None) -> None:
-        """Begin, unless a recording runs. One that cannot be made is told as failed; the room goes on."""
-        if self._running is not None:
-            return
-        now = self._clock.now()
-        recording = new_id()
-        file = Path(room.account) / f"{recording}.wav"
-        record = RecordingRecord(
-            id=recording,
-            account=room.account,
-            source="room",
+    def chosen(self, recording: Id | None) -> Id:
+        """That recording, or the only one for None. Raises Refused (no-recording, several-recordings)."""
+        if recording is not None and recording not in self._running:
+            raise Refused("no-recording", "the recording is not in progress")
+        if recording is not None:
+            return recording
+        if len(self._running) > 1:
+            raise Refused("several-recordings", f"{len(self._running)} recordings are in progress: name one")
+        if not self._running:
+            raise Refused("no-recording", "nothing is being recorded")
+        return next(iter(self._running))
+
+    def named(self, name: str) -> tuple[Id, ...]:
+        """Recordings under way of that name; all for the empty one."""
+        return tuple(key for key, running in self._running.items() if not name or running.record.name == name)
+
+    # -- what can be done --------------------------------------------------------------------------------------
+
+    def start(self, order: RecordingOrder) -> RecordingRecord:
+        """Begin another recording. One that cannot be made is told as failed (its record says so); the call or room goes on."""
+        record = self._new(order)
+        path = self._services.folder / record.file
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            capture, channels = self._recorded.capture(path, order)
+        except (HubbubError, OSError) as error:
+            return self._failed(record, order, str(error))
+        running = _Running(capture, replace(record, channels=channels), order)
+        self._running[record.id] = running
+        self._tell(running, "in-progress")
+        return running.record
+
+    def pause(self, recording: Id, *, keep_silence: bool) -> RecordingRecord:
+        """Stop writing for a while; with `keep_silence` the gap is kept as silence. A paused one stays as it is."""
+        running = self._running[recording]
+        if running.record.status is RecordingStatus.IN_PROGRESS:
+            running.capture.pause(keep_silence=keep_silence)
+            running = self._become(running, RecordingStatus.PAUSED, "paused")
+        return running.record
+
+    def resume(self, recording: Id) -> RecordingRecord:
+        """Go on writing."""
+        running = self._running[recording]
+        if running.record.status is RecordingStatus.PAUSED:
+            running.capture.resume()
+            running = self._become(running, RecordingStatus.IN_PROGRESS, "resumed")
+        return running.record
+
+    def stop(self, recording: Id) -> RecordingRecord:
+        """End a recording by request; its file is finished in the background, and another may begin at once."""
+        running = self._become(self._running[recording], RecordingStatus.STOPPED, "stopped")
+        self._end(running)
+        return running.record
+
+    def end(self, recording: Id) -> None:
+        """What it belongs to is over: end it, if it is under way, and tell only that it is complete."""
+        running = self._running.get(recording)
+        if running is not None:
+            self._write(self._changed(running, RecordingStatus.PROCESSING))
+            self._end(running)
+
+    async def finish(self, recording: Id) -> RecordingRecord:
+        """End a recording and wait until its file is whole; the facts about it, also of one that has ended before."""
+        self.end(recording)
+        return await asyncio.shield(self._ended[recording])
+
+    async def finish_all(self) -> None:
+        """End all recordings and wait until their files are whole."""
+        for recording in tuple(self._running):
+            self.end(recording)
+        await asyncio.gather(*(asyncio.shield(task) for task in self._ended.values()))
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _new(self, order: RecordingOrder) -> RecordingRecord:
+        now, identity = self._services.clock.now(), new_id()
+        recorded = self._recorded
+        return RecordingRecord(
+            id=identity,
+            account=recorded.account,
+            source=order.source,
             status=RecordingStatus.IN_PROGRESS,
             created=now,
             updated=now,
-            call=witness,
-            room=room.id,
-            room_name=room.name,
+            call=recorded.call(),
+            room=recorded.room,
+            room_name=recorded.room_name,
             started=now,
-            file=str(file),
+            file=str(Path(recorded.account) / f"{identity}.wav"),
+            track=order.track,
+            name=order.name,
         )
-        path = self._folder / file
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            capture = self._media.record(path, [Tap("mix", self._mix)], rate=RATE)
-        except (HubbubError, OSError) as error:
-            self._failed(record, wish, room.dialect, str(error))
-            return
-        self._running = _Running(capture, record, trim, wish, room.dialect)
-        self._tell(self._running, "in-progress", now)
 
-    def pause(self, *, keep_silence: bool) -> None:
-        """Stop writing for a while; with `keep_silence` the gap is kept as silence."""
-        if self._running is not None and self._running.record.status is RecordingStatus.IN_PROGRESS:
-            self._running.capture.pause(keep_silence=keep_silence)
-            self._become(self._running, RecordingStatus.PAUSED, "paused")
+    def _changed(self, running: _Running, status: RecordingStatus) -> _Running:
+        return replace(running, record=replace(running.record, status=status, updated=self._services.clock.now()))
 
-    def resume(self) -> None:
-        """Go on writing."""
-        if self._running is not None and self._running.record.status is RecordingStatus.PAUSED:
-            self._running.capture.resume()
-            self._become(self._running, RecordingStatus.IN_PROGRESS, "resumed")
+    def _become(self, running: _Running, status: RecordingStatus, kind: RecordingKind) -> _Running:
+        running = self._running[running.record.id] = self._changed(running, status)
+        self._tell(running, kind)
+        return running
 
-    def stop(self, room: RoomRecord) -> None:
-        """End the recording; its file is finished in the background, and another may begin at once."""
-        running, self._running = self._running, None
-        if running is not None:
-            task = asyncio.create_task(self._finish(running))
-            self._finishing.add(task)
-            task.add_done_callback(self._finishing.discard)
+    def _end(self, running: _Running) -> None:
+        self._running.pop(running.record.id, None)
+        task = asyncio.create_task(self._finish(running), name=f"recording-{running.record.id}")
+        self._ended[running.record.id] = task
 
-    async def finish(self, room: RoomRecord) -> None:
-        """End the recording, if any, and wait until its file is whole."""
-        self.stop(room)
-        if self._finishing:
-            await asyncio.gather(*self._finishing)
-
-    def _become(self, running: _Running, status: RecordingStatus, kind: RecordingKind) -> None:
-        now = self._clock.now()
-        self._running = replace(running, record=replace(running.record, status=status, updated=now))
-        self._tell(self._running, kind, now)
-
-    async def _finish(self, running: _Running) -> None:
+    async def _finish(self, running: _Running) -> RecordingRecord:
         try:
             result = await running.capture.stop()
-            final = await finished(running.record, result, trim=running.trim, silent_peak=SILENT_PEAK, now=self._clock.now())
+            final = await finished(running.record, result, trim=running.order.trim, now=self._services.clock.now())
         except (HubbubError, OSError) as error:
-            self._failed(running.record, running.wish, running.dialect, str(error))
-            return
-        kind: RecordingKind = "absent" if final.status is RecordingStatus.ABSENT else "completed"
-        self._tell(replace(running, record=final), kind, final.updated)
+            return self._failed(running.record, running.order, str(error))
+        except Exception as error:  # a bug costs this recording, and is told
+            log.exception("recording_not_finished", recording=running.record.id)
+            return self._failed(running.record, running.order, f"internal error: {error!r}")
+        self._tell(replace(running, record=final), "absent" if final.status is RecordingStatus.ABSENT else "completed")
+        return final
 
-    def _failed(self, record: RecordingRecord, wish: RecordingWish | None, dialect: str, why: str) -> None:
+    def _failed(self, record: RecordingRecord, order: RecordingOrder, why: str) -> RecordingRecord:
         """The recording cannot be made, or not be finished: its account is told (law 6)."""
-        now = self._clock.now()
-        code = self._render.refusal_code(dialect, "recording-failed")
-        self._journal.report(Problem(record.account, code, "error", f"recording failed: {why}", record.call, record.room), now)
+        services, now = self._services, self._services.clock.now()
+        code = services.render.refusal_code(order.dialect, "recording-failed")
+        services.journal.report(Problem(record.account, code, "error", f"recording failed: {why}", record.call, record.room), now)
         failed = replace(record, status=RecordingStatus.FAILED, ended=now, updated=now)
-        self._write(failed, "failed", now, wish, dialect)
+        self._record(failed, order, "failed")
+        return failed
 
-    def _tell(self, running: _Running, kind: RecordingKind, now: float) -> None:
-        self._write(running.record, kind, now, running.wish, running.dialect)
+    def _tell(self, running: _Running, kind: RecordingKind) -> None:
+        self._record(running.record, running.order, kind)
 
-    def _write(self, record: RecordingRecord, kind: RecordingKind, now: float, wish: RecordingWish | None, dialect: str) -> None:
-        event = RecordingEvent(kind, record, now)
-        notices = self._render.recording_notices(event, wish, dialect) if wish is not None else []
-        self._journal.write([Put("recordings", record.id, recording_row(record, **remembered(wish, dialect)))], [event], notices)
+    def _write(self, running: _Running) -> None:
+        self._record(running.record, running.order, None)
+
+    def _record(self, record: RecordingRecord, order: RecordingOrder, kind: RecordingKind | None) -> None:
+        """Write a recording's row, and tell what happened to it, if that is to be told."""
+        row = Put("recordings", record.id, recording_row(record, **remembered(order)))
+        if kind is None:
+            self.written = self._services.journal.write([row])
+            return
+        event = RecordingEvent(kind, record, record.updated)
+        wish, dialect = order.wish, order.dialect
+        notices = rendered(lambda: self._services.render.recording_notices(event, wish, dialect)) if wish is not None else []
+        self.written = self._services.journal.write([row], [event], notices)
 
 
-def remembered(wish: RecordingWish | None, dialect: str) -> dict[str, object]:
-    """What is kept beside a recording, so that a server that is started after a crash can still tell about it."""
-    return {"wish": kept(RecordingWish | None, wish), "dialect": dialect}
+def remembered(order: RecordingOrder) -> dict[str, object]:
+    """What is kept beside a recording, so that a server that is started after a crash can still finish it and tell about it."""
+    return {"wish": kept(RecordingWish | None, order.wish), "dialect": order.dialect, "trim": order.trim}
 
 
-async def finished(record: RecordingRecord, result: CaptureResult, *, trim: bool, silent_peak: int, now: float) -> RecordingRecord:
+async def finished(record: RecordingRecord, result: CaptureResult, *, trim: bool, now: float) -> RecordingRecord:
     """The facts about a recording that has ended; one in which nothing is heard, or that is too short, is absent, its file removed.
 
     MediaError or OSError when its file cannot be read.
     """
     seconds = result.seconds
-    absent: Literal["", "short", "silent"] = "silent" if result.peak <= silent_peak else ""
+    absent: Literal["", "short", "silent"] = "silent" if result.peak <= SILENT_PEAK else ""
+    if seconds < SHORTEST_SECONDS:
+        absent = "short"
     if trim and not absent:
         seconds = await asyncio.to_thread(trim_file, result.path)
-    if not absent and seconds < SHORTEST_SECONDS:
-        absent = "short"
+        absent = "silent" if seconds < SHORTEST_SECONDS else ""
     if absent:
         result.path.unlink(missing_ok=True)
         return replace(record, status=RecordingStatus.ABSENT, seconds=0.0, ended=now, updated=now, size=0, absent_reason=absent)
@@ -172,15 +263,23 @@ async def finished(record: RecordingRecord, result: CaptureResult, *, trim: bool
     return replace(record, status=RecordingStatus.COMPLETED, seconds=seconds, ended=now, updated=now, size=size)
 
 
-def salvaged(record: RecordingRecord, folder: Path, now: float) -> RecordingRecord:
-    """The facts about a recording whose server died while it was written: what its file holds."""
+def salvaged(record: RecordingRecord, folder: Path, now: float, data: Mapping[str, Any]) -> RecordingRecord:
+    """The facts about a recording whose server died while it was written: what its file holds. `data`: what was remembered beside it."""
     path = folder / record.file
     seconds, size = 0.0, 0
-    with contextlib.suppress(OSError, EOFError, wave.Error), wave.open(str(path), "rb") as file:
-        seconds, size = file.getnframes() / file.getframerate(), path.stat().st_size
+    with contextlib.suppress(OSError, EOFError, wave.Error, HubbubError):
+        seconds, size = wav_seconds(path), path.stat().st_size
+        if data.get("trim") and seconds >= SHORTEST_SECONDS:
+            seconds, size = trim_file(path), path.stat().st_size
     if seconds < SHORTEST_SECONDS:
         return replace(record, status=RecordingStatus.ABSENT, seconds=0.0, ended=now, updated=now, size=0, absent_reason="short")
     return replace(record, status=RecordingStatus.COMPLETED, seconds=seconds, ended=now, updated=now, size=size)
+
+
+def wav_seconds(path: Path) -> float:
+    """How long a WAV is. OSError, EOFError or wave.Error when it is none."""
+    with wave.open(str(path), "rb") as file:
+        return file.getnframes() / file.getframerate()
 
 
 def trim_file(path: Path) -> float:

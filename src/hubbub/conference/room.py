@@ -14,14 +14,14 @@ import structlog
 from hubbub.clock import Clock
 from hubbub.conference import state
 from hubbub.conference.journal import Journal, Renderer, Written, rendered, within
-from hubbub.conference.policy import Joining, RecordingWish, RoomSettings, Wait
-from hubbub.conference.recording import RoomRecorder
+from hubbub.conference.policy import Joining, RecordingOrder, RecordingWish, RoomSettings, Wait
+from hubbub.conference.recording import RATE, Capturing, Recorded, Recorder, RecordingServices
 from hubbub.conference.rows import kept, member_row, room_row
 from hubbub.conference.state import Audio, Effect, MemberChange, RoomCore
 from hubbub.errors import HubbubError, Refused
 from hubbub.events import CallStatus, EndReason, LeaveReason, Link, MemberRecord, Presence, RoomEvent, RoomRecord, RoomStatus
 from hubbub.ids import Id, new_id
-from hubbub.media.client import Clip, Leg, Media, Mix
+from hubbub.media.client import Clip, Leg, Media, Mix, Tap
 from hubbub.media.tones import beep_enter, beep_exit
 from hubbub.storage.store import Change, Put
 from hubbub.tasks import spawn
@@ -94,7 +94,9 @@ class Room:
         self._written: Written | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._settings_kept = kept(RoomSettings, core.settings)
-        self.recorder = RoomRecorder(self.mix, services.media, services.journal, services.render, services.clock, services.recordings)
+        recorded = Recorded(self.record.account, self._capture, self._witness, self.id, self.record.name)
+        kit = RecordingServices(services.media, services.journal, services.render, services.clock, services.recordings)
+        self.recorder = Recorder(recorded, kit)
         due = core.due()
         if due is not None:
             loop = asyncio.get_running_loop()
@@ -179,8 +181,14 @@ class Room:
 
     def start_recording(self, wish: RecordingWish | None, *, trim: bool) -> None:
         """Record the room, unless it is being recorded."""
-        witness = next((m.call for m in self.core.members.values() if m.presence is Presence.MIXED), None)
-        self.recorder.start(self.record, wish, trim=trim, witness=witness)
+        if not self.recorder.active:
+            self.recorder.start(RecordingOrder("room", self.record.dialect, trim=trim, wish=wish))
+
+    def _capture(self, path: Path, order: RecordingOrder) -> tuple[Capturing, int]:
+        return self._services.media.record(path, [Tap("mix", self.mix)], rate=RATE), 1
+
+    def _witness(self) -> Id | None:
+        return next((member.call for member in self.core.members.values() if member.presence is Presence.MIXED), None)
 
     # -- effects -----------------------------------------------------------------------------------------------
 
@@ -282,7 +290,7 @@ class Room:
 
     async def _drain(self) -> None:
         """Finish the recording before the mix goes: its last frames are still in the ring."""
-        await self.recorder.finish(self.record)
+        await self.recorder.finish_all()
         self.mix.close()
 
 

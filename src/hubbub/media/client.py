@@ -162,13 +162,13 @@ class Media:
         playback.when_closed(lambda: to.playbacks.discard(playback))
         return playback
 
-    def record(self, path: Path, taps: Sequence[Tap], *, rate: int = 8000) -> Capture:
-        """Write what the taps give to `path`: WAV, 16 bits, one channel per tap, `rate` samples a second.
+    def record(self, path: Path, taps: Sequence[Tap], *, rate: int = 8000, mono: bool = False) -> Capture:
+        """Write what the taps give to `path`: WAV, 16 bits, one channel per tap (`mono`: their sum), `rate` samples a second.
 
         ResourceExhausted when no ring is left, MediaError when the file cannot be written.
         """
         self._need_started()
-        return self._recorder.record(path, taps, rate)
+        return self._recorder.record(path, taps, rate, mono=mono)
 
     def _need_started(self) -> None:
         if not self._started:

@@ -83,12 +83,13 @@ def wav_header(channels: int, rate: int, size: int) -> bytes:
 class Capture:
     """A recording that is being written."""
 
-    def __init__(self, control: Control, path: Path, taps: Sequence[Tap], rate: int) -> None:
+    def __init__(self, control: Control, path: Path, taps: Sequence[Tap], rate: int, mono: bool = False) -> None:
         self.started = time.time()
         """When it began, real seconds since the epoch."""
         self.path = path
         self._control = control
         self._rate = rate
+        self._channels = 1 if mono else len(taps)
         self._loop = asyncio.get_running_loop()
         self._rings: list[PcmRing] = []
         self._gone: set[int] = set()
@@ -112,8 +113,8 @@ class Capture:
         except BaseException:
             os.close(self._file)
             raise
-        self._resample: Any = soxr.ResampleStream(RATE, rate, len(taps), dtype="int16") if rate != RATE else None
-        os.pwrite(self._file, wav_header(len(taps), rate, 0), 0)
+        self._resample: Any = soxr.ResampleStream(RATE, rate, self._channels, dtype="int16") if rate != RATE else None
+        os.pwrite(self._file, wav_header(self._channels, rate, 0), 0)
         for tap, ring in zip(taps, self._rings, strict=True):
             of = (tap.of.index, tap.of.generation) if isinstance(tap.of, Mix) else tap.of.address
             control.open_tap(ring, _KINDS[tap.kind], of, self._tap_gone)
@@ -169,7 +170,7 @@ class Capture:
             self._write(self._collect())
             now = time.monotonic()
             if ending and self._resample is not None:
-                self._write_samples(self._resample.resample_chunk(np.zeros((0, len(self._rings)), np.int16), last=True))
+                self._write_samples(self._resample.resample_chunk(np.zeros((0, self._channels), np.int16), last=True))
             if ending or now - self._flushed > FLUSH_SECONDS:
                 self._flush(now)
         except (OSError, ValueError) as error:
@@ -197,6 +198,9 @@ class Capture:
 
     def _write(self, samples: layout.Array) -> None:
         """Write samples as the pauses want them."""
+        if self._channels < samples.shape[1]:
+            summed = samples.astype(np.int32).sum(axis=1, keepdims=True)
+            samples = np.clip(summed, -32768, 32767).astype(np.int16)
         while len(samples):
             count = len(samples)
             while self._marks and self._marks[0][0] <= self._position:
@@ -225,14 +229,14 @@ class Capture:
 
     def _flush(self, now: float) -> None:
         self._flushed = now
-        os.pwrite(self._file, wav_header(len(self._rings), self._rate, self._size), 0)
+        os.pwrite(self._file, wav_header(self._channels, self._rate, self._size), 0)
 
     def _finish(self) -> None:
         self._finished = True
         with contextlib.suppress(OSError):
             os.close(self._file)
         self._overruns = sum(int(self._control.engine.taps[ring.index].overruns) for ring in self._rings)
-        frames = self._size // (2 * len(self._rings))
+        frames = self._size // (2 * self._channels)
         result = CaptureResult(self.path, frames / self._rate, frames, self._overruns, self._peak)
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._deliver, result)
@@ -279,12 +283,12 @@ class Recorder:
         if self._thread:
             await asyncio.to_thread(self._thread.join, 10)
 
-    def record(self, path: Path, taps: Sequence[Tap], rate: int) -> Capture:
+    def record(self, path: Path, taps: Sequence[Tap], rate: int, *, mono: bool = False) -> Capture:
         """Begin a recording."""
         if not taps or not 4000 <= rate <= 48000:
             raise MediaError("a recording needs taps and a sample rate between 4000 and 48000")
         try:
-            capture = Capture(self._control, path, taps, rate)
+            capture = Capture(self._control, path, taps, rate, mono)
         except OSError as error:
             raise MediaError(f"cannot write {path}: {error}") from error
         with self._lock:

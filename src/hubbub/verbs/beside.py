@@ -26,6 +26,7 @@ from hubbub.verbs.model import (
     StopRecording,
     Verb,
 )
+from hubbub.verbs.recordings import act_on
 from hubbub.verbs.script import Script, ScriptFailed
 from hubbub.verbs.services import VerbServices
 from hubbub.webhooks.requester import HttpReply, HttpRequest
@@ -293,12 +294,8 @@ class RoomShell:
         match verb:
             case StartRecording():
                 self._room.start_recording(verb.notices, trim=False)
-            case StopRecording():
-                self._room.recorder.stop(self._room.record)
-            case PauseRecording():
-                self._room.recorder.pause(keep_silence=False)
-            case ResumeRecording():
-                self._room.recorder.resume()
+            case StopRecording() | PauseRecording() | ResumeRecording():
+                act_on(self._room.recorder, verb)
             case _:
                 return await self._sound.perform(verb)
         return Outcome()

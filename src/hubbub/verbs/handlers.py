@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from hubbub.conference.room import Room, new_member
 from hubbub.conference.state import PRESENT
 from hubbub.errors import HubbubError, Refused, ResourceExhausted
-from hubbub.events import CallRecord, LeaveReason, Presence
+from hubbub.events import CallRecord, LeaveReason, Presence, RecordingStatus
 from hubbub.ids import Id
-from hubbub.verbs import gather, record
+from hubbub.verbs import gather, record, recordings
 from hubbub.verbs.model import (
     Answer,
     Gather,
@@ -19,14 +19,18 @@ from hubbub.verbs.model import (
     JoinRoom,
     Outcome,
     Pause,
+    PauseRecording,
     PlayAudio,
     PlayTone,
     Record,
     Redirect,
     Reject,
+    ResumeRecording,
     SendDigits,
     Speak,
     Stage,
+    StartRecording,
+    StopRecording,
     Tag,
     Verb,
 )
@@ -126,6 +130,9 @@ async def _join_room(shell: CallShell, verb: JoinRoom) -> Outcome:
     left: asyncio.Future[LeaveReason] = asyncio.get_running_loop().create_future()
     session.released_by = left
     details: dict[str, Any] = {"room": room.record}
+    recorded = session.call.recorder.start(verb.recording) if verb.recording is not None else None
+    if recorded is not None and recorded.status is not RecordingStatus.FAILED:
+        details["recording"] = recorded
     timer = _leave_later(room, session, verb)
     session.call.on_digit = _star(room, session) if verb.leave_on_star else None
     try:
@@ -138,6 +145,8 @@ async def _join_room(shell: CallShell, verb: JoinRoom) -> Outcome:
     finally:
         session.released_by = None
         session.call.on_digit = None
+        if recorded is not None:
+            session.call.recorder.end(recorded.id)
         if timer is not None:
             timer.cancel()
     return Outcome("left", reason.value, details)
@@ -237,4 +246,8 @@ HANDLERS: dict[type[Verb], Handler] = {
     JoinRoom: _join_room,
     Gather: gather.perform,
     Record: record.perform,
+    StartRecording: recordings.start,
+    StopRecording: recordings.act,
+    PauseRecording: recordings.act,
+    ResumeRecording: recordings.act,
 }

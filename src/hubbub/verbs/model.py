@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from hubbub.conference.policy import Joining, RecordingWish
-from hubbub.events import Link
+from hubbub.conference.policy import Joining, RecordingOrder, RecordingWish
+from hubbub.events import Link, Track
 
 
 class Stage(StrEnum):
@@ -164,28 +164,43 @@ class JoinRoom(Verb):
     coach_must_be_present: bool = True
     refused: str = ""
     """Why this join cannot succeed, where the document shows it already."""
+    recording: RecordingOrder | None = None
+    """A recording of the leg while it is in the room."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StartRecording(Verb):
-    """Record the room."""
+    """Record the leg, or the room, beside everything else, until it is stopped or the leg or room is over."""
 
     notices: RecordingWish | None = None
+    track: Track = "both"
+    channels: int = 1
+    """Of a leg: 2 puts what it says in the first and what it hears in the second channel."""
+    trim: bool = False
+    name: str = ""
+    """What the verbs below call it; it need not be the only one of that name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StopRecording(Verb):
-    """End the room's recording."""
+    """End the recordings of that name; all for the empty name."""
+
+    name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PauseRecording(Verb):
-    """Pause the room's recording."""
+    """Pause recordings; with `keep_silence` the gap is kept as silence."""
+
+    name: str = ""
+    keep_silence: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResumeRecording(Verb):
-    """Go on with a paused recording of the room."""
+    """Go on with paused recordings."""
+
+    name: str = ""
 
 
 @dataclass(frozen=True)

@@ -116,9 +116,9 @@ IN_ROOM = {model.StartRecording, model.StopRecording, model.PauseRecording, mode
 
 def test_every_verb_is_done_somewhere() -> None:
     """On a call by a handler, or in a room by its stage."""
-    assert VERBS - set(HANDLERS) == IN_ROOM
+    assert set(HANDLERS) == VERBS
     stages = (SOURCE / "verbs" / "beside.py").read_text()
-    assert all(f"case {kind.__name__}()" in stages for kind in IN_ROOM)
+    assert all(re.search(rf"case .*\b{kind.__name__}\(\)", stages) for kind in IN_ROOM)
 
 
 def test_verbs_that_need_more_than_sound_stay_on_calls() -> None:

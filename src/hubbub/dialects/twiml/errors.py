@@ -97,6 +97,7 @@ ERRORS: Mapping[str, ErrorRow] = {
     "already-in": ErrorRow(400, "16099", "{detail}"),
     "announce-held": ErrorRow(400, "16099", "An announcement to a participant on hold is not supported"),
     "no-recording": NOT_FOUND,
+    "several-recordings": ErrorRow(400, "16108", "{detail}"),
     "media-gone": ErrorRow(404, "20404", "The requested resource {path} was not found"),
 }
 """Neutral refusals met by REST."""
