@@ -16,6 +16,7 @@ SIPP = shutil.which("sipp")
 pytestmark = [pytest.mark.interop, pytest.mark.skipif(SIPP is None, reason="sipp is missing: apt-get install sip-tester")]
 
 
+@pytest.mark.alone
 async def test_200_calls_at_50_per_second_all_complete(
     application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, tmp_path: Path
 ) -> None:

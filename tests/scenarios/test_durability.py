@@ -83,6 +83,7 @@ async def test_a_recording_survives_a_killed_server(application: Application, hu
     assert seconds > lasted - 1.5
 
 
+@pytest.mark.alone
 async def test_a_killed_media_process_costs_no_call(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
     """Issue: "kill -9 of the media process in a room of 20 costs no call and less than 200 ms of audio"."""
     application.on("/voice", room('beep="false"'))
