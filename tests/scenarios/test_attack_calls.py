@@ -226,6 +226,6 @@ async def test_an_application_that_hangs_costs_its_own_call_only(application: Ap
         served = await (await phone("bob")).call(server.uri("+2"))
         await served.wait_answered(timeout=0.9)
         await waiting.wait_answered(timeout=5)  # the apology
-        assert (await rest.get("/Notifications.json"))["notifications"][0]["error_code"] == "11200"
+        assert await notified(rest, sid_of_path(application, "/slow")) == {"11200"}
         await waiting.hangup()
         application.heal("/slow")
