@@ -83,7 +83,7 @@ class CallRecord:
     sip_headers: Mapping[str, str] = field(default_factory=dict)
     sip_code: int | None = None
     cause: str = ""
-    """Why it ended: hangup, busy, timeout, cancel, rejected, invalid-document, request-failed, error."""
+    """Why it ended: hangup, busy, timeout, cancel, rejected, invalid-document, request-failed, unsupported, error."""
     error: str = ""
     tag: str = ""
     queue_seconds: float = 0.0
@@ -253,6 +253,8 @@ class RoomEventKind(StrEnum):
     MODIFIED = "modified"
     SPEECH_STARTED = "speech-started"
     SPEECH_STOPPED = "speech-stopped"
+    DIGIT = "digit"
+    """A member pressed a key (`detail` says which)."""
     ANNOUNCEMENT_ENDED = "announcement-ended"
     ANNOUNCEMENT_FAILED = "announcement-failed"
 
@@ -275,12 +277,14 @@ class RoomEvent:
 
 @dataclass(frozen=True)
 class CallEvent:
-    """A call made progress: initiated, ringing, answered, completed."""
+    """A call made progress: initiated, ringing, answered, completed; or a key was pressed on it."""
 
-    kind: Literal["initiated", "ringing", "answered", "completed"]
+    kind: Literal["initiated", "ringing", "answered", "completed", "digit"]
     call: CallRecord
     at: float
     number: int | None = None
+    detail: str = ""
+    """The key, of a `digit`."""
 
 
 RecordingKind = Literal["in-progress", "completed", "absent", "paused", "resumed", "stopped", "failed"]

@@ -143,7 +143,7 @@ class Server:
 
     def _serve_http(self, public_url: str) -> None:
         settings = self.settings
-        faces = rest_faces(public_url, settings.accounts, self.directory.key)
+        faces = rest_faces(public_url, settings.accounts, self.clock.now, self.directory.key)
         rests = [
             Rest(face, self.hub, self.store, settings.storage.recordings, lambda: self.journal.healthy, self._sip_address) for face in faces
         ]

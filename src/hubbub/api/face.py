@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from hubbub.dialects.habits import Habits
 from hubbub.dialects.registry import Face
 from hubbub.dialects.tables import Operation, Page, Window
 from hubbub.errors import Refused
 from hubbub.events import Party, RecordingRecord
 from hubbub.ids import Id
 from hubbub.settings import Account
-from hubbub.verbs.model import JoinRoom, Program
+from hubbub.verbs.model import JoinRoom, Program, Stage
 
 
 class RestFace(Protocol):
@@ -26,6 +27,8 @@ class RestFace(Protocol):
     """Whether recordings are heard without credentials."""
     operations: tuple[Operation, ...]
     challenge: str
+    habits: Habits
+    """What it does otherwise than most."""
 
     @property
     def dialect(self) -> Face:
@@ -52,13 +55,13 @@ class RestFace(Protocol):
     def join(self, values: Mapping[str, Any], room: str) -> JoinRoom:
         """How a member created by REST joins. Raises Refused."""
 
-    def program(self, document: str) -> Program:
+    def program(self, document: str, stage: Stage = Stage.CALL) -> Program:
         """A document given as text. Raises Refused."""
 
     def show(self, resource: str, thing: Any, account: Account, *, created: bool = False) -> dict[str, Any]:
         """One thing as JSON."""
 
-    def show_page(self, resource: str, page: Page, account: Account, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+    def show_page(self, resource: str, page: Page, account: Account, path: str, query: Mapping[str, str]) -> Any:
         """A page as JSON."""
 
     def window(self, query: Mapping[str, str]) -> Window:

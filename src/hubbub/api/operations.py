@@ -286,6 +286,8 @@ async def create_member(asked: Asked) -> tuple[MemberRecord, CallStatus]:
 async def list_members(asked: Asked) -> Page:
     """Active members of a room; none of one that is over."""
     room = _live_room(asked)
+    if asked.values.get("everybody"):
+        return await _everybody(asked, room.record.id if room is not None else asked.identity("room"))
     if room is None:
         await _stored(asked, "rooms", RoomRecord, asked.identity("room"))
         return Page((), asked.window.number, asked.window.size, more=False)
@@ -296,6 +298,13 @@ async def list_members(asked: Asked) -> Page:
         if all(getattr(member, field) == asked.values[name] for name, field in wanted.items() if name in asked.values)
     ]
     return windowed(found, asked.window)
+
+
+async def _everybody(asked: Asked, room: Id) -> Page:
+    """All who ever were in a room, also of one that is over; how a call stands is what it was when it left."""
+    await _stored(asked, "rooms", RoomRecord, room)
+    page = await _page(asked, "members", MemberRecord, (Condition("room", "=", room),))
+    return replace(page, items=tuple((member, member.call_status or _status_of(asked, member)) for member in page.items))
 
 
 async def fetch_member(asked: Asked) -> tuple[MemberRecord, CallStatus]:

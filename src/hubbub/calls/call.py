@@ -30,7 +30,7 @@ from hubbub.webhooks.delivery import Notice
 log = structlog.get_logger()
 
 CODECS = ("PCMU", "PCMA")
-ProgressKind = Literal["initiated", "ringing", "answered", "completed"]
+ProgressKind = Literal["initiated", "ringing", "answered", "completed", "digit"]
 _session_numbers = iter(range(1, 2**31))
 
 FAILURE_STATUS = {
@@ -41,6 +41,8 @@ FAILURE_STATUS = {
     487: CallStatus.CANCELED,
 }
 """How an outgoing call ends for a SIP status; anything else is `failed`."""
+REJECTIONS = frozenset({401, 403, 407, 603, 607})
+"""Statuses with which somebody said no."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ class Call:
         self.on_ended: Callable[[], None] | None = None
         self.ended_by_request = False
         """Whether REST asked for its end."""
+        self.keys_gathered = False
+        """Whether keys belong to a verb that gathers them, and are told to nobody else."""
         self.final_cause = ""
         """Why this side ends the call, when it is more than a hang-up."""
         self._services = services
@@ -215,6 +219,12 @@ class Call:
             self._change(tag=tag)
             self.save()
 
+    def watch_keys(self, link: Link | None) -> None:
+        """Tell each key to this link from now on, or to nobody."""
+        others = tuple(wish for wish in self.progress if "digit" not in wish.events)
+        self.progress = others if link is None else (*others, ProgressWish(link, frozenset({"digit"})))
+        self.save()
+
     def fail(self, cause: str, error: str) -> None:
         """Note why the call is about to end."""
         self.final_cause = cause
@@ -264,6 +274,8 @@ class Call:
         return text
 
     def _digit(self, digit: str) -> None:
+        if not self.keys_gathered and not self.over and any("digit" in wish.events for wish in self.progress):
+            self._tell("digit", digit)
         if self.on_digit is not None:
             self.on_digit(digit)
 
@@ -322,13 +334,13 @@ class Call:
     def _change(self, **changes: Any) -> None:
         self.record = replace(self.record, updated=self._services.clock.now(), **changes)
 
-    def _tell(self, kind: ProgressKind) -> None:
+    def _tell(self, kind: ProgressKind, detail: str = "") -> None:
         """Write the call's new state and tell whoever asked for this kind of progress."""
         now = self._services.clock.now()
         wanted = [wish for wish in self.progress if kind in wish.events]
         if wanted:
             self._number += 1
-        event = CallEvent(kind, self.record, now, self._number if wanted else None)
+        event = CallEvent(kind, self.record, now, self._number if wanted else None, detail)
         notices = [notice for wish in wanted for notice in rendered(partial(self._services.render.call_notices, event, wish))]
         self.save([event], notices)
 
@@ -338,7 +350,7 @@ class Call:
         for timer in (self._ring_timer, self._total_timer):
             if timer is not None:
                 timer.cancel()
-        cause = self.final_cause or ("hangup" if self.answered else "cancel")
+        cause = self.final_cause or self._cause(status)
         self._change(status=status, ended=self._services.clock.now(), cause=cause)
         log.info("call_ended", call=self.id, status=status.value, cause=cause)
         if self.on_ended is not None:
@@ -346,6 +358,15 @@ class Call:
         self._tell("completed")
         self.sip = None
         spawn(self._close_leg())
+
+    def _cause(self, status: CallStatus) -> str:
+        if self.answered:
+            return "hangup"
+        if self.record.direction == "inbound":
+            return "cancel"
+        if status is CallStatus.FAILED:
+            return "rejected" if self.record.sip_code in REJECTIONS else "error"
+        return {CallStatus.BUSY: "busy", CallStatus.NO_ANSWER: "timeout"}.get(status, "cancel")
 
     async def _close_leg(self) -> None:
         try:

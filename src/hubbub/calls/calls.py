@@ -44,6 +44,11 @@ class Calls:
         found = self._live.get(call)
         return found.record if found is not None else None
 
+    @property
+    def capacity(self) -> int:
+        """How many calls there may be at a time: each has a leg of its own."""
+        return self._settings.media.legs * self._settings.media.workers
+
     def party(self, uri: str, account: str, display: str = "") -> Party:
         """Who a SIP URI stands for."""
         return party_of(uri, self.phones, account=account, display=display)

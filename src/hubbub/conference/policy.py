@@ -17,6 +17,8 @@ class Policy:
     max_age_seconds: float | None = None
     coach_limit: int | None = None
     """How many members may coach at a time; None: any."""
+    end_when_alone: bool = False
+    """Whether a room that has started ends when one member is left."""
     beeps: bool = True
     wait_music: bool = True
     """Whether a member that names no wait audio hears hold music; else silence."""
@@ -82,6 +84,8 @@ class RoomSettings:
     recording: RecordingWish | None = None
     region: str = ""
     tag: str = ""
+    timeout: float | None = None
+    """Seconds for the room's requests, where their link names none."""
 
 
 @dataclass(frozen=True)

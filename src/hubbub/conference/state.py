@@ -145,6 +145,7 @@ class MemberChange:
     wait: Wait | None = None
     coaching: tuple[Id, ...] | None = None
     """The calls to coach; empty stops coaching."""
+    coached_must_be_present: bool = True
 
 
 class RoomCore:
@@ -234,7 +235,7 @@ class RoomCore:
         remaining = [m for m in self.members.values() if m.presence is not Presence.LEFT]
         if ends_room:
             self._end(MODERATOR_REASONS.get(reason, EndReason.MODERATOR_LEFT), now, effects, member)
-        elif not remaining:
+        elif not remaining or self._alone():
             self._end(LAST_REASONS.get(reason, EndReason.LAST_LEFT), now, effects, member)
         else:
             self._rewire(effects)
@@ -253,7 +254,7 @@ class RoomCore:
         before = self._member(call)
         coaching = before.coaching if change.coaching is None else change.coaching
         if change.coaching:
-            self._check_coaching(call, change.coaching, must_be_present=True)
+            self._check_coaching(call, change.coaching, must_be_present=change.coached_must_be_present)
         after = replace(
             before,
             muted=before.muted if change.muted is None else change.muted,
@@ -286,6 +287,15 @@ class RoomCore:
             return []
         effects: list[Effect] = []
         self._notify(RoomEventKind.SPEECH_STARTED if started else RoomEventKind.SPEECH_STOPPED, now, effects, call)
+        return effects
+
+    def digit(self, call: Id, digit: str, now: float) -> list[Effect]:
+        """A member pressed a key."""
+        member = self.members.get(call)
+        if member is None or member.presence not in PRESENT:
+            return []
+        effects: list[Effect] = []
+        self._notify(RoomEventKind.DIGIT, now, effects, call, detail=digit)
         return effects
 
     def announced(self, call: Id | None, url: str, failure: str, now: float) -> list[Effect]:
@@ -340,6 +350,11 @@ class RoomCore:
                 raise Refused("coach-absent", "the participant to be coached is not in the conference")
             if coached.held:
                 raise Refused("coach-held", "the participant to be coached is on hold")
+
+    def _alone(self) -> bool:
+        """Whether the room is to end because of who is left."""
+        started = self.room.status is RoomStatus.IN_PROGRESS
+        return self.settings.policy.end_when_alone and started and len(list(self._active())) == 1
 
     def _may_start(self) -> bool:
         present = [m for m in self._active() if m.presence in PRESENT or m.presence is Presence.EARLY]

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 
 from hubbub.dialects.bxml import callbacks as bxml_callbacks
 from hubbub.dialects.bxml import document as bxml
+from hubbub.dialects.bxml.errors import ERRORS as BXML_ERRORS
+from hubbub.dialects.bxml.operations import OPERATIONS as BXML_OPERATIONS
+from hubbub.dialects.bxml.resources import RESOURCES as BXML_RESOURCES
+from hubbub.dialects.bxml.rest import BxmlRest
 from hubbub.dialects.cxml import CxmlDialect
 from hubbub.dialects.cxml import document as cxml
 from hubbub.dialects.cxml.rest import CxmlRest
@@ -103,12 +107,22 @@ def _bxml() -> Coverage:
         table=bxml.TABLE,
         elements=bxml.TABLE.elements,
         webhooks={
-            "Call events": bxml_callbacks.CALL_EVENT,
+            "Call events": bxml_callbacks.OF_CALL,
+            "`initiate`": bxml_callbacks.INITIATE,
+            "`gather`": bxml_callbacks.GATHER,
+            "`recordComplete`": bxml_callbacks.RECORD_COMPLETE,
+            "`dtmf` adds": bxml_callbacks.DTMF,
             "`disconnect` adds": bxml_callbacks.DISCONNECT,
+            "`recordingAvailable`": bxml_callbacks.RECORDING_AVAILABLE,
+            "`conferenceRedirect`": bxml_callbacks.REDIRECTED_ROOM,
             "Conference events": bxml_callbacks.ROOM,
             "Events of members add": bxml_callbacks.MEMBER,
-            "`conferenceRecordingAvailable`": bxml_callbacks.RECORDING_AVAILABLE,
+            "`conferenceRecordingAvailable`": bxml_callbacks.ROOM_RECORDING_AVAILABLE,
         },
+        base=BxmlRest.base,
+        operations=BXML_OPERATIONS,
+        resources=BXML_RESOURCES,
+        errors=BXML_ERRORS,
     )
 
 

@@ -32,7 +32,11 @@ FACES: Mapping[str, tuple[str, ...]] = {
     "signalwire": ("project", "token"),
     "bandwidth": ("account", "username", "password", "application"),
 }
-OPTIONAL: Mapping[str, tuple[str, ...]] = {"twilio": ("parent",), "signalwire": ("signing_key",), "bandwidth": bxml_account.OPTIONAL}
+OPTIONAL: Mapping[str, tuple[str, ...]] = {
+    "twilio": ("parent", "shared_key", "shared_key_secret"),
+    "signalwire": ("signing_key",),
+    "bandwidth": bxml_account.OPTIONAL,
+}
 CHECKS: Mapping[str, Callable[[str, Mapping[str, str]], None]] = {"bandwidth": bxml_account.check}
 FACE_OF = {"twiml": "twilio", "cxml": "signalwire", "swml": "signalwire", "bxml": "bandwidth"}
 
@@ -59,21 +63,23 @@ class Face(Dialect, Protocol):
 def all_dialects(public_url: str, find_call: Callable[[Id], CallRecord | None]) -> dict[str, Face]:
     """Every dialect that is built, by name."""
     return {
-        "twiml": TwimlDialect(public_url),
+        "twiml": TwimlDialect(public_url, find_call),
         "cxml": CxmlDialect(public_url),
         "bxml": BxmlDialect(public_url, find_call),
         "swml": SwmlDialect(public_url),
     }
 
 
-def rest_faces(public_url: str, accounts: Sequence[Account], keys: FindKey = no_key) -> list[TwimlRest | BxmlRest]:
-    """Every REST face that is built; `keys` finds API keys."""
+def rest_faces(
+    public_url: str, accounts: Sequence[Account], now: Callable[[], float], keys: FindKey = no_key
+) -> list[TwimlRest | BxmlRest]:
+    """Every REST face that is built; `now` dates tokens, `keys` finds API keys."""
     compatible = CxmlDialect(public_url)  # its paths are asked first: they are the narrower ones
     return [
         CompatibleRest(compatible, accounts),
         CxmlRest(compatible, accounts),
         TwimlRest(TwimlDialect(public_url), accounts, keys),
-        BxmlRest(BxmlDialect(public_url), accounts),
+        BxmlRest(BxmlDialect(public_url), accounts, now),
     ]
 
 

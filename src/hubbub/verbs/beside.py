@@ -96,6 +96,8 @@ class _Ask:
 
     requests: tuple[HttpRequest, ...]
     """The second is tried where the first fails."""
+    dialect: str = ""
+    """What the answer speaks."""
     last: bool = False
 
 
@@ -150,13 +152,15 @@ class RoomStage:
     def room_event(self, room: Room, event: RoomEvent) -> None:
         """Ask the application what the room shall do about an event; one request in flight per room."""
         requests = event_requests(self._services, event, room.settings)
-        self._queue(room).asks.put_nowait(_Ask(requests, event.kind is RoomEventKind.ENDED))
+        self._queue(room).asks.put_nowait(_Ask(requests, room.record.dialect, event.kind is RoomEventKind.ENDED))
 
-    def room_request(self, room: Room, request: DocumentRequest) -> None:
-        """Ask for a document that the room shall execute."""
-        dialect, account = self._services.dialects[room.record.dialect], self._services.accounts[room.record.account]
+    def room_request(self, room: Room, request: DocumentRequest, speaks: str) -> None:
+        """Ask for a document of that dialect, which the room shall execute."""
+        dialect, account = self._services.dialects[speaks], self._services.accounts[room.record.account]
+        request = replace(request, at=self._services.clock.now(), timeout=room.settings.timeout)
         links = [link for link in (request.link, request.link.fallback) if link is not None]
-        self._queue(room).asks.put_nowait(_Ask(tuple(dialect.document_request(account, replace(request, link=link)) for link in links)))
+        requests = tuple(dialect.document_request(account, replace(request, link=link)) for link in links)
+        self._queue(room).asks.put_nowait(_Ask(requests, speaks))
 
     def room_program(self, room: Room, program: Program) -> None:
         """Append a program to what the room executes."""
@@ -164,6 +168,9 @@ class RoomStage:
 
     def room_closed(self, room: Room) -> None:
         """The room is over: what waits to be played is dropped, what happened is still told."""
+        subscription = room.settings.subscription
+        if room.id in self._queues and not (subscription and subscription.replies and RoomEventKind.ENDED in subscription.events):
+            self._queues[room.id].asks.put_nowait(_Ask((), last=True))  # nobody is told of its end: this ends the queue
         for task, (place, _call) in list(self._announcements.items()):
             if place == room.id:
                 task.cancel()
@@ -174,7 +181,9 @@ class RoomStage:
     async def tell(self, events: Sequence[tuple[RoomEvent, RoomSettings]]) -> None:
         """Tell events of rooms that are over; their answers are not wanted."""
         for event, settings in events:
-            await send_first(self._services, event.room, event_requests(self._services, event, settings))
+            await send_first(
+                self._services, event.room, event_requests(self._services, event, settings), self._services.dialects[event.room.dialect]
+            )
 
     async def stop(self) -> None:
         """End everything."""
@@ -209,7 +218,7 @@ class RoomStage:
                 program = await self._answer(room, ask)
             except Exception as error:  # a bug must cost its answer, not the events that follow
                 log.exception("room_reply_failed", room=room.id)
-                self._problem(room.record, "internal", f"internal error: {error!r}", ask.requests[0].url)
+                self._problem(room.record, "internal", f"internal error: {error!r}", ask.requests[0].url if ask.requests else "")
             else:
                 if program is not None and room.live:
                     queue.programs.put_nowait(program)
@@ -219,8 +228,8 @@ class RoomStage:
 
     async def _answer(self, room: Room, ask: _Ask) -> Program | None:
         """The program that a request was answered with, if any."""
-        dialect = self._services.dialects[room.record.dialect]
-        reply = await send_first(self._services, room.record, ask.requests)
+        dialect = self._services.dialects[ask.dialect or room.record.dialect]
+        reply = await send_first(self._services, room.record, ask.requests, dialect)
         if reply is None or not reply.body.strip() or not room.live:
             return None
         try:
@@ -263,9 +272,8 @@ def event_requests(services: VerbServices, event: RoomEvent, settings: RoomSetti
     return tuple(dialect.room_reply_request(account, event, replace(settings, subscription=each)) for each in subscriptions)
 
 
-async def send_first(services: VerbServices, room: RoomRecord, requests: tuple[HttpRequest, ...]) -> HttpReply | None:
+async def send_first(services: VerbServices, room: RoomRecord, requests: tuple[HttpRequest, ...], dialect: Dialect) -> HttpReply | None:
     """Send a request, and the next where it fails; the first good reply, or None. Each failure is reported."""
-    dialect = services.dialects[room.dialect]
     for http in requests:
         try:
             reply = await services.requester.send(http)

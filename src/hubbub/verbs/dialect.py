@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from hubbub.conference.policy import RoomSettings
+from hubbub.conference.policy import Joining, RoomSettings
 from hubbub.events import CallRecord, Link, RoomEvent, RoomRecord
 from hubbub.ids import Id
 from hubbub.settings import Account
@@ -23,7 +23,9 @@ from hubbub.verbs.model import (
     SendDigits,
     Speak,
     Stage,
+    TakeFromLine,
     Verb,
+    WaitInLine,
 )
 from hubbub.webhooks.requester import HttpReply, HttpRequest
 
@@ -44,7 +46,9 @@ class OutcomeRule:
     """Whether `on_done` is requested, and its answer discarded, after the far end hung up."""
 
 
-ANSWERING: frozenset[type[Verb]] = frozenset({Answer, Speak, PlayAudio, PlayTone, SendDigits, JoinRoom, Gather, Record, Pause})
+ANSWERING: frozenset[type[Verb]] = frozenset(
+    {Answer, Speak, PlayAudio, PlayTone, SendDigits, JoinRoom, Gather, Record, Pause, WaitInLine, TakeFromLine}
+)
 """Verbs that answer a call that is not answered yet."""
 
 DocumentFailure = Literal["request", "document"]
@@ -56,11 +60,28 @@ class DocumentRequest:
 
     link: Link
     event: str
-    """Why it is made: `initiate`, `answer`, `redirect`, `action`, `wait`, `hold`, `announce`."""
+    """Why it is made: `initiate`, `answer`, `callee`, `redirect`, `action`, `wait`, `hold`, `announce`, `line`."""
     call: CallRecord | None = None
     room: RoomRecord | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
+    at: float = 0.0
+    """When it is made."""
+    timeout: float | None = None
+    """Seconds for a link that names none itself."""
+
+
+class Manners:
+    """What a dialect may do otherwise than most; these are the common manners."""
+
+    mistakes_fall_back = True
+    """Whether a document that is wrong as a whole is asked for again at its fallback URL."""
+    audio_failure_ends = False
+    """Whether audio that cannot be had ends its call, rather than going on with the next verb."""
+
+    def settled(self, account: Account, call: CallRecord | None, joining: Joining) -> Joining:
+        """What a document leaves to the account, and to the call that opens a room with it."""
+        return joining
 
 
 class Dialect(Protocol):
@@ -70,6 +91,11 @@ class Dialect(Protocol):
     outcomes: Mapping[type[Verb], OutcomeRule]
     answering: frozenset[type[Verb]]
     """Verbs that answer a call that is not answered yet."""
+    mistakes_fall_back: bool
+    audio_failure_ends: bool
+
+    def settled(self, account: Account, call: CallRecord | None, joining: Joining) -> Joining:
+        """How a call opens a room: see Manners."""
 
     def compile(self, body: bytes, content_type: str, base: str, stage: Stage) -> Program:
         """A program from a document. DocumentError where it is wrong as a whole."""

@@ -40,7 +40,7 @@ class Documents:
             return await self._fetch_once(dialect, account, request, stage)
         except (RequestFailed, DocumentError) as error:
             fallback = request.link.fallback
-            if fallback is None:
+            if fallback is None or (isinstance(error, DocumentError) and not dialect.mistakes_fall_back):
                 raise
             log.info("document_fallback", url=fallback.url, reason=str(error))
             again = replace(request, link=fallback, fields={**request.fields, **_failure_fields(dialect, request, error)})
@@ -55,6 +55,7 @@ class Documents:
 
     async def _fetch_once(self, dialect: Dialect, account: Account, request: DocumentRequest, stage: Stage) -> Program:
         room = request.room.id if request.room else None
+        request = replace(request, at=self.clock.now())
         try:
             http = dialect.document_request(account, request)
         except RequestFailed as error:  # what is no URL cannot even be signed

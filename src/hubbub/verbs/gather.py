@@ -16,11 +16,13 @@ async def perform(shell: CallShell, verb: Gather) -> Outcome:
     call = shell.session.call
     pressed: asyncio.Queue[str] = asyncio.Queue()
     call.on_digit = pressed.put_nowait
+    call.keys_gathered = True
     prompts = asyncio.create_task(_prompt(shell, verb))
     try:
         return await _collect(verb, pressed, prompts)
     finally:
         call.on_digit = None
+        call.keys_gathered = False
         prompts.cancel()
         await asyncio.gather(prompts, return_exceptions=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hubbub.conference.room import Room, new_member
@@ -11,12 +12,14 @@ from hubbub.conference.state import PRESENT
 from hubbub.errors import HubbubError, Refused, ResourceExhausted
 from hubbub.events import CallRecord, LeaveReason, Presence, RecordingStatus
 from hubbub.ids import Id
-from hubbub.verbs import gather, record, recordings
+from hubbub.verbs import connect, gather, record, recordings, waiting
 from hubbub.verbs.model import (
     Answer,
+    Connect,
     Gather,
     Hangup,
     JoinRoom,
+    LeaveLine,
     Outcome,
     Pause,
     PauseRecording,
@@ -32,7 +35,11 @@ from hubbub.verbs.model import (
     StartRecording,
     StopRecording,
     Tag,
+    TakeFromLine,
+    UnwatchKeys,
     Verb,
+    WaitInLine,
+    WatchKeys,
 )
 
 if TYPE_CHECKING:
@@ -43,9 +50,12 @@ if TYPE_CHECKING:
 class CallShell:
     """The stage of a call."""
 
-    stage = Stage.CALL
-
-    def __init__(self, session: Session, services: VerbServices) -> None:
+    def __init__(
+        self, session: Session, services: VerbServices, stage: Stage = Stage.CALL, on_leave: Callable[[], None] | None = None
+    ) -> None:
+        self.stage = stage
+        self.on_leave = on_leave
+        """What LeaveLine does here."""
         self.session = session
         self.services = services
         self.interrupted: Outcome | None = None
@@ -59,7 +69,7 @@ class CallShell:
     async def perform(self, verb: Verb) -> Outcome:
         """Do a verb to its end."""
         self.interrupted = None
-        answering = type(verb) in self.session.dialect.answering
+        answering = type(verb) in self.session.dialect.answering and getattr(verb, "answers", True)
         if answering:
             self.session.call.answer()
         if self.session.call.over or (answering and not self.session.call.answered):
@@ -96,14 +106,22 @@ async def _over() -> Outcome:
 
 
 async def _sound(shell: CallShell, verb: Verb) -> Outcome:
-    outcome = await shell.services.sound(shell.session.leg).perform(verb)
+    session = shell.session
+    if not session.call.answered and isinstance(verb, PlayTone):  # it rings as it is
+        await asyncio.sleep(verb.seconds)
+        return Outcome()
+    outcome = await shell.services.sound(session.leg).perform(verb)
     if outcome.kind == "failed":
-        shell.session.report(shell.session.dialect.refusal_code("audio"), outcome.reason, level="error", line=verb.at.line)
+        session.report(session.dialect.refusal_code("audio"), outcome.reason, level="error", line=verb.at.line)
+        if session.dialect.audio_failure_ends:
+            session.call.fail("unsupported", outcome.reason)
+            session.call.hangup()
+            return await _over()
     return outcome
 
 
 async def _send_digits(shell: CallShell, verb: SendDigits) -> Outcome:
-    seconds = shell.session.leg.send_digits(verb.digits)
+    seconds = shell.session.leg.send_digits(verb.digits, tone_ms=verb.tone_ms, gap_ms=verb.gap_ms)
     await asyncio.sleep(seconds)
     return Outcome()
 
@@ -114,6 +132,16 @@ async def _redirect(shell: CallShell, verb: Redirect) -> Outcome:
 
 async def _tag(shell: CallShell, verb: Tag) -> Outcome:
     shell.session.call.set_tag(verb.tag)
+    return Outcome()
+
+
+async def _watch_keys(shell: CallShell, verb: WatchKeys) -> Outcome:
+    shell.session.call.watch_keys(verb.link)
+    return Outcome()
+
+
+async def _unwatch_keys(shell: CallShell, verb: UnwatchKeys) -> Outcome:
+    shell.session.call.watch_keys(None)
     return Outcome()
 
 
@@ -134,7 +162,7 @@ async def _join_room(shell: CallShell, verb: JoinRoom) -> Outcome:
     if recorded is not None and recorded.status is not RecordingStatus.FAILED:
         details["recording"] = recorded
     timer = _leave_later(room, session, verb)
-    session.call.on_digit = _star(room, session) if verb.leave_on_star else None
+    session.call.on_digit = _key(room, session, leave_on_star=verb.leave_on_star)
     try:
         reason = await left
     except asyncio.CancelledError:
@@ -164,7 +192,8 @@ def enter_room(session: Session, verb: JoinRoom, services: VerbServices) -> Room
             raise Refused("ended", "the conference ended, or the invitation was taken back, before the call was answered")
         room.join(invited, session, verb.joining.wait)
         return room
-    room = open_room(verb, call.record.account, services, session.dialect.room_key(verb))
+    joining = session.dialect.settled(services.accounts[call.record.account], call.record, verb.joining)
+    room = open_room(replace(verb, joining=joining), call.record.account, services, session.dialect.room_key(verb))
     try:
         coaching = coached_calls(verb, session)
         now = services.clock.now()
@@ -216,10 +245,11 @@ def _leave_later(room: Room, session: Session, verb: JoinRoom) -> asyncio.TimerH
     return asyncio.get_running_loop().call_later(verb.time_limit_seconds, leave)
 
 
-def _star(room: Room, session: Session) -> Callable[[str], None]:
+def _key(room: Room, session: Session, *, leave_on_star: bool) -> Callable[[str], None]:
     def pressed(digit: str) -> None:
+        room.digit(session.call.id, digit)
         member = room.member(session.call.id)
-        if digit == "*" and member is not None and member.presence in PRESENT | {Presence.EARLY}:
+        if leave_on_star and digit == "*" and member is not None and member.presence in PRESENT | {Presence.EARLY}:
             room.leave(session.call.id, LeaveReason.WALKED_OUT, session.call.status)
 
     return pressed
@@ -243,9 +273,15 @@ HANDLERS: dict[type[Verb], Handler] = {
     SendDigits: _send_digits,
     Redirect: _redirect,
     Tag: _tag,
+    WatchKeys: _watch_keys,
+    UnwatchKeys: _unwatch_keys,
     JoinRoom: _join_room,
     Gather: gather.perform,
     Record: record.perform,
+    Connect: connect.perform,
+    WaitInLine: waiting.perform,
+    LeaveLine: waiting.leave,
+    TakeFromLine: waiting.take,
     StartRecording: recordings.start,
     StopRecording: recordings.act,
     PauseRecording: recordings.act,

@@ -11,14 +11,19 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from hubbub.conference.policy import Joining, RecordingOrder, RecordingWish
-from hubbub.events import Link, Track
+from hubbub.calls.call import ProgressWish
+from hubbub.conference.policy import Joining, RecordingOrder, RecordingWish, Wait
+from hubbub.events import Link, Party, Track
 
 
 class Stage(StrEnum):
     """Where a program runs."""
 
     CALL = "call"
+    CALLEE = "callee"
+    """Somebody who was called and has answered, before being connected."""
+    LINE = "line"
+    """What a call does while it waits in a line."""
     BESIDE = "beside"
     """Wait or hold audio beside a call."""
     ANNOUNCEMENT = "announcement"
@@ -100,6 +105,8 @@ class PlayTone(Verb):
     kind: str
     seconds: float = 1.0
     country: str = "us"
+    answers: bool = True
+    """Whether it answers a call that is not answered yet; else that rings on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +114,20 @@ class SendDigits(Verb):
     """Send DTMF to the far end; `w` waits half a second, `W` one."""
 
     digits: str
+    tone_ms: int = 200
+    gap_ms: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchKeys(Verb):
+    """Tell each key that is pressed on the call from now on, whatever it is doing; not while digits are gathered."""
+
+    link: Link
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnwatchKeys(Verb):
+    """Tell keys no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +190,71 @@ class JoinRoom(Verb):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Target:
+    """Somebody to be called, and what is wished for that call."""
+
+    callee: Party
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """SIP headers of the INVITE."""
+    username: str = ""
+    password: str = ""
+    digits: str = ""
+    """Sent as soon as it is answered."""
+    document: Link | None = None
+    """Heard by the callee before it is connected (stage CALLEE)."""
+    progress: tuple[ProgressWish, ...] = ()
+    tag: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connect(Verb):
+    """Call others and connect the first who answers; ends when they part. Outcome: see `verbs/connect.py`."""
+
+    groups: tuple[tuple[Target, ...], ...]
+    """The targets of a group ring at the same time, the groups one after the other."""
+    on_done: Link | None = None
+    caller: Party | None = None
+    """Who they see calling; None: who calls."""
+    ring_seconds: float = 30.0
+    """For each group."""
+    time_limit_seconds: float | None = None
+    """How long they may talk."""
+    leave_on_star: bool = False
+    answer_on_bridge: bool = False
+    """An unanswered caller goes on ringing until somebody is connected; else it is answered and hears ringing."""
+    ring_country: str = "us"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitInLine(Verb):
+    """Wait in a line until somebody takes the call from it. Outcome: see `verbs/waiting.py`."""
+
+    line: str
+    on_done: Link | None = None
+    wait: Wait = field(default_factory=Wait)
+    capacity: int | None = None
+    """Of a line that this call is the first in; None: the built-in one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaveLine(Verb):
+    """Leave the line that the call waits in; elsewhere it does nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakeFromLine(Verb):
+    """Connect the call that has waited longest in a line; waits for one while the line is empty."""
+
+    line: str
+    on_done: Link | None = None
+    document: Link | None = None
+    """Heard by the one who waited before it is connected."""
+    ring_seconds: float = 30.0
+    time_limit_seconds: float | None = None
+    leave_on_star: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class StartRecording(Verb):
     """Record the leg, or the room, beside everything else, until it is stopped or the leg or room is over."""
 
@@ -179,6 +265,8 @@ class StartRecording(Verb):
     trim: bool = False
     name: str = ""
     """What the verbs below call it; it need not be the only one of that name."""
+    only_one: bool = False
+    """Does nothing where a recording is under way."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 async def start(shell: CallShell, verb: StartRecording) -> Outcome:
     """Record the leg; Outcome `done` with `recording`, or `failed`."""
+    if verb.only_one and shell.session.call.recorder.named(""):
+        return Outcome()
     started = shell.session.call.recorder.start(ordered(verb, shell.session.dialect.name))
     details = {"recording": started}
     return Outcome("failed", "recording-failed", details) if started.status is RecordingStatus.FAILED else Outcome(details=details)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hubbub.calls.line import Lines
 from hubbub.clock import Clock
 from hubbub.conference.journal import Journal, Renderer
 from hubbub.media.client import Leg, Media, Mix
@@ -20,11 +21,13 @@ from hubbub.webhooks.requester import Requester
 if TYPE_CHECKING:
     from hubbub.calls.calls import Calls
     from hubbub.conference.room import Rooms
+    from hubbub.verbs.beside import RoomStage
+    from hubbub.verbs.hub import Hub
 
 
 @dataclass
 class VerbServices:
-    """Shared by all sessions; `calls` and `rooms` are set once they exist."""
+    """Shared by all sessions; `calls`, `rooms` and `hub` are set once they exist."""
 
     media: Media
     speech: Speech
@@ -36,8 +39,11 @@ class VerbServices:
     dialects: Mapping[str, Dialect]
     accounts: Mapping[str, Account]
     recordings: Path
+    lines: Lines = field(default_factory=Lines)
     rooms: Rooms = field(init=False)
     calls: Calls = field(init=False)
+    hub: Hub = field(init=False)
+    beside: RoomStage = field(init=False)
 
     def sound(self, target: Leg | Mix) -> Sound:
         """A voice for a target."""

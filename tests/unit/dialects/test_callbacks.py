@@ -372,8 +372,8 @@ def test_bxml_call_events() -> None:
     request = DocumentRequest(LINK, "initiate", CALL)
     base = {"eventType", "eventTime", "accountId", "applicationId", "from", "to", "direction", "callId", "callUrl", "startTime"}
     fields = sent(BXML.document_request(ACCOUNT, request))
-    assert set(fields) == base | {"answerTime"}
-    assert fields["eventType"] == "initiate"
+    assert set(fields) == base | {"sipCallId", "sipHeaders"}, "no answerTime yet"
+    assert (fields["eventType"], fields["sipHeaders"]) == ("initiate", {"x-team": "blue"})
     (notice,) = BXML.call_notices(ACCOUNT, CallEvent("completed", replace(ENDED, cause="hangup"), START + 66), WISH)
     fields = sent(BXML.prepare(ACCOUNT, notice))
     assert set(fields) == base | {"answerTime", "endTime", "cause", "sipCallId", "sipResponseCode"}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from hubbub.dialects.bxml.account import face
 from hubbub.dialects.tables import HashedUuid, Out
-from hubbub.events import CallRecord, Party, RoomEventKind
+from hubbub.events import CallRecord, Party, RecordingRecord, RecordingStatus, RoomEventKind
 from hubbub.settings import Account
 
 Fact = TypeVar("Fact")
@@ -19,6 +22,14 @@ EVENTS = {
     RoomEventKind.LEFT: "conferenceMemberExit",
     RoomEventKind.ENDED: "conferenceCompleted",
 }
+DOCUMENT_EVENTS = {
+    "room-redirect": "conferenceRedirect",
+    "action-gather": "gather",
+    "action-record": "recordComplete",
+}
+"""Requests for a document whose neutral name is another."""
+CALL_EVENTS = {"completed": "disconnect", "digit": "dtmf"}
+"""Progress of a call that is told to whoever asked for it."""
 
 CAUSES = {
     "hangup": "hangup",
@@ -28,6 +39,7 @@ CAUSES = {
     "rejected": "rejected",
     "invalid-document": "invalid-bxml",
     "request-failed": "callback-error",
+    "unsupported": "application-error",
     "error": "error",
 }
 
@@ -42,12 +54,8 @@ class Told(Generic[Fact]):
     event: str = ""
     at: float = 0.0
     call: CallRecord | None = None
-    """The member's call, where the fact is about a member."""
-
-
-def face(account: Account, key: str) -> str:
-    """A value of the account's face."""
-    return account.faces.get("bandwidth", {}).get(key, "")
+    """The member's call, where the fact is about a member; the recorded call, where it is about a recording."""
+    detail: str = ""
 
 
 def time(seconds: float | None) -> str | None:
@@ -62,10 +70,47 @@ def address(party: Party) -> str:
     return party.value if party.kind == "number" else party.uri
 
 
+def cause(call: CallRecord) -> str:
+    """Why a call ended, of the open list in 5.3."""
+    return CAUSES.get(call.cause, "unknown")
+
+
+def error_id(call: CallRecord) -> str | None:
+    """What names an error in the log: the log names the call."""
+    return str(uuid.UUID(call.id)) if call.error else None
+
+
+def duration(seconds: float) -> str:
+    """ISO 8601, as `PT13.67S`."""
+    return f"PT{seconds:.3f}".rstrip("0").rstrip(".") + "S"
+
+
+def file_format(recording: RecordingRecord) -> str:
+    """`wav` or `mp3`."""
+    return "mp3" if recording.file.endswith(".mp3") else "wav"
+
+
+def base_url(account: Account, public_url: str) -> str:
+    """The account's URL."""
+    return f"{public_url}/api/v2/accounts/{face(account, 'account')}"
+
+
 def call_url(call: CallRecord, account: Account, public_url: str) -> str:
     """Where REST shows a call."""
-    return f"{public_url}/api/v2/accounts/{face(account, 'account')}/calls/{CALL.write(call.id)}"
+    return f"{base_url(account, public_url)}/calls/{CALL.write(call.id)}"
 
+
+def media_url(recording: RecordingRecord, account: Account, public_url: str) -> str:
+    """Where the audio of a recording is: below its room, or below its call."""
+    parent = "accounts"
+    if recording.room is not None:
+        parent = f"conferences/{CONFERENCE.write(recording.room)}"
+    elif recording.call is not None:
+        parent = f"calls/{CALL.write(recording.call)}"
+    return f"{base_url(account, public_url)}/{parent}/recordings/{RECORDING.write(recording.id)}/media"
+
+
+# -- rooms -----------------------------------------------------------------------------------------------------
 
 ROOM: tuple[Out, ...] = (
     Out("eventType", lambda told: EVENTS[told.fact.kind]),
@@ -83,48 +128,133 @@ MEMBER: tuple[Out, ...] = (
 )
 """What member events add, of the member's call."""
 
+REDIRECTED_ROOM: tuple[Out, ...] = (
+    Out("eventType", lambda told: told.event),
+    Out("eventTime", lambda told: time(told.at)),
+    *(ROOM[place] for place in (2, 3, 4)),
+)
+"""`conferenceRedirect`: what a redirected room asks its application (5.2)."""
+
+# -- calls -----------------------------------------------------------------------------------------------------
+
+
+def _call(name: str, read: Callable[[CallRecord], Any]) -> Out:
+    return Out(name, lambda told: read(told.fact.call))
+
+
 CALL_EVENT: tuple[Out, ...] = (
     Out("eventType", lambda told: told.event),
     Out("eventTime", lambda told: time(told.at)),
     Out("accountId", lambda told: face(told.account, "account")),
     Out("applicationId", lambda told: face(told.account, "application")),
-    Out("from", lambda told: address(told.fact.caller)),
-    Out("to", lambda told: address(told.fact.callee)),
-    Out("direction", lambda told: "inbound" if told.fact.direction == "inbound" else "outbound"),
-    Out("callId", lambda told: CALL.write(told.fact.id)),
-    Out("callUrl", lambda told: call_url(told.fact, told.account, told.public_url)),
-    Out("startTime", lambda told: time(told.fact.created)),
-    Out("answerTime", lambda told: time(told.fact.answered)),
-    Out("tag", lambda told: told.fact.tag or None),
+    _call("from", lambda call: address(call.caller)),
+    _call("to", lambda call: address(call.callee)),
+    _call("direction", lambda call: "inbound" if call.direction == "inbound" else "outbound"),
+    _call("callId", lambda call: CALL.write(call.id)),
+    Out("callUrl", lambda told: call_url(told.fact.call, told.account, told.public_url)),
+    _call("enqueuedTime", lambda call: None if call.direction == "inbound" else time(call.created)),
+    _call("startTime", lambda call: time(call.created)),
+)
+OF_CALL: tuple[Out, ...] = (
+    *CALL_EVENT,
+    _call("answerTime", lambda call: time(call.answered)),
+    _call("tag", lambda call: call.tag or None),
 )
 """Base fields of every call event (5.3)."""
 
-DISCONNECT: tuple[Out, ...] = (
-    Out("endTime", lambda told: time(told.fact.ended)),
-    Out("cause", lambda told: CAUSES.get(told.fact.cause, "unknown")),
-    Out("errorMessage", lambda told: told.fact.error or None),
-    Out("sipCallId", lambda told: told.fact.sip_call_id or None),
-    Out("sipResponseCode", lambda told: str(told.fact.sip_code) if told.fact.sip_code else None),
+SIP: tuple[Out, ...] = (
+    _call("sipCallId", lambda call: call.sip_call_id or None),
+    _call("sipHeaders", lambda call: {name.lower(): value for name, value in call.sip_headers.items()} or None),
+)
+INITIATE = (*CALL_EVENT, _call("tag", lambda call: call.tag or None), *SIP)
+ANSWER = (*OF_CALL, SIP[0])
+GATHER = (
+    *OF_CALL,
+    Out("digits", lambda told: told.fact.fields.get("digits", "")),
+    Out("terminatingDigit", lambda told: told.fact.fields.get("finish", "")),
 )
 
-RECORDING_AVAILABLE: tuple[Out, ...] = (
+
+def _recorded(name: str, read: Callable[[RecordingRecord], Any]) -> Out:
+    return Out(name, lambda told: read(found) if (found := told.fact.fields.get("recording")) is not None else None)
+
+
+RECORD_COMPLETE = (
+    *(row for row in OF_CALL if row.name != "startTime"),
+    _recorded("startTime", lambda recording: time(recording.started)),
+    _recorded("endTime", lambda recording: time(recording.ended)),
+    _recorded("recordingId", lambda recording: RECORDING.write(recording.id)),
+    Out(
+        "mediaUrl",
+        lambda told: media_url(found, told.account, told.public_url) if (found := told.fact.fields.get("recording")) is not None else None,
+    ),
+    _recorded("duration", lambda recording: duration(recording.seconds)),
+    _recorded("channels", lambda recording: recording.channels),
+    _recorded("fileFormat", file_format),
+)
+"""`startTime` is the recording's."""
+
+ASKING: Mapping[str, tuple[Out, ...]] = {
+    "initiate": INITIATE,
+    "answer": ANSWER,
+    "gather": GATHER,
+    "recordComplete": RECORD_COMPLETE,
+}
+"""Requests for a document that carry more, or less, than the base fields."""
+
+DISCONNECT: tuple[Out, ...] = (
+    _call("endTime", lambda call: time(call.ended)),
+    _call("cause", cause),
+    _call("errorMessage", lambda call: call.error or None),
+    _call("errorId", error_id),
+    SIP[0],
+    _call("sipResponseCode", lambda call: str(call.sip_code) if call.sip_code else None),
+)
+DTMF: tuple[Out, ...] = (Out("digit", lambda told: told.detail),)
+TOLD: Mapping[str, tuple[Out, ...]] = {"completed": (*OF_CALL, *DISCONNECT), "digit": (*OF_CALL, *DTMF)}
+"""What is told of a call's progress, by the neutral kind of event."""
+
+# -- recordings ------------------------------------------------------------------------------------------------
+
+STATUSES = {RecordingStatus.COMPLETED: "complete"}
+"""Every other one that is told is `error`: nothing was heard, or it could not be written."""
+
+_RECORDING: tuple[Out, ...] = (
+    Out("recordingId", lambda told: RECORDING.write(told.fact.recording.id)),
+    Out("channels", lambda told: told.fact.recording.channels),
+    Out("startTime", lambda told: time(told.fact.recording.started)),
+    Out("endTime", lambda told: time(told.fact.recording.ended)),
+    Out("duration", lambda told: duration(told.fact.recording.seconds)),
+    Out("fileFormat", lambda told: file_format(told.fact.recording)),
+    Out("mediaUrl", lambda told: media_url(told.fact.recording, told.account, told.public_url)),
+    Out("status", lambda told: STATUSES.get(told.fact.recording.status, "error")),
+)
+
+ROOM_RECORDING_AVAILABLE: tuple[Out, ...] = (
     Out("eventType", lambda told: "conferenceRecordingAvailable"),
     Out("eventTime", lambda told: time(told.fact.at)),
     Out("accountId", lambda told: face(told.account, "account")),
     Out("conferenceId", lambda told: CONFERENCE.write(told.fact.recording.room)),
     Out("name", lambda told: told.fact.recording.room_name),
-    Out("recordingId", lambda told: RECORDING.write(told.fact.recording.id)),
-    Out("channels", lambda told: told.fact.recording.channels),
-    Out("startTime", lambda told: time(told.fact.recording.started)),
-    Out("endTime", lambda told: time(told.fact.recording.ended)),
-    Out("duration", lambda told: f"PT{told.fact.recording.seconds:.3f}".rstrip("0").rstrip(".") + "S"),
-    Out("fileFormat", lambda told: "wav"),
-    Out(
-        "mediaUrl",
-        lambda told: (
-            f"{told.public_url}/api/v2/accounts/{face(told.account, 'account')}/conferences/"
-            f"{CONFERENCE.write(told.fact.recording.room)}/recordings/{RECORDING.write(told.fact.recording.id)}/media"
-        ),
-    ),
-    Out("status", lambda told: "complete"),
+    *_RECORDING,
+)
+
+
+def _of_recorded(name: str, read: Callable[[CallRecord], Any]) -> Out:
+    return Out(name, lambda told: read(told.call) if told.call is not None else None)
+
+
+RECORDING_AVAILABLE: tuple[Out, ...] = (
+    Out("eventType", lambda told: "recordingAvailable"),
+    Out("eventTime", lambda told: time(told.fact.at)),
+    Out("accountId", lambda told: face(told.account, "account")),
+    Out("applicationId", lambda told: face(told.account, "application")),
+    _of_recorded("from", lambda call: address(call.caller)),
+    _of_recorded("to", lambda call: address(call.callee)),
+    _of_recorded("direction", lambda call: "inbound" if call.direction == "inbound" else "outbound"),
+    Out("callId", lambda told: CALL.write(told.fact.recording.call)),
+    Out("callUrl", lambda told: f"{base_url(told.account, told.public_url)}/calls/{CALL.write(told.fact.recording.call)}"),
+    *_RECORDING,
+    Out("recordingName", lambda told: told.fact.recording.name or None),
+    _of_recorded("tag", lambda call: call.tag or None),
 )

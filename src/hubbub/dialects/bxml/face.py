@@ -4,33 +4,46 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from hubbub.calls.call import ProgressWish
-from hubbub.conference.policy import RecordingWish, RoomSettings
+from hubbub.conference.policy import Joining, RecordingWish, RoomSettings
+from hubbub.dialects.bxml import account as accounts
 from hubbub.dialects.bxml import callbacks
 from hubbub.dialects.bxml.document import TABLE
+from hubbub.dialects.bxml.outcomes import OUTCOMES
 from hubbub.dialects.readers import read_xml
 from hubbub.dialects.tables import Compiler, render
+from hubbub.errors import DocumentError
 from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, RoomEvent
 from hubbub.ids import Id, new_id
 from hubbub.settings import Account
-from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, OutcomeRule
+from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, Manners, OutcomeRule
 from hubbub.verbs.model import Hangup, JoinRoom, Program, Remark, Stage, Verb
 from hubbub.webhooks.delivery import Notice, lane_of
 from hubbub.webhooks.requester import HttpReply, HttpRequest, Limits
 
-SECONDS = 15.0
-EVENT_NAMES = {"initiate": "initiate", "answer": "answer", "redirect": "redirect"}
+
+class _NoBase(Compiler):
+    """Compiles a document that came with a request: it has no URL that its links could be relative to (2.3)."""
+
+    def absolute(self, link: str) -> str:
+        """The link itself, if it is absolute."""
+        if urlsplit(link).scheme not in ("http", "https"):
+            raise DocumentError(TABLE.bad_value, f"{link!r} must be an absolute URL: the document has none of its own")
+        return link
 
 
-class BxmlDialect:
+class BxmlDialect(Manners):
     """BXML."""
 
     name = "bxml"
-    outcomes: Mapping[type[Verb], OutcomeRule] = {}
+    outcomes: Mapping[type[Verb], OutcomeRule] = OUTCOMES
     answering = ANSWERING
+    mistakes_fall_back = False
+    audio_failure_ends = True
 
     def __init__(self, public_url: str = "", find_call: Callable[[Id], CallRecord | None] = lambda call: None) -> None:
         self.public_url = public_url
@@ -43,7 +56,7 @@ class BxmlDialect:
         if not body.strip():
             return Program({"main": ()}, base)
         root = read_xml(body, TABLE)
-        compiler = Compiler(TABLE, base, stage)
+        compiler = Compiler(TABLE, base, stage) if base else _NoBase(TABLE, "", stage)
         compiler.remarks += [
             Remark("unknown-attribute", f"attribute {name!r} of <{root.name}> is not known", root.at) for name in root.attributes
         ]
@@ -65,35 +78,41 @@ class BxmlDialect:
         """Refusals keep their neutral word: the vendor publishes none."""
         return "application-error" if reason == "audio" else reason
 
+    def settled(self, account: Account, call: CallRecord | None, joining: Joining) -> Joining:
+        """A room has the limits of its account (1.4), the tag that its creator has by then, and its creator's time limit (4.1)."""
+        options = accounts.options(account)
+        policy = replace(joining.settings.policy, capacity=options.room_capacity, max_age_seconds=options.room_hours * 3600)
+        tag, timeout = joining.settings.tag, options.callback_timeout
+        if call is not None:
+            tag, timeout = call.tag, call.extra.get("timeout", timeout)
+        return replace(joining, settings=replace(joining.settings, policy=policy, tag=tag, timeout=timeout))
+
     # -- requests ----------------------------------------------------------------------------------------------
 
     def document_request(self, account: Account, request: DocumentRequest) -> HttpRequest:
-        """A request with the JSON of a call event."""
-        event = EVENT_NAMES.get(request.event, request.event)
-        fields: dict[str, Any] = {"eventType": event}
-        if request.call is not None:
-            told = callbacks.Told(request.call, account, self.public_url, event, request.call.updated)
-            fields = render(callbacks.CALL_EVENT, told)
-        return self._http(request.link, fields)
+        """A request with the JSON of a call's event, or of a room's."""
+        event = callbacks.DOCUMENT_EVENTS.get(request.event, request.event)
+        told = callbacks.Told(request, account, self.public_url, event, request.at)
+        rows = callbacks.REDIRECTED_ROOM if request.call is None else callbacks.ASKING.get(event, callbacks.OF_CALL)
+        timeout = request.timeout
+        if timeout is None and request.call is not None:
+            timeout = request.call.extra.get("timeout")
+        return self._http(account, request.link, render(rows, told), timeout)
 
     def room_reply_request(self, account: Account, event: RoomEvent, settings: RoomSettings) -> HttpRequest:
         """A conference event, whose answer the room executes."""
         subscription = settings.subscription
         assert subscription is not None
-        return self._http(subscription.link, self._room_fields(account, event))
-
-    def _room_fields(self, account: Account, event: RoomEvent) -> dict[str, Any]:
         call = self._find_call(event.member.call) if event.member is not None else None
         told = callbacks.Told(event, account, self.public_url, call=call)
-        return render((*callbacks.ROOM, *callbacks.MEMBER), told)
+        return self._http(account, subscription.link, render((*callbacks.ROOM, *callbacks.MEMBER), told), settings.timeout)
 
-    def _http(self, link: Link, fields: Mapping[str, Any]) -> HttpRequest:
-        limits = Limits(connect=5.0, total=link.timeout or SECONDS, retries=1, retry_on=frozenset({"connect"}))
+    def _http(self, account: Account, link: Link, fields: Mapping[str, Any], timeout: float | None) -> HttpRequest:
+        seconds = link.timeout or timeout or accounts.options(account).callback_timeout
         url, body = link.url, None
         headers = {"User-Agent": "BandwidthAPI/2.0", "Accept": "*/*"}
         if link.method == "GET":
-            query = urlencode({name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()})
-            url += ("&" if urlsplit(url).query else "?") + query
+            url += ("&" if urlsplit(url).query else "?") + urlencode(flat(fields))
         else:
             headers["Content-Type"] = "application/json; charset=utf-8"
             body = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
@@ -102,7 +121,7 @@ class BxmlDialect:
             url=url,
             headers=headers,
             body=body,
-            limits=limits,
+            limits=Limits(connect=min(5.0, seconds), total=seconds, retries=1, retry_on=frozenset({"connect"})),
             username=link.username,
             password=link.password,
             max_redirects=0,
@@ -125,22 +144,35 @@ class BxmlDialect:
         return []
 
     def call_notices(self, account: Account, event: CallEvent, wish: ProgressWish) -> Sequence[Notice]:
-        """`disconnect`, when the call is over."""
-        if event.kind != "completed":
+        """`disconnect`, when the call is over; `dtmf`, for each key."""
+        rows = callbacks.TOLD.get(event.kind)
+        if rows is None:
             return []
-        told = callbacks.Told(event.call, account, self.public_url, "disconnect", event.at)
-        fields = render(callbacks.CALL_EVENT, told) | render(callbacks.DISCONNECT, told)
-        return [self._notice(account, wish.link, fields, "disconnect", call=event.call.id)]
+        request = DocumentRequest(wish.link, event.kind, event.call)
+        told = callbacks.Told(request, account, self.public_url, callbacks.CALL_EVENTS[event.kind], event.at, detail=event.detail)
+        return [self._notice(account, wish.link, render(rows, told), told.event, call=event.call.id, extra=event.call.extra)]
 
     def recording_notices(self, account: Account, event: RecordingEvent, wish: RecordingWish) -> Sequence[Notice]:
-        """`conferenceRecordingAvailable`, when the file is whole."""
-        if wish.link is None or event.kind != "completed":
+        """`conferenceRecordingAvailable`, or `recordingAvailable` of a call, when the file is whole."""
+        if wish.link is None or event.kind not in ("completed", "failed", "absent"):
             return []
-        fields = render(callbacks.RECORDING_AVAILABLE, callbacks.Told(event, account, self.public_url))
-        return [self._notice(account, wish.link, fields, fields["eventType"], room=event.recording.room)]
+        recording = event.recording
+        call = self._find_call(recording.call) if recording.room is None and recording.call is not None else None
+        told = callbacks.Told(event, account, self.public_url, at=event.at, call=call)
+        rows = callbacks.ROOM_RECORDING_AVAILABLE if recording.room else callbacks.RECORDING_AVAILABLE
+        fields = render(rows, told)
+        return [self._notice(account, wish.link, fields, fields["eventType"], room=recording.room, call=recording.call)]
 
     def _notice(
-        self, account: Account, link: Link, fields: dict[str, Any], event: str, *, room: Id | None = None, call: Id | None = None
+        self,
+        account: Account,
+        link: Link,
+        fields: dict[str, Any],
+        event: str,
+        *,
+        room: Id | None = None,
+        call: Id | None = None,
+        extra: Mapping[str, Any] | None = None,
     ) -> Notice:
         return Notice(
             id=new_id(),
@@ -154,15 +186,26 @@ class BxmlDialect:
             call=call,
             room=room,
             event=event,
-            options={"username": link.username, "password": link.password, "timeout": link.timeout},
+            options={"username": link.username, "password": link.password, "timeout": link.timeout or (extra or {}).get("timeout")},
         )
 
     def prepare(self, account: Account, notice: Notice) -> HttpRequest:
         """The HTTP request of a notice."""
         options = notice.options
         link = Link(notice.url, notice.method, options.get("username", ""), options.get("password", ""), options.get("timeout"))
-        return self._http(link, dict(notice.fields))
+        return self._http(account, link, dict(notice.fields), None)
 
     def notice_failure(self, notice: Notice, status: int | None, kind: str) -> tuple[str, str]:
         """Code and level of a notice that was not accepted."""
         return "callback-error", "warning"
+
+
+def flat(fields: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Properties for a query string: those of an object under its own name and a dot, a list as JSON (2.5 leaves it open)."""
+    found: dict[str, str] = {}
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value if isinstance(value, str) else json.dumps(value)
+    return found

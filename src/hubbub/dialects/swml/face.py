@@ -17,7 +17,7 @@ from hubbub.dialects.tables import render
 from hubbub.events import CallEvent, Link, RecordingEvent, RoomEvent
 from hubbub.ids import Id, new_id
 from hubbub.settings import Account
-from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, OutcomeRule
+from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, Manners, OutcomeRule
 from hubbub.verbs.model import Hangup, JoinRoom, Outcome, PlayAudio, Program, Stage, Verb
 from hubbub.webhooks.delivery import Notice, lane_of
 from hubbub.webhooks.requester import HttpReply, HttpRequest, Limits
@@ -32,7 +32,7 @@ def _return_value(outcome: Outcome) -> dict[str, Any]:
     return {"join_conference_result": value, "return_value": value}
 
 
-class SwmlDialect:
+class SwmlDialect(Manners):
     """SWML."""
 
     name = "swml"

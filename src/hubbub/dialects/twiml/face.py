@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hubbub.calls.call import ProgressWish
+from hubbub.calls.line import LinePlace
 from hubbub.conference.policy import RecordingWish, RoomSettings
 from hubbub.dialects.readers import read_xml
 from hubbub.dialects.tables import Compiler, DocumentTable, render
@@ -19,7 +20,7 @@ from hubbub.errors import DocumentError
 from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, RecordingRecord, RoomEvent, RoomRecord
 from hubbub.ids import Id, new_id
 from hubbub.settings import Account
-from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, OutcomeRule
+from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, Manners, OutcomeRule
 from hubbub.verbs.model import Hangup, JoinRoom, PlayAudio, Program, Speak, Stage, Verb
 from hubbub.webhooks.delivery import Notice, lane_of
 from hubbub.webhooks.requester import HttpReply, HttpRequest
@@ -27,7 +28,7 @@ from hubbub.webhooks.requester import HttpReply, HttpRequest
 APOLOGY = "An application error has occurred. Goodbye."
 
 
-class TwimlDialect:
+class TwimlDialect(Manners):
     """TwiML."""
 
     name = "twiml"
@@ -43,8 +44,9 @@ class TwimlDialect:
     answering = ANSWERING | {Hangup}
     """A `<Hangup>` that stands first "answers and bills"."""
 
-    def __init__(self, public_url: str = "") -> None:
+    def __init__(self, public_url: str = "", find_call: Callable[[Id], CallRecord | None] = lambda call: None) -> None:
         self.public_url = public_url
+        self._find_call = find_call
 
     # -- documents ---------------------------------------------------------------------------------------------
 
@@ -65,6 +67,7 @@ class TwimlDialect:
                 raise DocumentError("12101", "<Response version> is not supported", line=root.at.line, column=root.at.column)
             compiler.object(self.table.unknown, f"attribute {name!r} of <Response> is not known", root.at)
         steps = compiler.steps(root.children)
+        requests.remark_on_urls(compiler, root)
         return Program({"main": steps}, base, tuple(compiler.remarks))
 
     def failure_program(self, failure: DocumentFailure) -> Program:
@@ -99,6 +102,18 @@ class TwimlDialect:
                 "RecordingSid": self.words.recording.write(value.id),
                 "RecordingDuration": str(round(value.seconds)),
             }
+        if isinstance(value, CallRecord):
+            return {"DialCallSid": self.words.call.write(value.id)}
+        if isinstance(value, LinePlace):
+            return {
+                "QueueSid": words.QUEUE.write(value.line),
+                "QueuePosition": str(value.position),
+                "QueueTime": str(round(value.seconds)),
+                "AvgQueueTime": str(round(value.average)),
+                "CurrentQueueSize": str(value.size),
+            }
+        if name == "line":
+            return {"QueueSid": words.QUEUE.write(value)}
         renamed = {"failed_code": "ErrorCode", "failed_url": "ErrorUrl"}.get(name, name)
         return {renamed: str(value)}
 
@@ -152,8 +167,13 @@ class TwimlDialect:
         subscription = settings.subscription
         if subscription is None or event.kind not in subscription.events or event.kind not in words.ROOM_EVENTS:
             return []
-        fields = render(self.room_rows, self._told(event, account))
+        fields = {**render(self.room_rows, self._told(event, account)), **self._parties(account, event)}
         return [self._notice(account, subscription.link, fields, fields["StatusCallbackEvent"], room=event.room)]
+
+    def _parties(self, account: Account, event: RoomEvent) -> dict[str, str]:
+        """Beyond the vendor: from whom to whom the call is that an event is about, for accounts that wish it."""
+        call = self._find_call(event.call) if account.parties_in_events and event.call is not None else None
+        return {} if call is None else {"From": words.address(call.caller), "To": words.address(call.callee)}
 
     def call_notices(self, account: Account, event: CallEvent, wish: ProgressWish) -> Sequence[Notice]:
         """Call progress (4.3)."""

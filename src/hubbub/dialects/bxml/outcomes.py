@@ -1,0 +1,16 @@
+"""OUTCOMES: which verb asks its URL for the next document, and what that request carries (2.3, 5.3).
+
+Without the URL execution falls through to the next verb; after a hang-up nothing is asked: `disconnect` tells it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hubbub.verbs.dialect import OutcomeRule
+from hubbub.verbs.model import Gather, Record, Verb
+
+OUTCOMES: Mapping[type[Verb], OutcomeRule] = {
+    Gather: OutcomeRule(fields=lambda outcome: {"digits": outcome["digits"] or "", "finish": outcome["finish"] or ""}),
+    Record: OutcomeRule(asks=lambda outcome: outcome.kind == "done", fields=lambda outcome: {"recording": outcome["recording"]}),
+}

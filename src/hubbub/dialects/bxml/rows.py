@@ -1,0 +1,58 @@
+"""What several verbs have in common: credentials, the attributes of a webhook, tags (3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hubbub.dialects.tables import Attr, Compiler, Node, matching, method, text, url
+from hubbub.errors import DocumentError
+from hubbub.events import Link
+from hubbub.verbs.model import Stage, Step, Tag, Verb
+
+INVALID = "invalid-bxml"
+ON_CALL = frozenset({Stage.CALL, Stage.CALLEE})
+MAIN_CALL = frozenset({Stage.CALL})
+"""Not allowed in the document that a callee hears before it is connected (3)."""
+IN_ROOM = frozenset({Stage.ROOM})
+BOTH = ON_CALL | IN_ROOM
+
+CREDENTIALS = (Attr("username", "username", text, ""), Attr("password", "password", text, ""))
+FALLBACK_CREDENTIALS = (Attr("fallbackUsername", "fallback_username", text, ""), Attr("fallbackPassword", "fallback_password", text, ""))
+TAG = Attr("tag", "tag", matching(r".{0,256}", "has at most 256 characters"), None)
+
+
+def webhook(name: str, *, required: bool = False) -> tuple[Attr, ...]:
+    """The attribute set of a verb whose webhook is `name`: URL, method, fallback, credentials of both, tag."""
+    return (
+        Attr(f"{name}Url", "url", url, None, required=required),
+        Attr(f"{name}Method", "method", method, "POST"),
+        Attr(f"{name}FallbackUrl", "fallback_url", url, None),
+        Attr(f"{name}FallbackMethod", "fallback_method", method, "POST"),
+        *CREDENTIALS,
+        *FALLBACK_CREDENTIALS,
+        TAG,
+    )
+
+
+def link(compiler: Compiler, values: Mapping[str, Any]) -> Link | None:
+    """The webhook of those attributes; None where it has no URL."""
+    if not values["url"]:
+        return None
+    fallback = None
+    if values["fallback_url"]:
+        credentials = values["fallback_username"], values["fallback_password"]
+        fallback = Link(compiler.absolute(values["fallback_url"]), values["fallback_method"], *credentials)
+    return Link(compiler.absolute(values["url"]), values["method"], values["username"], values["password"], None, fallback)
+
+
+def tagged(node: Node, values: Mapping[str, Any], verb: Verb) -> tuple[Step, ...]:
+    """The verb, after its `tag` has become the call's: "sent in all later webhooks", and cleared by the empty text (2.3)."""
+    if "tag" not in node.attributes:
+        return (verb,)
+    return Tag(tag=values["tag"] or "", at=node.at), verb
+
+
+def invalid(node: Node, message: str) -> DocumentError:
+    """The document is rejected for the sake of this element."""
+    return DocumentError(INVALID, f"<{node.name}> {message}", line=node.at.line, column=node.at.column)

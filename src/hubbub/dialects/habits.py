@@ -1,0 +1,52 @@
+"""What a dialect's REST does otherwise than most: bodies, links, tokens. A face has one `habits`; these are the common ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hubbub.dialects.tables import Operation, Page
+from hubbub.errors import Refused
+from hubbub.settings import Account
+
+Pairs = list[tuple[str, str]]
+
+
+class Habits:
+    """The common habits: forms in, pages with their links inside, media beside the recordings, no tokens."""
+
+    content_type = "application/json"
+    own_bodies = False
+    """Whether `read_body` reads bodies, instead of the common reader of forms."""
+    common_media = True
+    """Whether the audio of a recording is where its description is, without a suffix or as `.wav`."""
+    token_path = ""
+    """Where tokens are to be had; empty: nowhere."""
+    newest_first = True
+    """How lists are ordered."""
+    unanswered_redirect = False
+    """Whether an incoming call may be given another document before it is answered."""
+
+    def read_body(self, operation: Operation, content_type: str, body: bytes) -> Pairs:
+        """Parameters from a body. Raises Refused."""
+        raise Refused("bad-parameter")
+
+    def completed(self, operation: Operation, values: dict[str, Any], account: Account) -> dict[str, Any]:
+        """The values with what the face adds to them; all of them together may be wrong. Raises Refused."""
+        return values
+
+    def page_headers(self, page: Page, url: str) -> dict[str, str]:
+        """Headers of a page, which was asked for by this URL."""
+        return {}
+
+    def created_headers(self, shown: Mapping[str, Any]) -> dict[str, str]:
+        """Headers that answer a creation."""
+        return {}
+
+    def media_type(self, path: str) -> str:
+        """What a recording's file is called."""
+        return "audio/x-wav"
+
+    def token(self, authorization: str, form: Mapping[str, str]) -> dict[str, Any]:
+        """A token for credentials. Raises Refused (unauthenticated)."""
+        raise Refused("unauthenticated")
