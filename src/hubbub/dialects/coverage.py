@@ -35,7 +35,7 @@ class Coverage:
     """How an element is written, with `{name}`."""
     table: DocumentTable
     elements: Mapping[str, Element]
-    nested: Mapping[str, Element] = field(default_factory=dict)
+    nested: Mapping[str, tuple[Element, ...]] = field(default_factory=dict)
     """Elements inside others, by what stands around them."""
     webhooks: Mapping[str, tuple[Out, ...]] = field(default_factory=dict)
     """The fields of each kind of request to an application."""
@@ -53,6 +53,14 @@ def coverages() -> tuple[Coverage, ...]:
     return (_twiml(), _cxml(), _bxml(), _swml())
 
 
+def _nested(table: DocumentTable, *parents: str) -> dict[str, tuple[Element, ...]]:
+    """What stands in these elements and has attributes of its own."""
+    return {
+        parent: tuple(inner for name, inner in table.nested.items() if name.startswith(f"{parent}/") and inner.build is None)
+        for parent in parents
+    }
+
+
 def _twiml() -> Coverage:
     return Coverage(
         name="twiml",
@@ -60,7 +68,7 @@ def _twiml() -> Coverage:
         spelling="<{name}>",
         table=twiml.TABLE,
         elements=twiml.TABLE.elements,
-        nested={"Dial": Element("Conference", None, twiml.CONFERENCE)},
+        nested=_nested(twiml.TABLE, "Dial"),
         webhooks={
             "Every request of a call": twiml_callbacks.CALL,
             "Call progress adds": twiml_callbacks.PROGRESS,
@@ -83,7 +91,7 @@ def _cxml() -> Coverage:
         spelling="<{name}>",
         table=cxml.TABLE,
         elements=cxml.TABLE.elements,
-        nested={"Dial": Element("Conference", None, cxml.CONFERENCE)},
+        nested=_nested(cxml.TABLE, "Dial"),
         webhooks={
             "Every request of a call": CxmlDialect.call_rows,
             "Call progress adds": CxmlDialect.progress_rows,

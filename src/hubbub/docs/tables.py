@@ -52,8 +52,7 @@ def _attributes(coverage: Coverage) -> str:
     for name, element in coverage.elements.items():
         if element.build is not None and element.attributes:
             parts += [f"### {code(coverage.spelling.format(name=name))}", _rows(element, coverage)]
-        inner = coverage.nested.get(name)
-        if inner is not None:
+        for inner in coverage.nested.get(name, ()):
             parts += [f"### {code(coverage.spelling.format(name=inner.name))} in {code(name)}", _rows(inner, coverage)]
     return "\n\n".join(parts)
 

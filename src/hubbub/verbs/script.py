@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
 
 from hubbub.errors import DocumentError, RequestFailed
 from hubbub.events import CallRecord
@@ -44,11 +46,20 @@ class ScriptFailed(Exception):
 class Script:
     """Runs on one stage; survives document changes with its variables."""
 
-    def __init__(self, shell: StageShell, dialect: Dialect, account: Account, documents: Documents) -> None:
+    def __init__(
+        self,
+        shell: StageShell,
+        dialect: Dialect,
+        account: Account,
+        documents: Documents,
+        beside: Callable[[], Mapping[str, Any]] = dict,
+    ) -> None:
         self._shell = shell
         self._dialect = dialect
         self._account = account
         self._documents = documents
+        self._beside = beside
+        """What each request carries beside its own parameters, asked for when it is made."""
         self.interpreter = Interpreter(dialect.outcomes)
         self._asked: deque[float] = deque(maxlen=BURST)
 
@@ -80,6 +91,7 @@ class Script:
     async def fetch(self, request: DocumentRequest) -> Program:
         """The program behind a request. Raises ScriptFailed."""
         await self._pace()
+        request = replace(request, fields={**self._beside(), **request.fields})
         try:
             return await self._documents.fetch(self._dialect, self._account, request, self._shell.stage)
         except RequestFailed as error:

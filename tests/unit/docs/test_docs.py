@@ -32,7 +32,8 @@ def test_every_dialect_has_a_page() -> None:
 def test_every_row_of_every_table_stands_in_its_page() -> None:
     for coverage in coverages():
         page = (DOCS / f"{coverage.name}.md").read_text()
-        names = {row.name for element in (*coverage.elements.values(), *coverage.nested.values()) for row in element.attributes}
+        inner = [element for elements in coverage.nested.values() for element in elements]
+        names = {row.name for element in (*coverage.elements.values(), *inner) for row in element.attributes}
         names |= {param.name for operation in coverage.operations for param in operation.params}
         names |= {out.name for rows in coverage.webhooks.values() for out in rows} | {row.code for row in coverage.errors.values()}
         assert {name for name in names if f"`{name}`" not in page} == set()

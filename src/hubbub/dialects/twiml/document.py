@@ -26,6 +26,7 @@ from hubbub.dialects.tables import (
     url,
     words,
 )
+from hubbub.dialects.twiml import nouns
 from hubbub.events import Link
 from hubbub.verbs.model import (
     Gather,
@@ -43,7 +44,9 @@ from hubbub.verbs.model import (
     Verb,
 )
 
-EVERYWHERE = frozenset({Stage.CALL, Stage.BESIDE, Stage.ANNOUNCEMENT})
+EVERYWHERE = frozenset({Stage.CALL, Stage.CALLEE, Stage.LINE, Stage.BESIDE, Stage.ANNOUNCEMENT})
+BEFORE_BRIDGE = frozenset({Stage.CALL, Stage.CALLEE, Stage.LINE})
+"""Also where a callee is asked before it is connected, and where a call waits in a queue."""
 ROOM = RoomDefaults("twiml", Policy(minimum_to_start=2, capacity=250), bad_name="13237")
 FOREVER = 1000
 """`loop="0"` plays up to a thousand times."""
@@ -90,11 +93,11 @@ DIAL = (
     Attr("method", "action_method", method, "POST", "13210"),
     Attr("timeLimit", "time_limit", integer(1), None, "13216"),
     Attr("hangupOnStar", "leave_on_star", boolean, False, "13213"),
-    Attr("timeout", None, integer(1), code="13212", why="a conference does not ring"),
-    Attr("callerId", None, why="a conference is not called"),
-    Attr("answerOnBridge", None, boolean, code="13219", why="the call is answered as it joins"),
-    Attr("sequential", None, boolean, code="13218", why="a conference is one target"),
-    Attr("ringTone", None, why="a conference does not ring"),
+    Attr("timeout", "ring_seconds", integer(1, 600), 30, "13212", why="and five seconds more; a conference does not ring"),
+    Attr("callerId", "caller", nouns.caller_id, None, "13214", why="a conference is not called"),
+    Attr("answerOnBridge", "answer_on_bridge", boolean, False, "13219", why="with a conference the call is answered as it joins"),
+    Attr("sequential", "sequential", boolean, False, "13218", why="a conference is one target"),
+    Attr("ringTone", "ring_country", nouns.RINGS, "us", "13220", why="a conference does not ring"),
     *(
         Attr(name, None, why=f"{NOT_BUILT}: the recording of one leg")
         for name in (
@@ -106,8 +109,8 @@ DIAL = (
             "recordingStatusCallbackEvent",
         )
     ),
-    Attr("referUrl", None, why="no SIP REFER comes from a conference"),
-    Attr("referMethod", None, why="no SIP REFER comes from a conference"),
+    Attr("referUrl", None, why=f"{NOT_BUILT}: a REFER of somebody who was called is refused"),
+    Attr("referMethod", None, why=f"{NOT_BUILT}: a REFER of somebody who was called is refused"),
     Attr("callReason", None, why="shown by carriers only"),
     Attr("events", None, why="numbers only"),
     Attr("passports", None, why="shown by carriers only"),
@@ -116,11 +119,11 @@ DIAL = (
 
 
 def dial(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence[Step] | None:
-    """`<Dial>` with a `<Conference>`; other nouns are reported."""
+    """`<Dial>`: into a conference, or to somebody who is called."""
     conferences = [child for child in node.children if child.name == "Conference"]
     if not conferences:
-        compiler.object("12200", "<Dial> without <Conference> is not supported", node.at, "error")
-        return None
+        verb = nouns.connect(compiler, node, values)
+        return None if verb is None else [verb]
     if len(node.children) > 1 or node.text:
         compiler.object("13000", "<Conference> must be the only noun of <Dial>: the others are ignored", node.at)
     return [_conference(compiler, conferences[0], values)]
@@ -279,16 +282,16 @@ TABLE = DocumentTable(
     elements={
         element.name: element
         for element in (
-            Element("Dial", dial, DIAL, children=("Conference",)),
+            Element("Dial", dial, DIAL, children=("Conference", "Number", "Sip", "Client", "Queue")),
             SAY_ELEMENT,
             PLAY_ELEMENT,
             PAUSE,
-            Element("Gather", gather, GATHER, children=("Say", "Play", "Pause")),
+            Element("Gather", gather, GATHER, BEFORE_BRIDGE, children=("Say", "Play", "Pause")),
             Element("Record", record, RECORD),
             Element("Redirect", redirect, (Attr("method", "method", method, "POST", "13710"),), EVERYWHERE),
-            Element("Hangup", hangup, children=("Parameter",)),
+            Element("Hangup", hangup, stages=BEFORE_BRIDGE, children=("Parameter",)),
             Element("Reject", reject, (Attr("reason", "reason", mapping({"rejected": "declined", "busy": "busy"}), "declined", "13810"),)),
-            *(Element(name, None, why=NOT_BUILT, children=("*",)) for name in ("Enqueue", "Leave", "Connect", "Start", "Stop", "Echo")),
+            *(Element(name, None, why=NOT_BUILT, children=("*",)) for name in ("Connect", "Start", "Stop", "Echo")),
         )
     },
     nested={
@@ -303,4 +306,7 @@ TABLE = DocumentTable(
     wrong_stage="13238",
     bad_value="12200",
     rooms=ROOM,
+            Element("Enqueue", nouns.enqueue, nouns.ENQUEUE),
+            Element("Leave", nouns.leave, stages=frozenset({Stage.CALL, Stage.LINE})),
 )
+        **nouns.NOUNS,

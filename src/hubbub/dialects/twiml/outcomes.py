@@ -3,15 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from hubbub.verbs.dialect import OutcomeRule
-from hubbub.verbs.model import Gather, JoinRoom, Outcome, Record, Verb
+from hubbub.verbs.model import Connect, Gather, JoinRoom, Outcome, Record, TakeFromLine, Verb, WaitInLine
 
 
 def _left_room(outcome: Outcome) -> dict[str, str]:
     """`answered` after a stay of any length; `failed` when the leg never was in the room."""
     joined = outcome["room"] is not None
     return {"DialCallStatus": "answered" if joined else "failed", "DialBridged": "true" if joined else "false"}
+
+
+def _connected(outcome: Outcome) -> dict[str, Any]:
+    """How a `<Dial>` of others went (1.9); what SIP said of the one it is about is told too."""
+    child = outcome["child"]
+    seconds = outcome["seconds"]
+    found: dict[str, Any] = {
+        "DialCallStatus": outcome["status"] or "canceled",
+        "dialled": child,
+        "DialCallDuration": None if seconds is None else str(round(seconds)),
+        "DialBridged": "true" if outcome["bridged"] else "false",
+    }
+    if child is not None and child.callee.kind == "sip":
+        found |= {"DialSipCallId": child.sip_call_id or None, "DialSipResponseCode": child.sip_code or (200 if child.answered else None)}
+        found |= {f"DialSipHeader_{name}": value for name, value in (outcome["headers"] or {}).items()}
+    return found
+
+
+QUEUE_RESULTS = {
+    "bridged": "bridged",
+    "leave": "leave",
+    "full": "queue-full",
+    "replaced": "redirected",
+    "replaced-while-bridged": "redirected-from-bridged",
+    "hangup": "hangup",
+}
+
+
+def _waited(outcome: Outcome) -> dict[str, Any]:
+    """Why and after how long a call left its queue."""
+    return {
+        "QueueResult": QUEUE_RESULTS.get(outcome["result"] or "", "error"),
+        "line": outcome["line"],
+        "QueueTime": str(round(outcome["seconds"] or 0)),
+    }
 
 
 def _digits(outcome: Outcome) -> dict[str, str]:
@@ -26,6 +62,9 @@ OUTCOMES: Mapping[type[Verb], OutcomeRule] = {
         asks_when_replaced=True,
         asks_when_gone=True,
     ),
+    Connect: OutcomeRule(fields=_connected, asks_when_replaced=True, asks_when_gone=True),
+    TakeFromLine: OutcomeRule(fields=_connected, asks_when_replaced=True, asks_when_gone=True),
+    WaitInLine: OutcomeRule(fields=_waited, asks_when_replaced=True, asks_when_gone=True),
     Gather: OutcomeRule(asks=lambda outcome: outcome.kind == "digits", fields=_digits),
     Record: OutcomeRule(
         asks=lambda outcome: outcome["recording"] is not None,

@@ -13,6 +13,7 @@ from hubbub.settings import Account
 
 API_VERSION = "2010-04-01"
 CALL, CONFERENCE, RECORDING, NOTIFICATION = Prefixed("CA"), Prefixed("CF"), Prefixed("RE"), Prefixed("NO")
+QUEUE = Prefixed("QU")
 
 
 @dataclass(frozen=True)

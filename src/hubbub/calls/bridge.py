@@ -1,0 +1,68 @@
+"""A bridge: two calls that hear each other, without a room."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Literal
+
+import structlog
+
+from hubbub.calls.call import Call
+from hubbub.media.client import Media, Mix
+
+log = structlog.get_logger()
+
+BridgeEnd = Literal["first-left", "second-left", "star", "time-limit"]
+"""Why a bridge ended: one of the two hung up or was given something else to do; `*` was pressed; it was long enough."""
+DIGIT_MS = 120
+
+
+class Bridge:
+    """Opened while the second call rings (`early`) or once it has answered; ends once, for one reason."""
+
+    def __init__(self, media: Media, first: Call, second: Call) -> None:
+        self.first = first
+        self.second = second
+        self.over: asyncio.Future[BridgeEnd] = asyncio.get_running_loop().create_future()
+        self._mix: Mix = media.open_mix()
+        self._timer: asyncio.TimerHandle | None = None
+        self.joined = False
+
+    def early(self) -> None:
+        """Let the first call hear the second, which has not answered."""
+        self.second.leg.route(self._mix, speak=True, hear=False)
+        self.first.leg.route(self._mix, speak=False, hear=True)
+
+    def join(self, *, leave_on_star: bool = False, time_limit_seconds: float | None = None) -> None:
+        """Let both hear each other, and pass keys on from each to the other."""
+        self.joined = True
+        for call in (self.first, self.second):
+            call.leg.route(self._mix, speak=True, hear=True)
+        star = (lambda: self.end("star")) if leave_on_star else None
+        self.first.on_digit = self._keys(self.second, star)
+        self.second.on_digit = self._keys(self.first, None)
+        if time_limit_seconds is not None:
+            self._timer = asyncio.get_running_loop().call_later(time_limit_seconds, self.end, "time-limit")
+
+    def end(self, why: BridgeEnd) -> None:
+        """Part them; a second call changes nothing."""
+        if self.over.done():
+            return
+        self.over.set_result(why)
+        if self._timer is not None:
+            self._timer.cancel()
+        for call in (self.first, self.second):
+            call.leg.route(None, speak=False, hear=False)
+            if self.joined:
+                call.on_digit = None
+        self._mix.close()
+
+    def _keys(self, other: Call, star: Callable[[], None] | None) -> Callable[[str], None]:
+        def pressed(digit: str) -> None:
+            if digit == "*" and star is not None:
+                star()
+            elif not other.over:
+                other.leg.send_digits(digit, tone_ms=DIGIT_MS)
+
+        return pressed

@@ -1,0 +1,167 @@
+"""Lines: calls that wait, in order of their coming, until somebody takes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hubbub.calls.call import Call
+from hubbub.errors import Refused
+from hubbub.ids import Id, new_id
+
+CAPACITY = 100
+REMEMBERED = 20
+"""How many waits the average is taken of."""
+
+
+class LineCore:
+    """The rules of one line: who waits, in which order, and for how long. A pure core: ids in, ids out, no clock."""
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self.capacity = capacity
+        self._waiting: dict[Id, float] = {}
+        self._waits: deque[float] = deque(maxlen=REMEMBERED)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def join(self, call: Id, now: float) -> None:
+        """Stand at the end. Raises Refused (line-full)."""
+        if len(self._waiting) >= self.capacity:
+            raise Refused("line-full", f"{self.capacity} calls wait already")
+        self._waiting[call] = now
+
+    def leave(self, call: Id, now: float) -> None:
+        """Not wait any more."""
+        since = self._waiting.pop(call, None)
+        if since is not None:
+            self._waits.append(now - since)
+
+    def first(self) -> Id | None:
+        """Who has waited longest."""
+        return next(iter(self._waiting), None)
+
+    def position(self, call: Id) -> int:
+        """1 for the first; 0 for one that is not in the line."""
+        return next((place for place, other in enumerate(self._waiting, 1) if other == call), 0)
+
+    def average(self, now: float) -> float:
+        """Mean wait of those who left last; while nobody has, of those who wait."""
+        waits = list(self._waits) or [now - since for since in self._waiting.values()]
+        return sum(waits) / len(waits) if waits else 0.0
+
+
+@dataclass(frozen=True)
+class LinePlace:
+    """How a call stands in a line, for whoever asks now."""
+
+    line: Id
+    name: str
+    position: int
+    seconds: float
+    average: float
+    size: int
+
+
+@dataclass(eq=False)
+class Line:
+    """One line of an account."""
+
+    id: Id
+    account: str
+    name: str
+    core: LineCore
+    entries: dict[Id, Waiting] = field(default_factory=dict)
+    takers: deque[asyncio.Future[Waiting]] = field(default_factory=deque)
+    """Who wants the next, while nobody waits."""
+
+
+@dataclass(eq=False)
+class Waiting:
+    """One call's wait."""
+
+    call: Call
+    line: Line
+    since: float
+    over: asyncio.Future[str]
+    taken_at: float | None = None
+    on_taken: Callable[[], object] | None = None
+    on_gone: Callable[[], None] | None = None
+    """Called when the call goes while it is bridged."""
+    gone: bool = False
+
+    def release(self, result: str) -> None:
+        """The wait is over: the call goes on with its own document."""
+        if not self.over.done():
+            self.over.set_result(result)
+
+    def leave(self) -> None:
+        """The call leaves by its own wish; one that was taken stays with whoever took it."""
+        if self.taken_at is None:
+            self.release("leave")
+
+
+class Lines:
+    """All lines of this server; a line lives from its first call on."""
+
+    def __init__(self) -> None:
+        self._lines: dict[tuple[str, str], Line] = {}
+
+    def find(self, account: str, name: str) -> Line | None:
+        """The line of that name."""
+        return self._lines.get((account, name))
+
+    def join(self, call: Call, name: str, capacity: int | None, now: float) -> Waiting:
+        """Let a call wait. Raises Refused (line-full)."""
+        key = call.record.account, name
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = Line(new_id(), call.record.account, name, LineCore(CAPACITY if capacity is None else capacity))
+        line.core.join(call.id, now)
+        waiting = Waiting(call, line, now, asyncio.get_running_loop().create_future())
+        line.entries[call.id] = waiting
+        while line.takers:
+            taker = line.takers.popleft()
+            if not taker.done():
+                taker.set_result(self._taken(waiting, now))
+                break
+        return waiting
+
+    def leave(self, waiting: Waiting, now: float) -> None:
+        """A call does not wait any more, or is not bridged any more."""
+        waiting.gone = True
+        waiting.line.core.leave(waiting.call.id, now)
+        waiting.line.entries.pop(waiting.call.id, None)
+        if waiting.on_gone is not None:
+            waiting.on_gone()
+
+    async def next(self, line: Line, now: Callable[[], float]) -> Waiting:
+        """The call that has waited longest, taken out of the line; waits for one while there is none."""
+        first = line.core.first()
+        if first is not None:
+            return self._taken(line.entries[first], now())
+        taker: asyncio.Future[Waiting] = asyncio.get_running_loop().create_future()
+        line.takers.append(taker)
+        try:
+            return await taker
+        except asyncio.CancelledError:
+            if taker.done() and not taker.cancelled():
+                taker.result().release("error")
+            raise
+
+    def place(self, waiting: Waiting, now: float) -> LinePlace:
+        """How a call stands."""
+        line = waiting.line
+        until = waiting.taken_at if waiting.taken_at is not None else now
+        return LinePlace(
+            line.id, line.name, line.core.position(waiting.call.id), until - waiting.since, line.core.average(now), len(line.core)
+        )
+
+    def _taken(self, waiting: Waiting, now: float) -> Waiting:
+        waiting.taken_at = now
+        waiting.line.core.leave(waiting.call.id, now)
+        if waiting.on_taken is not None:
+            waiting.on_taken()
+        return waiting

@@ -1,0 +1,268 @@
+"""Connect: call others, and bridge the first who answers.
+
+Outcome `done` or `failed` with details `status` (how the attempt went: `completed` when somebody was connected, else
+`busy`, `no-answer`, `failed`, `canceled`), `child` (the record of the call that it is about, if one was made), `seconds` (from
+that call's answer), `bridged`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from hubbub.calls.bridge import Bridge
+from hubbub.errors import HubbubError, MediaError, Refused, ResourceExhausted
+from hubbub.events import CallRecord, CallStatus
+from hubbub.media.tones import ringback
+from hubbub.tasks import spawn
+from hubbub.verbs.dialect import DocumentRequest
+from hubbub.verbs.hunt import CallOff, Effect, GiveUp, Hunt, Join, Place, Prepare, Ring
+from hubbub.verbs.model import Connect, Outcome, Stage, Target
+
+if TYPE_CHECKING:
+    from hubbub.verbs.handlers import CallShell
+    from hubbub.verbs.hub import OutgoingCall
+    from hubbub.verbs.session import Session
+
+
+async def perform(shell: CallShell, verb: Connect) -> Outcome:
+    """Call the targets, connect the first who answers, and stay until they part."""
+    call = shell.session.call
+    if not verb.answer_on_bridge:
+        call.answer()
+        if call.over or not call.answered:
+            await asyncio.get_running_loop().create_future()  # the call is ending: the session is about to cancel this
+    connecting = Connecting(shell, verb)
+    try:
+        return await connecting.run()
+    except asyncio.CancelledError:
+        shell.interrupted = connecting.outcome(CallStatus.CANCELED)
+        raise
+    finally:
+        connecting.close()
+
+
+class Connecting:
+    """One Connect verb that is being done: the hunt bound to calls and audio."""
+
+    def __init__(self, shell: CallShell, verb: Connect) -> None:
+        self._shell = shell
+        self._services = shell.services
+        self._session = shell.session
+        self._verb = verb
+        self._hunt = Hunt([len(group) for group in verb.groups])
+        self._children: dict[Place, Session] = {}
+        self._record: CallRecord | None = None
+        self._headers: dict[str, str] = {}
+        self._bridge: Bridge | None = None
+        self._done: asyncio.Future[CallStatus] = asyncio.get_running_loop().create_future()
+        self._effects: deque[Effect] = deque()
+        self._performing = False
+        self._ringing: asyncio.Task[None] | None = None
+
+    async def run(self) -> Outcome:
+        """From the first INVITE to the end of the bridge."""
+        self._take(self._hunt.start())
+        return self.outcome(await self._done)
+
+    def outcome(self, status: CallStatus) -> Outcome:
+        """How it went; `status` where nobody was connected."""
+        bridged = self._bridge is not None and self._bridge.joined
+        record = self._current()
+        final = CallStatus.COMPLETED if bridged else status
+        seconds = self._seconds(record)
+        details: dict[str, Any] = {"status": final.value, "child": record, "seconds": seconds, "bridged": bridged, "headers": self._headers}
+        return Outcome("done" if bridged else "failed", final.value, details)
+
+    def close(self) -> None:
+        """Whatever is left of it ends: nobody waits for it any more."""
+        self._hunt.stop()
+        self._quiet()
+        if self._bridge is not None:
+            self._bridge.end("first-left")
+        for child in list(self._children.values()):
+            child.call.hangup()
+
+    # -- the hunt ----------------------------------------------------------------------------------------------
+
+    def _take(self, effects: Sequence[Effect]) -> None:
+        """Do what the hunt says, in order, also what it says while something is being done."""
+        self._effects.extend(effects)
+        if self._performing:
+            return
+        self._performing = True
+        try:
+            sends: list[Callable[[], None]] = []
+            while self._effects:
+                self._perform(self._effects.popleft(), sends)
+            if sends:
+                spawn(self._send(sends), f"dial-{self._session.call.id}")
+        finally:
+            self._performing = False
+
+    def _perform(self, effect: Effect, sends: list[Callable[[], None]]) -> None:
+        match effect:
+            case Ring(place):
+                send = self._call(place)
+                if send is not None:
+                    sends.append(send)
+            case CallOff(place):
+                if place in self._children:
+                    self._children[place].call.hangup()
+            case Prepare(place):
+                self._children[place].attend(partial(self._attended, place))
+            case Join(place):
+                self._join(place)
+            case GiveUp(status, place):
+                if place is not None and place in self._children:
+                    self._record = self._children[place].record
+                if not self._done.done():
+                    self._done.set_result(status)
+
+    async def _send(self, sends: Sequence[Callable[[], None]]) -> None:
+        """Send the INVITEs once the calls are on record (law 4)."""
+        await self._services.journal.caught_up()
+        for send in sends:
+            send()
+        self._ring()
+
+    def _call(self, place: Place) -> Callable[[], None] | None:
+        target = self._verb.groups[place[0]][place[1]]
+        try:
+            child, send = self._services.hub.dial(self._session, self._wish(target))
+        except (Refused, ResourceExhausted, MediaError) as error:
+            reason = error.reason if isinstance(error, Refused) else "busy"
+            dialect = self._session.dialect
+            self._session.report(dialect.refusal_code(reason), f"{target.callee.value}: {error}", level="error", line=self._verb.at.line)
+            self._effects.extend(self._hunt.ended(place, CallStatus.FAILED))
+            return None
+        self._children[place] = child
+        child.on_over = partial(self._ended, place)
+        child.call.on_answered = lambda: self._take(self._hunt.answered(place))
+        child.call.on_early_media = partial(self._early, place)
+        return send
+
+    def _wish(self, target: Target) -> OutgoingCall:
+        from hubbub.verbs.hub import OutgoingCall  # the hub knows the handlers, and so this module
+
+        return OutgoingCall(
+            callee=target.callee,
+            caller=self._verb.caller or self._session.record.caller,
+            progress=target.progress,
+            ring_seconds=self._verb.ring_seconds,
+            sip_username=target.username,
+            sip_password=target.password,
+            headers=target.headers,
+            tag=target.tag,
+        )
+
+    def _ended(self, place: Place) -> None:
+        """A child's call is over."""
+        child = self._children[place]
+        self._record = child.record if self._hunt.joined in (None, place) else self._record
+        if self._bridge is not None and (self._hunt.joined == place or not self._bridge.joined):
+            self._bridge.end("second-left")
+            self._bridge = self._bridge if self._bridge.joined else None
+        self._take(self._hunt.ended(place, child.call.status))
+
+    # -- the one that answered ---------------------------------------------------------------------------------
+
+    async def _attended(self, place: Place) -> None:
+        """What the chosen callee does: hear its document, then talk until they part. Its call ends after it."""
+        child = self._children[place]
+        target = self._verb.groups[place[0]][place[1]]
+        try:
+            if target.document is not None:
+                self._end_early_media()
+            if target.digits:
+                await child.send_digits(target.digits)
+            if target.document is not None and not await child.prelude(
+                DocumentRequest(target.document, "callee", child.record), Stage.CALLEE
+            ):
+                return
+            self._take(self._hunt.ready(place))
+            if self._bridge is not None and self._hunt.joined == place:
+                await asyncio.shield(self._bridge.over)
+        except asyncio.CancelledError:
+            self._let_go(place)
+            raise
+
+    def _let_go(self, place: Place) -> None:
+        """The callee hung up, or was given another document: it is no part of this any more."""
+        child = self._children[place]
+        if child.call.over:
+            return
+        self._record = child.record
+        del self._children[place]
+        child.on_over = None
+        if self._bridge is not None and self._hunt.joined == place:
+            self._bridge.end("second-left")
+        self._take(self._hunt.ended(place, CallStatus.NO_ANSWER))
+
+    def _join(self, place: Place) -> None:
+        child, verb = self._children[place], self._verb
+        self._quiet()
+        self._session.call.answer()
+        if self._session.call.over:
+            return
+        self._record = child.record
+        self._headers = dict(child.call.sip.headers) if child.call.sip is not None else {}
+        try:
+            self._bridge = self._bridge or Bridge(self._services.media, self._session.call, child.call)
+        except HubbubError as error:
+            self._session.report(self._session.dialect.refusal_code("busy"), f"no bridge: {error}", level="error", line=verb.at.line)
+            self._done.set_result(CallStatus.FAILED)
+            return
+        self._bridge.join(leave_on_star=verb.leave_on_star, time_limit_seconds=verb.time_limit_seconds)
+        self._bridge.over.add_done_callback(lambda _: self._parted())
+
+    def _parted(self) -> None:
+        if not self._done.done():
+            self._done.set_result(CallStatus.COMPLETED)
+
+    # -- what the caller hears meanwhile -----------------------------------------------------------------------
+
+    def _ring(self) -> None:
+        """Let an answered caller hear that it rings."""
+        if self._ringing is None and self._bridge is None and not self._hunt.over and self._session.call.answered:
+            sound = self._services.sound(self._session.leg)
+            self._ringing = spawn(sound.play(ringback(self._verb.ring_country), 0), f"ring-{self._session.call.id}")
+
+    def _quiet(self) -> None:
+        if self._ringing is not None:
+            self._ringing.cancel()
+            self._ringing = None
+
+    def _early(self, place: Place) -> None:
+        """The far end speaks before it answers: heard when it is the only one that is called."""
+        if len(self._verb.groups[place[0]]) > 1 or self._bridge is not None or self._hunt.over or not self._session.call.answered:
+            return
+        try:
+            self._bridge = Bridge(self._services.media, self._session.call, self._children[place].call)
+        except HubbubError:
+            return  # it is heard when it answers
+        self._quiet()
+        self._bridge.early()
+
+    def _end_early_media(self) -> None:
+        if self._bridge is not None and not self._bridge.joined:
+            self._bridge.end("second-left")
+            self._bridge = None
+            self._ring()
+
+    # -- the outcome -------------------------------------------------------------------------------------------
+
+    def _current(self) -> CallRecord | None:
+        """The record of the call that the outcome is about, as it is now."""
+        if self._record is None:
+            return next((child.record for child in self._children.values()), None)
+        live = next((child for child in self._children.values() if child.call.id == self._record.id), None)
+        return live.record if live is not None else self._record
+
+    def _seconds(self, record: CallRecord | None) -> float | None:
+        if record is None or record.answered is None:
+            return None
+        return (record.ended or self._services.clock.now()) - record.answered

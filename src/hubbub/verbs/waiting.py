@@ -1,0 +1,134 @@
+"""Waiting in a line, and taking a call from it.
+
+Outcome of waiting: `done` with details `result` (`bridged`, `leave`, `full`, `replaced`, `replaced-while-bridged`, `hangup`),
+`line` (its id), `seconds` (in the line). Outcome of taking: as of Connect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from hubbub.calls.bridge import Bridge
+from hubbub.calls.line import LinePlace, Waiting
+from hubbub.errors import HubbubError, Refused
+from hubbub.events import CallRecord, CallStatus
+from hubbub.media.music import hold_music
+from hubbub.media.tones import ringback
+from hubbub.tasks import spawn
+from hubbub.verbs.dialect import DocumentRequest
+from hubbub.verbs.model import LeaveLine, Outcome, Stage, TakeFromLine, WaitInLine
+
+if TYPE_CHECKING:
+    from hubbub.verbs.handlers import CallShell
+
+
+async def perform(shell: CallShell, verb: WaitInLine) -> Outcome:
+    """Wait until somebody takes the call, or it leaves."""
+    session, services = shell.session, shell.services
+    lines, now = services.lines, services.clock.now
+    try:
+        waiting = lines.join(session.call, verb.line, verb.capacity, now())
+    except Refused as refusal:
+        session.report(session.dialect.refusal_code(refusal.reason), str(refusal), level="error", line=verb.at.line)
+        return Outcome("refused", refusal.reason, {"result": "full", "line": None, "seconds": 0.0})
+    audio = spawn(_wait_audio(shell, verb, waiting), f"line-{session.call.id}")
+    waiting.on_taken = audio.cancel
+    if waiting.taken_at is not None:  # somebody was waiting for it
+        audio.cancel()
+    try:
+        result = await waiting.over
+    except asyncio.CancelledError:
+        result = "hangup" if session.call.over else "replaced-while-bridged" if waiting.taken_at else "replaced"
+        shell.interrupted = _waited(waiting, result, now())
+        raise
+    finally:
+        audio.cancel()
+        lines.leave(waiting, now())
+    return _waited(waiting, result, now())
+
+
+def _waited(waiting: Waiting, result: str, now: float) -> Outcome:
+    seconds = (waiting.taken_at or now) - waiting.since
+    return Outcome("done", result, {"result": result, "line": waiting.line.id, "seconds": seconds})
+
+
+async def _wait_audio(shell: CallShell, verb: WaitInLine, waiting: Waiting) -> None:
+    """Music, or the wait document again and again."""
+    session = shell.session
+    if verb.wait.silent:
+        return
+    if verb.wait.link is not None:
+        heard = True
+        while heard and not waiting.over.done():
+            began = asyncio.get_running_loop().time()
+            request = DocumentRequest(verb.wait.link, "line", session.record)
+            heard = await session.prelude(request, Stage.LINE, beside=lambda: _place_fields(shell, waiting), on_leave=waiting.leave)
+            if asyncio.get_running_loop().time() - began < SHORTEST_LOOP_SECONDS:
+                await asyncio.sleep(SHORTEST_LOOP_SECONDS)
+    await shell.services.sound(session.leg).play(hold_music(), 0)
+
+
+SHORTEST_LOOP_SECONDS = 1.0
+
+
+def _place_fields(shell: CallShell, waiting: Waiting) -> Mapping[str, LinePlace]:
+    return {"place": shell.services.lines.place(waiting, shell.services.clock.now())}
+
+
+async def leave(shell: CallShell, verb: LeaveLine) -> Outcome:
+    """Leave the line, where the call is in one."""
+    if shell.on_leave is not None:
+        shell.on_leave()
+    return Outcome()
+
+
+async def take(shell: CallShell, verb: TakeFromLine) -> Outcome:
+    """Connect the call that has waited longest."""
+    session, services = shell.session, shell.services
+    line = services.lines.find(session.record.account, verb.line)
+    if line is None:
+        session.report(session.dialect.refusal_code("unknown-line"), f"no line is called {verb.line!r}", level="error", line=verb.at.line)
+        return _taken(None, CallStatus.FAILED, None)
+    ringing = spawn(services.sound(session.leg).play(ringback(), 0), f"ring-{session.call.id}")
+    bridge: Bridge | None = None
+    waiting: Waiting | None = None
+    try:
+        async with asyncio.timeout(verb.ring_seconds):
+            waiting = await services.lines.next(line, services.clock.now)
+        if verb.document is not None:
+            other = services.hub.sessions[waiting.call.id]
+            place = services.lines.place(waiting, services.clock.now())
+            await other.prelude(DocumentRequest(verb.document, "callee", other.record, fields={"place": place}), Stage.CALLEE)
+        ringing.cancel()
+        if waiting.gone:
+            return _taken(waiting, CallStatus.NO_ANSWER, None)
+        bridge = Bridge(services.media, session.call, waiting.call)
+        waiting.on_gone = lambda: bridge.end("second-left") if bridge is not None else None
+        bridge.join(leave_on_star=verb.leave_on_star, time_limit_seconds=verb.time_limit_seconds)
+        await asyncio.shield(bridge.over)
+        return _taken(waiting, CallStatus.COMPLETED, services.clock.now())
+    except TimeoutError:
+        return _taken(None, CallStatus.NO_ANSWER, None)
+    except HubbubError as error:
+        session.report(session.dialect.refusal_code("busy"), f"no bridge: {error}", level="error", line=verb.at.line)
+        return _taken(waiting, CallStatus.FAILED, None)
+    except asyncio.CancelledError:
+        shell.interrupted = _taken(
+            waiting, CallStatus.COMPLETED if bridge else CallStatus.CANCELED, services.clock.now() if bridge else None
+        )
+        raise
+    finally:
+        ringing.cancel()
+        if bridge is not None:
+            bridge.end("first-left")
+        if waiting is not None:
+            waiting.release("bridged" if bridge is not None else "error")
+
+
+def _taken(waiting: Waiting | None, status: CallStatus, until: float | None) -> Outcome:
+    child: CallRecord | None = waiting.call.record if waiting is not None else None
+    seconds = until - waiting.taken_at if until is not None and waiting is not None and waiting.taken_at is not None else None
+    details: dict[str, Any] = {"status": status.value, "child": child, "seconds": seconds, "bridged": until is not None, "headers": {}}
+    return Outcome("done" if until is not None else "failed", status.value, details)
