@@ -310,3 +310,4 @@ TABLE = DocumentTable(
             Element("Leave", nouns.leave, stages=frozenset({Stage.CALL, Stage.LINE})),
 )
         **nouns.NOUNS,
+    wrong_callee="13201",
