@@ -165,6 +165,10 @@ class Room:
         """Change a member. Raises Refused."""
         self._perform(self.core.change(call, change, self._now()), touched=(call,))
 
+    def digit(self, call: Id, digit: str) -> None:
+        """A member pressed a key."""
+        self._perform(self.core.digit(call, digit, self._now()))
+
     def end(self, reason: EndReason) -> None:
         """End the room."""
         everybody = tuple(self.core.members.values())

@@ -23,6 +23,7 @@ EVENT_GROUPS: Mapping[str, frozenset[RoomEventKind]] = {
     "hold": frozenset({RoomEventKind.HELD, RoomEventKind.UNHELD}),
     "modify": frozenset({RoomEventKind.MODIFIED}),
     "speaker": frozenset({RoomEventKind.SPEECH_STARTED, RoomEventKind.SPEECH_STOPPED}),
+    "dtmf": frozenset({RoomEventKind.DIGIT}),
     "announcement": frozenset({RoomEventKind.ANNOUNCEMENT_ENDED, RoomEventKind.ANNOUNCEMENT_FAILED}),
 }
 """The words that three of the dialects share for groups of room events."""
@@ -78,6 +79,8 @@ def room_settings(compiler: Compiler, defaults: RoomDefaults, values: Mapping[st
     """What a joiner would decide for a new room."""
     capacity = values.get("max_members")
     policy = defaults.policy if capacity is None else replace(defaults.policy, capacity=capacity)
+    if values.get("end_when_alone"):
+        policy = replace(policy, end_when_alone=True)
     url = values.get("status_url")
     events: frozenset[RoomEventKind] = values.get("status_events") or frozenset()
     subscription = None

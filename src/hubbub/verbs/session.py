@@ -24,6 +24,9 @@ from hubbub.verbs.services import VerbServices
 
 log = structlog.get_logger()
 
+SHORTEST_ROUND = 1.0
+"""Seconds between two requests for a wait document that begins again."""
+
 LAST_ROW_SECONDS = 30.0
 """How long a call that is over is kept for readers while the store cannot write."""
 
@@ -211,7 +214,14 @@ class Session:
         room = self.room
         request = DocumentRequest(audio.link, kind, self.call.record, room.record if room else None)
         dialect = self._services.dialects[audio.dialect] if audio.dialect else self.dialect
-        failure = await play_beside(self._services, dialect, self.call.record.account, request, self.leg, lambda: self.call.record)
+        account = self.call.record.account
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            failure = await play_beside(self._services, dialect, account, request, self.leg, lambda: self.call.record)
+            if failure or not self._services.accounts[account].loop_wait_audio:
+                break
+            await asyncio.sleep(max(0.0, began + SHORTEST_ROUND - loop.time()))
         if failure and kind == "wait" and self.room is not None:
             log.info("wait_audio_failed", call=self.call.id, reason=failure)
             self.room.leave(self.call.id, LeaveReason.WALKED_OUT, self.call.status)

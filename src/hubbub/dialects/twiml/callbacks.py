@@ -81,7 +81,8 @@ ROOM: tuple[Out, ...] = (
     Out("ReasonParticipantLeft", lambda told: words.LEAVE_REASONS[m.leave_reason] if (m := _leaving(told)) and m.leave_reason else None),
     Out("ParticipantCallStatus", lambda told: words.webhook_status(m.call_status) if (m := _leaving(told)) and m.call_status else None),
     Out("AnnounceUrl", lambda told: told.fact.url or None),
-    Out("ReasonAnnouncementFailed", lambda told: told.fact.detail or None),
+    Out("ReasonAnnouncementFailed", lambda told: told.fact.detail if told.fact.kind is RoomEventKind.ANNOUNCEMENT_FAILED else None),
+    Out("Digits", lambda told: told.fact.detail if told.fact.kind is RoomEventKind.DIGIT else None),
 )
 """Conference events (4.1)."""
 

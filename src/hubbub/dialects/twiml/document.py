@@ -64,6 +64,14 @@ CONFERENCE = (
     Attr("endConferenceOnExit", "end_on_exit", boolean, False, "13231", "error"),
     Attr("participantLabel", "label", text, "", "16023"),
     Attr("jitterBufferSize", None, JITTER, code="16002", why=f"{NOT_BUILT}: every leg buffers 60 ms, which is `large`"),
+    Attr(
+        "endConferenceWhenAlone",
+        "end_when_alone",
+        boolean,
+        False,
+        "16002",
+        why="beyond the vendor: the conference ends when one participant is left",
+    ),
     Attr("waitUrl", "wait_url", url, None, "13233"),
     Attr("waitMethod", "wait_method", method, "POST", "13234"),
     Attr("maxParticipants", "max_members", integer(1, 250), None, "16002"),
@@ -194,24 +202,34 @@ GATHER = (
     Attr("timeout", "timeout", decimal(0, 600), 5.0, "13313"),
     Attr("finishOnKey", "finish_on", matching(r"[0-9*#]?", "must be one of 0-9 # * or empty"), "#", "13311"),
     Attr("numDigits", "max_digits", integer(1), None, "13314"),
-    Attr("actionOnEmptyResult", "ask_when_empty", boolean, False, "13330"),
-    Attr("input", None, choice("dtmf", "speech", "dtmf speech", "speech dtmf"), why="digits are gathered; no recogniser is installed"),
-    Attr("speechTimeout", None, why="no recogniser is installed"),
-    Attr("maxSpeechTime", None, why="no recogniser is installed"),
-    Attr("hints", None, why="no recogniser is installed"),
+    Attr("actionOnEmptyResult", "ask_when_empty", boolean, False, "13338"),
+    Attr(
+        "input",
+        None,
+        choice("dtmf", "speech", "dtmf speech", "speech dtmf"),
+        code="13326",
+        why="digits are gathered; `speech` is noted as 13340, because no recogniser is installed",
+    ),
+    Attr(
+        "speechTimeout", None, matching(r"auto|[0-9]{1,4}", "must be auto or whole seconds"), code="13327", why="no recogniser is installed"
+    ),
+    Attr("maxSpeechTime", None, integer(1), code="13328", why="no recogniser is installed"),
+    Attr("hints", None, matching(r".{0,10000}", "has at most 10000 characters"), code="13330", why="no recogniser is installed"),
     Attr("language", None, why="no recogniser is installed"),
     Attr("speechModel", None, why="no recogniser is installed"),
-    Attr("enhanced", None, why="no recogniser is installed"),
-    Attr("profanityFilter", None, why="no recogniser is installed"),
+    Attr("enhanced", None, boolean, code="13334", why="no recogniser is installed"),
+    Attr("profanityFilter", None, boolean, code="13333", why="no recogniser is installed"),
     Attr("partialResultCallback", None, why="no recogniser is installed"),
-    Attr("partialResultCallbackMethod", None, why="no recogniser is installed"),
-    Attr("bargeIn", None, why="a key always stops the prompt"),
+    Attr("partialResultCallbackMethod", None, method, code="13329", why="no recogniser is installed"),
+    Attr("bargeIn", None, boolean, code="13332", why="a key always stops the prompt"),
     Attr("debug", None, why="shown in the cloud's console only"),
 )
 
 
 def gather(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb:
     """`<Gather>` with its prompts."""
+    if "speech" in node.attributes.get("input", ""):
+        compiler.object("13340", "<Gather>: no recogniser is installed: digits are gathered only", node.at, "error")
     prompts = [step for child in node.children for step in compiler.nested(node, child)]
     return Gather(
         prompts=tuple(step for step in prompts if isinstance(step, Verb)),
@@ -288,6 +306,8 @@ TABLE = DocumentTable(
             PAUSE,
             Element("Gather", gather, GATHER, BEFORE_BRIDGE, children=("Say", "Play", "Pause")),
             Element("Record", record, RECORD),
+            Element("Enqueue", nouns.enqueue, nouns.ENQUEUE),
+            Element("Leave", nouns.leave, stages=frozenset({Stage.CALL, Stage.LINE})),
             Element("Redirect", redirect, (Attr("method", "method", method, "POST", "13710"),), EVERYWHERE),
             Element("Hangup", hangup, stages=BEFORE_BRIDGE, children=("Parameter",)),
             Element("Reject", reject, (Attr("reason", "reason", mapping({"rejected": "declined", "busy": "busy"}), "declined", "13810"),)),
@@ -296,6 +316,7 @@ TABLE = DocumentTable(
     },
     nested={
         "Dial/Conference": Element("Conference", None, CONFERENCE, why="made by what stands around it"),
+        **nouns.NOUNS,
         "Gather/Say": SAY_ELEMENT,
         "Gather/Play": PLAY_ELEMENT,
         "Gather/Pause": PAUSE,
@@ -304,10 +325,7 @@ TABLE = DocumentTable(
     wrong_root="12102",
     unknown="12200",
     wrong_stage="13238",
+    wrong_callee="13201",
     bad_value="12200",
     rooms=ROOM,
-            Element("Enqueue", nouns.enqueue, nouns.ENQUEUE),
-            Element("Leave", nouns.leave, stages=frozenset({Stage.CALL, Stage.LINE})),
 )
-        **nouns.NOUNS,
-    wrong_callee="13201",

@@ -179,6 +179,9 @@ MEMBER_CREATE = (
     Param("EndConferenceOnExit", "end_on_exit", truth),
     Param("WaitUrl", "wait_url", absolute_url, "bad-room-parameter"),
     Param("WaitMethod", "wait_method", METHOD, "bad-room-parameter"),
+    Param("EndConferenceWhenAlone", "end_when_alone", truth, why="beyond the vendor: the conference ends when one participant is left"),
+    Param("ExitActionUrl", "action", absolute_url, "bad-url", why="beyond the vendor: asked for a document when the participant has left"),
+    Param("ExitActionMethod", "action_method", METHOD, "bad-method", why="beyond the vendor"),
     Param("JitterBufferSize", None, JITTER, why=f"{NOT_BUILT}: every leg buffers 60 ms, which is `large`"),
     Param("Coaching", "coaching", truth),
     Param("CallSidToCoach", "coach", text),
@@ -236,7 +239,12 @@ CALL_FILTERS = (
     *_dates("StartTime", "started", instant),
     *_dates("EndTime", "ended", instant),
 )
-MEMBER_FILTERS = (Param("Muted", "muted", truth), Param("Hold", "held", truth), Param("Coaching", "coaching", truth))
+MEMBER_FILTERS = (
+    Param("Muted", "muted", truth),
+    Param("Hold", "held", truth),
+    Param("Coaching", "coaching", truth),
+    Param("History", "everybody", truth, why="beyond the vendor: also those who have left, also of a conference that is over"),
+)
 RECORDING_FILTERS = (*_dates("DateCreated", "created", instant),)
 
 _ROOM, _MEMBER, _CALL = "/Conferences/{room}", "/Conferences/{room}/Participants/{member}", "/Calls/{call}"

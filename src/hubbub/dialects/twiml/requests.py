@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from hubbub.dialects.tables import Compiler, Node
 from hubbub.dialects.twiml import words
 from hubbub.events import Link
 from hubbub.settings import Account
 from hubbub.webhooks.addresses import with_query
 from hubbub.webhooks.requester import HttpReply, HttpRequest, Limits
-from hubbub.webhooks.signatures import hmac_sha1_form
+from hubbub.webhooks.signatures import hmac_sha1_form, hmac_sha256_form
 
 USER_AGENT = "TwilioProxy/1.1"
 DEFAULT_LIMITS = Limits(connect=5.0, total=15.0, retries=1, retry_on=frozenset({"connect"}))
@@ -56,7 +57,7 @@ def http_request(
         headers["Content-Type"] = "application/x-www-form-urlencoded; charset=utf-8"
         body = urlencode(fields).encode("ascii")
         signed = fields
-    headers["X-Twilio-Signature"] = hmac_sha1_form(words.auth_token(account), url, signed)
+    headers |= signature(account, url, signed)
     return HttpRequest(
         method=link.method,
         url=url,
@@ -68,6 +69,53 @@ def http_request(
         max_body=LARGEST_AUDIO,
         cookies=cookies,
     )
+
+
+def signature(account: Account, url: str, fields: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The headers that sign a request: HMAC-SHA1 with the account's token or, where it has a shared key, HMAC-SHA256 with that (6.2)."""
+    face = account.faces.get("twilio", {})
+    secret = face.get("shared_key_secret", "")
+    if not secret:
+        return {"X-Twilio-Signature": hmac_sha1_form(words.auth_token(account), url, fields)}
+    return {
+        "X-Twilio-Signature": hmac_sha256_form(secret, url, fields),
+        "X-Twilio-Webhooks-Signature-Settings": f"key={face.get('shared_key', 'shared')},algorithm=HMAC_SHA256",
+    }
+
+
+EDGES = frozenset({"ashburn", "dublin", "frankfurt", "sao-paulo", "singapore", "sydney", "tokyo", "umatilla", "roaming"})
+
+
+def override_faults(fragment: str) -> list[tuple[str, str]]:
+    """Codes and words for connection overrides that mean nothing (1.4); edges are accepted and ignored."""
+    values: Mapping[str, str] = dict(parse_qsl(fragment))
+    faults = []
+    for edge in filter(None, values.get("e", "").split(",")):
+        if edge.removesuffix("-ix") not in EDGES:
+            faults.append(("11240", f"edge location {edge[:40]!r} is invalid"))
+        elif edge.endswith("-ix"):
+            faults.append(("11242", f"{edge!r}: there are no private interconnections here"))
+    named = [word for word in values.get("rp", "").split(",") if word]
+    faults += [("11243", f"retry policy {word[:40]!r} is none of {', '.join(RETRY_WORDS)}") for word in named if word not in RETRY_WORDS]
+    return faults
+
+
+ASKED_AFTERWARDS = {"Gather": "action", "Record": "action"}
+
+
+def remark_on_urls(compiler: Compiler, node: Node) -> None:
+    """Tell the author of a document about URLs that cannot work as they stand (1.4, 1.5).
+
+    A document without a URL of its own (given to REST) cannot hold relative ones, and what asks "the current document" afterwards cannot.
+    """
+    for name, value in node.attributes.items():
+        for code, text in override_faults(value.partition("#")[2]) if name.lower().endswith(("url", "callback", "action")) else ():
+            compiler.object(code, f"<{node.name} {name}>: {text}", node.at, "error")
+    wanted = ASKED_AFTERWARDS.get(node.name)
+    if wanted and not compiler.base and not urlsplit(node.attributes.get(wanted, "")).scheme:
+        compiler.object("15004", f"<{node.name}> of a document without a URL needs an absolute {wanted}", node.at, "error")
+    for child in node.children:
+        remark_on_urls(compiler, child)
 
 
 def connection_overrides(fragment: str) -> Limits:

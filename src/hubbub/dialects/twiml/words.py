@@ -96,6 +96,7 @@ ROOM_EVENTS = {
     RoomEventKind.MODIFIED: "participant-modify",
     RoomEventKind.SPEECH_STARTED: "participant-speech-start",
     RoomEventKind.SPEECH_STOPPED: "participant-speech-stop",
+    RoomEventKind.DIGIT: "participant-dtmf",
     RoomEventKind.ANNOUNCEMENT_ENDED: "announcement-end",
     RoomEventKind.ANNOUNCEMENT_FAILED: "announcement-fail",
 }

@@ -1,0 +1,157 @@
+"""What goes beyond the vendor, each off unless asked for (section 7), and the switches of an account."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.support.rest import Rest, RestError
+from tests.support.stage import EVENTS, PhoneMaker, assert_matrix, call_in, event, room, sid_of
+
+from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
+from hubbub.testing import Application, HubbubServer, Request
+
+pytestmark = pytest.mark.scenario
+
+PARTICIPANTS = "/Conferences/standup/Participants.json"
+KEYS = EVENTS.replace("announcement", "announcement dtmf")
+
+
+@pytest.fixture
+def hubbub_config(request: pytest.FixtureRequest) -> dict[str, Any]:
+    switches = request.param if hasattr(request, "param") else {}
+    face = {**DEVELOPMENT_ACCOUNT["twilio"], **switches.get("twilio", {})}
+    return {"accounts": [{**DEVELOPMENT_ACCOUNT, **switches, "twilio": face}]}
+
+
+def switched(**switches: Any) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("hubbub_config", [switches], indirect=True)
+
+
+def about(sid: str) -> Callable[[Request], bool]:
+    return lambda request: request.params.get("CallSid") == sid
+
+
+@switched(parties_in_events=True)
+async def test_a_key_pressed_in_a_room_is_told_and_the_room_ends_when_one_is_left(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
+) -> None:
+    """P1: "`dtmf` event"; 4.1: From/To behind a switch; P6: "`endWhenAlone`"; P10: "history kept in REST"."""
+    application.on("/voice", room('endConferenceWhenAlone="true"').replace(EVENTS, KEYS))
+    calls = await call_in(hubbub_server, phone, "alice", "bob")
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    await calls["alice"].press("5#")
+    first = await application.wait_for("/events", event("participant-dtmf"))
+    assert (first.params["Digits"], first.params["CallSid"]) == ("5", sid_of(application, "alice"))
+    assert str(first.params["From"]).startswith("sip:alice@")
+    assert first.params["To"] == "+15550001000"
+    listed = await rest.members("standup")
+    conference = listed[0]["conference_sid"]
+    await calls["bob"].hangup()
+    ended = await application.wait_for("/events", event("conference-end"))
+    assert ended.params["ReasonConferenceEnded"] == "last-participant-left"
+    assert ended.params["CallSidEndingConference"] == sid_of(application, "bob")
+    await asyncio.wait_for(calls["alice"].ended.wait(), 5)
+    assert (await rest.get(f"/Conferences/{conference}/Participants.json"))["participants"] == [], "compatible: an ended one lists nobody"
+    history = (await rest.get(f"/Conferences/{conference}/Participants.json", History="true"))["participants"]
+    assert [(member["call_sid"], member["status"]) for member in history] == [
+        (sid_of(application, "bob"), "complete"),
+        (sid_of(application, "alice"), "complete"),
+    ]
+
+
+async def test_a_participant_of_rest_goes_on_with_its_exit_action(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
+) -> None:
+    """P26: "ExitActionUrl on Participants create"; without it the call is hung up (3.4)."""
+    application.on("/voice", room())
+    application.on("/exit", "<Response><Pause length='20'/></Response>")
+    await call_in(hubbub_server, phone, "alice")
+    bob, carol = await phone("bob"), await phone("carol")
+    for callee, more in ((bob, {"ExitActionUrl": application.url("/exit")}), (carol, {})):
+        made = await rest.post(PARTICIPANTS, To=callee.uri, From="+15550001000", **more)
+        joined = await callee.wait_call(10)
+        await joined.wait_answered()
+        await application.wait_for("/events", about(made["call_sid"]))
+        await rest.delete(f"/Conferences/standup/Participants/{made['call_sid']}.json")
+        if more:
+            asked = await application.wait_for("/exit")
+            assert (asked.params["CallSid"], asked.params["DialCallStatus"]) == (made["call_sid"], "answered")
+            assert not joined.ended.is_set()
+        else:
+            await asyncio.wait_for(joined.ended.wait(), 5)
+
+
+@switched(strict=True, waiting_rooms_in_progress=True, held_keep_end_on_exit=True)
+async def test_a_strict_account_is_refused_what_others_are_noted(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
+) -> None:
+    """P18: "strict mode 400"; 0.3: compat switch for `in-progress`; P7: "silently not applied while held", as a switch."""
+    application.on("/voice", room('startConferenceOnEnter="false"'))
+    await call_in(hubbub_server, phone, "alice", "bob")
+    bob = await phone("callee")
+    good = {"To": bob.uri, "From": "+15550001000", "Url": application.url("/voice")}
+    for more, code in (
+        ({"StatusCallback": application.url("/p"), "StatusCallbackEvent": "hangup"}, 21626),
+        ({"Colour": "red"}, 20001),
+        ({"Twiml": "<Response/>"}, 32019),
+    ):
+        with pytest.raises(RestError) as error:
+            await rest.post("/Calls.json", **good, **more)
+        assert (error.value.status, error.value.body["code"]) == (400, code)
+    assert (await rest.get("/Conferences.json"))["conferences"][0]["status"] == "in-progress"
+    member = f"/Conferences/standup/Participants/{sid_of(application, 'alice')}.json"
+    await rest.post(member, Hold="true")
+    assert (await rest.post(member, EndConferenceOnExit="true"))["end_conference_on_exit"] is False
+    await rest.post(member, Hold="false")
+    assert (await rest.post(member, EndConferenceOnExit="true"))["end_conference_on_exit"] is True
+
+
+async def test_mistakes_are_noted_and_the_request_goes_on(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
+) -> None:
+    """4.3: "Invalid event name: REST still answers 201, logs 21626, and no callback is ever sent"; 0.3: `init` while all wait."""
+    application.on("/voice", room('startConferenceOnEnter="false"'))
+    callee = await phone("callee")
+    fields = {"StatusCallback": application.url("/p"), "StatusCallbackEvent": "hangup"}
+    made = await rest.post("/Calls.json", To=callee.uri, From="+15550001000", Url=application.url("/voice"), **fields)
+    call = await callee.wait_call(10)
+    await call.wait_answered()
+    await application.wait_for("/events", event("participant-join"))
+    assert (await rest.get("/Conferences.json"))["conferences"][0]["status"] == "init"
+    member = f"/Conferences/standup/Participants/{made['sid']}.json"
+    await rest.post(member, Hold="true")
+    assert (await rest.post(member, EndConferenceOnExit="true"))["end_conference_on_exit"] is True, "P7: apply always"
+    await call.hangup()
+    await application.wait_for("/events", event("conference-end"))
+    notes = (await rest.get(f"/Calls/{made['sid']}/Notifications.json"))["notifications"]
+    assert [note["error_code"] for note in notes] == ["21626"]
+    assert application.requests("/p") == []
+
+
+@switched(loop_wait_audio=True)
+async def test_wait_audio_begins_again(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """P11: "auto-loop"; 2.1: "no auto-loop" is the default."""
+    application.on("/voice", room('waitUrl="/wait" startConferenceOnEnter="false"'))
+    application.on("/wait", "<Response><Pause length='1'/></Response>")
+    await call_in(hubbub_server, phone, "alice")
+    for _ in range(100):
+        if len(application.requests("/wait")) >= 3:
+            break
+        await asyncio.sleep(0.1)
+    assert len(application.requests("/wait")) >= 3
+
+
+@switched(twilio={"shared_key": "webhooks_sharedkey_1", "shared_key_secret": "very secret"})
+async def test_webhooks_are_signed_with_a_shared_key(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """6.2: "X-Twilio-Webhooks-Signature-Settings: key=<id>,algorithm=HMAC_SHA256 announces a SharedKey"."""
+    from hubbub.webhooks.signatures import hmac_sha256_form
+
+    application.on("/voice", room())
+    await call_in(hubbub_server, phone, "alice")
+    asked = await application.wait_for("/voice")
+    assert asked.headers["X-Twilio-Webhooks-Signature-Settings"] == "key=webhooks_sharedkey_1,algorithm=HMAC_SHA256"
+    assert asked.headers["X-Twilio-Signature"] == hmac_sha256_form("very secret", asked.url, list(asked.fields))
+    assert asked.headers["I-Twilio-Idempotency-Token"]
