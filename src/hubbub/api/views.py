@@ -21,6 +21,7 @@ from hubbub.api.operations import (
     link_of,
     list_recordings,
 )
+from hubbub.conference.journal import within
 from hubbub.conference.policy import RoomSettings
 from hubbub.conference.room import Room
 from hubbub.conference.rows import brought_back, from_row
@@ -195,6 +196,21 @@ def _columns_of(parties: Mapping[str, Mapping[str, str]]) -> set[str]:
     return {column for given in parties.values() for column in given}
 
 
+async def steer_recording(asked: Asked) -> None:
+    """Pause what is recorded of a live call, or go on with it."""
+    identity = asked.identity("call")
+    call = asked.hub.calls.get(asked.account.name, identity)
+    if call is None:
+        await _stored(asked, "calls", CallRecord, identity)  # unknown is not found, over is over
+        raise Refused("call-over")
+    for recording in call.recorder.named(""):
+        if asked.values["recording_state"] == "paused":
+            call.recorder.pause(recording, keep_silence=False)
+        else:
+            call.recorder.resume(recording)
+    await within(call.recorder.written)
+
+
 async def fetch_media(asked: Asked) -> MediaFile:
     """The audio of a recording."""
     recording = await fetch_recording(asked)
@@ -233,6 +249,7 @@ OPERATIONS: Mapping[str, Operation] = {
         inspect_recording,
         inspect_recordings,
         inspect_all_recordings,
+        steer_recording,
         fetch_media,
         fetch_statistics,
     )

@@ -7,7 +7,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from hubbub.dialects.tables import NOT_BUILT, Between, Converter, Operation, Param, described, lenient_boolean, mapping, matching, text
+from hubbub.dialects.tables import (
+    NOT_BUILT,
+    Between,
+    Converter,
+    Operation,
+    Param,
+    choice,
+    described,
+    lenient_boolean,
+    mapping,
+    matching,
+    text,
+)
 
 JSON, XML = "json", "xml"
 
@@ -161,6 +173,7 @@ UPDATE_MEMBER = (
     Param("hold", "held", lenient_boolean),
     Param("callIdsToCoach", "coach_ids", coached, many=True),
 )
+UPDATE_RECORDING = (Param("state", "recording_state", choice("paused", "recording")),)
 DOCUMENT = (Param("bxml", "document", text),)
 
 
@@ -218,6 +231,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", _ROOM_RECORDING, "fetch_recording", "room-recording"),
     Operation("GET", f"{_ROOM_RECORDING}/media", "fetch_media"),
     Operation("GET", "/recordings", "inspect_all_recordings", "call-recording", RECORDING_FILTERS),
+    Operation("PUT", f"{_CALL}/recording", "steer_recording", "", UPDATE_RECORDING),
     Operation("GET", f"{_CALL}/recordings", "inspect_recordings", "call-recording"),
     Operation("GET", _CALL_RECORDING, "inspect_recording", "call-recording"),
     Operation("GET", f"{_CALL_RECORDING}/media", "fetch_media"),

@@ -20,7 +20,7 @@ TRANSCRIPTION = (
 AVAILABLE = (
     Attr("recordingAvailableUrl", "recording_url", url, None),
     Attr("recordingAvailableMethod", "recording_method", method, "POST"),
-    Attr("fileFormat", "recording_format", choice("wav", "mp3"), "wav"),
+    Attr("fileFormat", None, choice("wav", "mp3"), why=f"{NOT_BUILT}: recordings are WAV, and are told as such"),
 )
 NAMED = Attr("recordingName", None, text, why=f"{NOT_BUILT}: recordings are shown by their ids")
 

@@ -77,6 +77,8 @@ class BxmlHabits(Habits):
                 raise Refused("redirect-missing")
             if over and values.get("url"):
                 raise Refused("redirect-needless")
+        if operation.does == "steer_recording" and "recording_state" not in values:
+            raise Refused("bad-body")
         return values
 
     def page_headers(self, page: Page, url: str) -> dict[str, str]:
