@@ -48,23 +48,47 @@ def warm() -> None:
 
 @app.command()
 def check(
-    document: Annotated[Path, typer.Argument(help="The document; - reads standard input.")],
+    document: Annotated[str, typer.Argument(help="A file, a URL that is requested now, or - for standard input.")],
     dialect: Annotated[str, typer.Option("--dialect", help="The vocabulary; guessed when left out.")] = "",
+    method: Annotated[str, typer.Option("--method", help="How a URL is requested: GET or POST.")] = "POST",
 ) -> None:
     """Compile a document and print what is wrong with it; exit 1 on errors."""
-    from hubbub.check import check_document
+    import asyncio
 
-    try:
-        body = sys.stdin.buffer.read() if str(document) == "-" else document.read_bytes()
-    except OSError as error:
-        typer.echo(f"hubbub: {document}: {error.strerror}", err=True)
-        raise typer.Exit(2) from None
-    findings = check_document(body, dialect)
+    from hubbub.check import check_document, check_url
+
+    if document.startswith(("http://", "https://")):
+        findings = asyncio.run(check_url(document, dialect, method=method.upper()))
+    else:
+        try:
+            body = sys.stdin.buffer.read() if document == "-" else Path(document).read_bytes()
+        except OSError as error:
+            typer.echo(f"hubbub: {document}: {error.strerror}", err=True)
+            raise typer.Exit(2) from None
+        findings = check_document(body, dialect)
     for finding in findings:
         typer.echo(f"{document}:{finding.line or 1}: {finding.level} {finding.code}: {finding.message}")
     errors = sum(1 for finding in findings if finding.level == "error")
     typer.echo(f"{errors} error(s), {len(findings) - errors} warning(s)")
     raise typer.Exit(1 if errors else 0)
+
+
+@app.command()
+def signature(
+    url: Annotated[str, typer.Argument(help="The URL exactly as it was requested.")],
+    param: Annotated[list[str] | None, typer.Option("--param", help="A form parameter, NAME=VALUE; may be repeated.")] = None,
+    secret: Annotated[str, typer.Option("--secret", envvar="HUBBUB_SECRET", help="The token or key that signs.")] = "",
+    given: Annotated[str, typer.Option("--given", help="The signature that arrived: say which of these it is.")] = "",
+) -> None:
+    """Show the very text that is signed for a request, and its signatures; exit 1 when the given one is none of them."""
+    from hubbub.webhooks.signatures import explained
+
+    pairs = [(name, value) for name, _, value in (item.partition("=") for item in param or ())]
+    found = False
+    for title, text, made in explained(url, pairs, secret):
+        found = found or (bool(given) and made == given)
+        typer.echo(f"{title}\n  signed text: {text}\n  signature:   {made}" + ("   <- the given one" if given and made == given else ""))
+    raise typer.Exit(1 if given and not found else 0)
 
 
 @app.command()

@@ -16,6 +16,7 @@ import uvicorn
 
 from hubbub.api.app import build_app
 from hubbub.api.rest import Rest
+from hubbub.api.stream import News
 from hubbub.calls.call import CallServices
 from hubbub.calls.calls import Calls
 from hubbub.calls.directory import Directory, NumberRecord
@@ -62,6 +63,7 @@ class Server:
         self.clock = SystemClock()
         self.accounts: Mapping[str, Account] = {account.name: account for account in settings.accounts}
         self.state = "starting"
+        self.news = News()
         self._http_socket: socket.socket | None = None
         self._web: uvicorn.Server | None = None
         self._web_task: asyncio.Task[None] | None = None
@@ -93,7 +95,7 @@ class Server:
             raise
         self._compose()
         await self.directory.load()
-        closed, untold = await recover(self.store, self.journal, self.renderings, settings.storage.recordings, self.clock)
+        closed, untold = await recover(self.store, self.journal, self.renderings, settings.storage.recordings, self.clock, self.endpoint)
         if closed:
             log.warning("recovered_after_crash", rooms_and_calls=closed)
         spawn(self.beside.tell(untold), "tell-recovered")
@@ -147,7 +149,7 @@ class Server:
         rests = [
             Rest(face, self.hub, self.store, settings.storage.recordings, lambda: self.journal.healthy, self._sip_address) for face in faces
         ]
-        app = build_app(rests, self.health, self.numbers, settings.http.admin_token)
+        app = build_app(rests, self.health, self.numbers, settings.http.admin_token, self.store, self.news)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -181,6 +183,7 @@ class Server:
         while (len(self.calls) or len(self.rooms)) and loop.time() < deadline:
             await asyncio.sleep(0.02)
         await self.endpoint.stop()
+        self.news.close()
         if self._web is not None and self._web_task is not None:
             self._web.should_exit = True
             with contextlib.suppress(asyncio.TimeoutError):
@@ -209,6 +212,7 @@ class Server:
             sip.reject(404, "Not Found")
 
     def _committed(self, events: Sequence[Event], notices: bool) -> None:
+        self.news.tell()
         if notices:
             self.delivery.wake()
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from hubbub.check import check_document
+from hubbub.check import check_document, check_url
 from hubbub.dialects.registry import guess
 from hubbub.errors import ConfigurationError
+from hubbub.testing import Application
 
 
 def test_a_good_document_has_no_findings() -> None:
@@ -49,3 +50,20 @@ def test_an_unknown_dialect() -> None:
 )
 def test_guesses(document: bytes, dialect: str) -> None:
     assert guess(document) == dialect
+
+
+async def test_a_live_url_is_asked_and_what_it_answers_is_checked() -> None:
+    """P11: "preflight": unreachable, a status, a type that is no document, audio that cannot be read, warnings with their line."""
+    async with Application() as application:
+        application.on("/good", "<Response/>")
+        application.on("/bad", "<Response>\n<Dial><Conference beep='loud'>a</Conference></Dial></Response>")
+        application.on("/noise", b"RIFF not really")
+        assert await check_url(application.url("/good")) == []
+        (warning,) = await check_url(application.url("/bad"), method="GET")
+        assert (warning.code, warning.line) == ("13235", 2)
+        (missing,) = await check_url(application.url("/nothing"))
+        assert (missing.level, missing.code) == ("error", "11200")
+        (unreadable,) = await check_url(application.url("/noise"))
+        assert (unreadable.level, unreadable.code) == ("error", "13420")
+    (refused,) = await check_url("http://127.0.0.1:9/")
+    assert refused.code == "refused"

@@ -13,6 +13,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from hubbub.api.rest import Rest
+from hubbub.api.stream import News, stream_route
+from hubbub.storage.store import Store
 
 Numbers = Callable[[], Mapping[str, float]]
 
@@ -34,7 +36,7 @@ class _Collector:
         return families
 
 
-def build_app(rests: Sequence[Rest], health: Callable[[], str], numbers: Numbers, admin_token: str) -> Starlette:
+def build_app(rests: Sequence[Rest], health: Callable[[], str], numbers: Numbers, admin_token: str, store: Store, news: News) -> Starlette:
     """The application. `health` is `ok`, `starting`, `draining` or `degraded`."""
     registry = CollectorRegistry()
     registry.register(_Collector(numbers))
@@ -43,12 +45,15 @@ def build_app(rests: Sequence[Rest], health: Callable[[], str], numbers: Numbers
         state = health()
         return JSONResponse({"status": state}, 200 if state in ("ok", "degraded") else 503)
 
+    def allowed(request: Request) -> bool:
+        return not admin_token or _authorized(request, admin_token)
+
     async def metrics(request: Request) -> Response:
-        if admin_token and not _authorized(request, admin_token):
+        if not allowed(request):
             return PlainTextResponse("authorization needed\n", 401, {"WWW-Authenticate": "Bearer"})
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
 
-    routes: list[BaseRoute] = [Route("/healthz", healthz), Route("/metrics", metrics)]
+    routes: list[BaseRoute] = [Route("/healthz", healthz), Route("/metrics", metrics), stream_route(store, news, allowed)]
     for rest in rests:
         routes += rest.routes()
     return Starlette(routes=routes)

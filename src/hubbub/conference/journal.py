@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
 from hubbub.errors import StorageUnavailable
-from hubbub.events import CallEvent, Event, Problem, RecordingEvent, RoomEvent
+from hubbub.events import CallEvent, Event, Problem, RecordingEvent, RoomEvent, RoomEventKind
 from hubbub.ids import new_id
 from hubbub.storage.store import Append, Change, Enqueue, Store
 from hubbub.storage.writer import Counts
@@ -104,8 +104,28 @@ def _event_row(event: Event) -> Append:
     else:
         room, call, account = event.recording.room, event.recording.call, event.recording.account
         kind = f"recording.{event.kind}"
-    data = {"number": getattr(event, "number", None), "detail": getattr(event, "detail", "")}
-    return Append("events", {"account": account, "room": room, "call": call, "type": kind, "at": event.at, "data": data})
+    return Append("events", {"account": account, "room": room, "call": call, "type": kind, "at": event.at, "data": _facts(event)})
+
+
+def _facts(event: Event) -> dict[str, Any]:
+    """What is told of an event beside what it is about."""
+    if isinstance(event, CallEvent):
+        call = event.call
+        return {"number": event.number, "status": call.status.value, "caller": call.caller.value, "callee": call.callee.value}
+    if isinstance(event, RecordingEvent):
+        return {"recording": event.recording.id, "status": event.recording.status.value, "seconds": event.recording.seconds}
+    facts: dict[str, Any] = {
+        "number": event.number,
+        "name": event.room.name,
+        "size": event.room.size,
+        "detail": event.detail,
+        "url": event.url,
+    }
+    member = event.member
+    if member is not None:
+        facts |= {"label": member.label, "muted": member.muted, "held": member.held, "coaching": list(member.coaching)}
+    reason = event.room.end_reason if event.kind is RoomEventKind.ENDED else member.leave_reason if member is not None else None
+    return {**facts, "reason": reason.value if reason is not None else None}
 
 
 def problem_row(problem: Problem, now: float) -> dict[str, object]:

@@ -47,5 +47,24 @@ def explain(url: str, params: Params = (), *, drop_https_port: bool = True) -> s
     return signed + b"".join(name + value for name, value in pairs).decode()
 
 
+def explained(url: str, params: Params, secret: str) -> list[tuple[str, str, str]]:
+    """Title, signed text and signature of every way in which this request may have been signed: why a verifier says no.
+
+    As it is, with its port, with the other scheme, without its parameters or its query: what proxies and careless verifiers make of it.
+    """
+    ways = [("as requested, SHA-1", url, params, "sha1", True), ("as requested, SHA-256", url, params, "sha256", True)]
+    ways.append(("with the port of https kept, SHA-1", url, params, "sha1", False))
+    scheme, _, rest = url.partition("://")
+    other = {"http": "https", "https": "http"}.get(scheme)
+    if other is not None:
+        ways.append((f"as {other} (a proxy ended TLS?), SHA-1", f"{other}://{rest}", params, "sha1", True))
+    if params:
+        ways.append(("without its parameters (read as GET or JSON?), SHA-1", url, (), "sha1", True))
+    if "?" in url:
+        ways.append(("without its query, SHA-1", url.partition("?")[0], params, "sha1", True))
+    texts = [(title, explain(where, given, drop_https_port=drop), algorithm) for title, where, given, algorithm, drop in ways]
+    return [(title, text, _sign(secret, text, algorithm)) for title, text, algorithm in texts]
+
+
 def _sign(secret: str, text: str, algorithm: str) -> str:
     return base64.b64encode(hmac.digest(secret.encode(), text.encode(), algorithm)).decode("ascii")

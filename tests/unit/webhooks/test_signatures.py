@@ -88,3 +88,14 @@ def test_the_signature_is_the_hmac_of_what_explain_says(params: list[tuple[str, 
         return
     assert hmac_sha1_form(secret, "http://h/", params) == base64.b64encode(hmac.new(key, text.encode(), hashlib.sha1).digest()).decode()
     assert explain("http://h/", list(reversed(params))) == text
+
+
+def test_a_signature_that_was_made_elsewhere_is_explained() -> None:
+    """P16: "explain mode that shows the signed string": a proxy that ended TLS is found by its signature."""
+    from hubbub.webhooks.signatures import explained, hmac_sha1_form
+
+    ways = explained("http://app.example/hook?x=1", [("b", "2"), ("a", "1")], "secret")
+    assert ways[0][1] == "http://app.example/hook?x=1a1b2"
+    assert ways[0][2] == hmac_sha1_form("secret", "http://app.example/hook?x=1", [("a", "1"), ("b", "2")])
+    meant = hmac_sha1_form("secret", "https://app.example/hook?x=1", [("a", "1"), ("b", "2")])
+    assert [title for title, _, made in ways if made == meant] == ["as https (a proxy ended TLS?), SHA-1"]
