@@ -6,9 +6,11 @@ about them, so that the notices of their end go out as if the server had ended t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import structlog
 from pydantic import ValidationError
@@ -21,6 +23,7 @@ from hubbub.conference.recording import salvaged
 from hubbub.conference.rows import brought_back, call_row, from_row, member_row, recording_row, room_row
 from hubbub.conference.state import Notify, RoomCore
 from hubbub.dialects.registry import Renderings
+from hubbub.errors import SipError
 from hubbub.events import (
     CallEvent,
     CallRecord,
@@ -35,12 +38,15 @@ from hubbub.events import (
     RoomRecord,
     RoomStatus,
 )
+from hubbub.sip.endpoint import SipEndpoint
 from hubbub.storage.store import Change, Condition, Put, Query, Row, Store
+from hubbub.tasks import spawn
 from hubbub.webhooks.delivery import Notice
 
 log = structlog.get_logger()
 
 LIVE_CALLS = [status.value for status in CallStatus if not status.final]
+BYES_A_TURN, TURN_SECONDS = 50, 0.1
 OPEN_RECORDINGS = [status.value for status in (RecordingStatus.IN_PROGRESS, RecordingStatus.PAUSED, RecordingStatus.PROCESSING)]
 
 
@@ -53,11 +59,13 @@ class Closing:
     notices: list[Notice] = field(default_factory=list)
     asked: list[tuple[RoomEvent, RoomSettings]] = field(default_factory=list)
     """Events whose answer a live room would execute: they are told, the answers are not wanted any more."""
+    dialogs: list[Mapping[str, Any]] = field(default_factory=list)
+    """What the other sides of answered calls still believe in."""
     closed: int = 0
 
 
 async def recover(
-    store: Store, journal: Journal, renderings: Renderings, recordings: Path, clock: Clock
+    store: Store, journal: Journal, renderings: Renderings, recordings: Path, clock: Clock, endpoint: SipEndpoint
 ) -> tuple[int, Sequence[tuple[RoomEvent, RoomSettings]]]:
     """Close the rooms, members, calls and recordings of a server that is gone.
 
@@ -73,7 +81,20 @@ async def recover(
         _close_call(row, now, renderings, closing)
     if closing.changes:
         await journal.write(closing.changes, closing.events, closing.notices)
+    if closing.dialogs:
+        spawn(_hang_up(closing.dialogs, endpoint), "hang-up-recovered")
     return closing.closed, closing.asked
+
+
+async def _hang_up(dialogs: Sequence[Mapping[str, Any]], endpoint: SipEndpoint) -> None:
+    """Send BYE to phones that hear nothing any more (RFC 3261 15); a few at a time, so that no buffer on the way overflows."""
+    for count, dialog in enumerate(dialogs, 1):
+        try:
+            endpoint.bye(dialog)
+        except SipError as error:
+            log.warning("dialog_not_ended", error=str(error))
+        if count % BYES_A_TURN == 0:
+            await asyncio.sleep(TURN_SECONDS)
 
 
 def _close_room(row: Row, members: list[MemberRecord], now: float, renderings: Renderings, closing: Closing) -> None:
@@ -107,6 +128,8 @@ def _close_call(row: Row, now: float, renderings: Renderings, closing: Closing) 
     wishes = brought_back(tuple[ProgressWish, ...], data.get("progress", ()))
     wanted = [wish for wish in wishes if "completed" in wish.events]
     event = CallEvent("completed", record, now, data.get("number", -1) + 1 if wanted else None)
+    if data.get("dialog") is not None:
+        closing.dialogs.append(data["dialog"])
     closing.changes.append(Put("calls", call.id, call_row(record)))
     closing.events.append(event)
     closing.notices += [notice for wish in wanted for notice in renderings.call_notices(event, wish)]

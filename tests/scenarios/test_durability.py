@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from tests.support.rest import Rest
-from tests.support.stage import PhoneMaker, assert_matrix, call_in, event, room
+from tests.support.stage import TONE, PhoneMaker, assert_matrix, call_in, event, room
 
 from hubbub.testing import TONES, Application, HubbubServer, assert_hears, who_hears_whom
 
@@ -151,3 +151,24 @@ async def test_the_fallback_takes_over(application: Application, phone: PhoneMak
         await assert_matrix(calls, {"alice": "b", "bob": "a"})
     asked = application.requests("/fallback")[0].params
     assert (asked["ErrorCode"], asked["ErrorUrl"]) == ("11200", application.url("/voice"))
+
+
+async def test_phones_are_hung_up_after_a_crash(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
+) -> None:
+    """Law 4: calls that a crash left open are closed; RFC 3261 15: a session ends with BYE. Who called hears it, and who was called."""
+    application.on("/voice", room('beep="false"'))
+    calls = await call_in(hubbub_server, phone, "alice")
+    bob = await phone("bob")
+    await rest.post("/Conferences/standup/Participants.json", To=bob.uri, From="+15550001000", Beep="false")
+    calls["bob"] = await bob.wait_call()
+    await calls["bob"].wait_answered()
+    await assert_hears(calls["bob"], {TONE["alice"]})
+    await hubbub_server.kill()
+    assert not any(call.ended.is_set() for call in calls.values())
+    await hubbub_server.restart()
+    for name, call in calls.items():
+        await call.wait_ended(timeout=5)
+        assert call.end is not None, name
+        assert (call.end.by, call.end.answered) == ("remote", True), name
+    assert await metric(hubbub_server, "hubbub_sip_bye_after_restart") == 2

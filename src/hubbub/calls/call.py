@@ -29,7 +29,8 @@ from hubbub.webhooks.delivery import Notice
 
 log = structlog.get_logger()
 
-CODECS = ("PCMU", "PCMA")
+CODECS = ("G722", "PCMU", "PCMA", "L16/16000", "L16/8000")
+"""In order of preference where we offer; an answer keeps the order of the offer."""
 ProgressKind = Literal["initiated", "ringing", "answered", "completed", "digit"]
 _session_numbers = iter(range(1, 2**31))
 
@@ -145,6 +146,7 @@ class Call:
         sip.on_answer = self._answered
         sip.on_offer = self._offered
         sip.on_digit = self._digit
+        sip.on_dialog = self._moved
         sip.on_end = self._ended
 
     def answer(self) -> None:
@@ -232,7 +234,11 @@ class Call:
 
     def save(self, events: Sequence[CallEvent] = (), notices: Sequence[Notice] = ()) -> None:
         """Write the call's row."""
-        more = {"progress": kept(tuple[ProgressWish, ...], self.progress), "number": self._number} if self.progress else {}
+        more: dict[str, Any] = {}
+        if self.progress:
+            more = {"progress": kept(tuple[ProgressWish, ...], self.progress), "number": self._number}
+        if self.sip is not None and not self.over and (dialog := self.sip.dialog) is not None:
+            more["dialog"] = dialog  # for the BYE of a server that comes back after a crash
         changes = [Put("calls", self.id, call_row(self.record, **more))]
         self.written = self._services.journal.write(changes, events, notices)
 
@@ -278,6 +284,11 @@ class Call:
             self._tell("digit", digit)
         if self.on_digit is not None:
             self.on_digit(digit)
+
+    def _moved(self) -> None:
+        """The other side's requests go elsewhere from now on."""
+        if not self.over:
+            self.save()
 
     def _ended(self, end: SipEnd) -> None:
         self.record = replace(self.record, sip_code=end.code)

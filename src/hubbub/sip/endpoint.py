@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 Address = tuple[str, int]
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -83,11 +83,16 @@ class SipCall(Protocol):
     def remote_sdp(self) -> str | None:
         """The newest SDP of the other side; None for an INVITE that brought none (late offer)."""
 
+    @property
+    def dialog(self) -> Mapping[str, Any] | None:
+        """The state of an answered call's dialog as JSON, enough for `bye`; `on_dialog` is called when it is another one."""
+
     on_progress: Callable[[int, str | None], None] | None
     on_answer: Callable[[str | None], None] | None
     on_offer: Callable[[str | None], str | None] | None
     on_digit: Callable[[str], None] | None
     on_refer: Callable[[str], bool] | None
+    on_dialog: Callable[[], None] | None
     on_end: Callable[[SipEnd], None] | None
 
     def ring(self, sdp: str | None = None) -> None:
@@ -149,6 +154,9 @@ class SipEndpoint(Protocol):
         next_hop: Address | None = None,
     ) -> SipCall:
         """Call `target` (SIP URI) with `offer`. SipError at once when the URI cannot be called; else the call reports."""
+
+    def bye(self, dialog: Mapping[str, Any]) -> None:
+        """Send BYE in a dialog of a server that is gone, from `SipCall.dialog`. SipError when it cannot be read."""
 
     def contact_of(self, username: str) -> str | None:
         """Contact URI of a registered phone. `dial` to it goes to the address it registered from."""

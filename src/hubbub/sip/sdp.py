@@ -1,6 +1,7 @@
 """SDP offers and answers for one audio stream (RFC 8866, RFC 3264): pure text in, values out.
 
-Spoken here: PCMU and PCMA over RTP/AVP, `telephone-event/8000` (RFC 4733), hold by direction or by the address 0.0.0.0.
+Spoken here: PCMU, PCMA, G722 and L16 (8 and 16 kHz, mono) over RTP/AVP, `telephone-event` at the clock of the codec (RFC 4733 2.1), hold
+by direction or by the address 0.0.0.0. Codecs are named in order of preference; an answer keeps the order of the offer (RFC 3264 6.1).
 """
 
 from __future__ import annotations
@@ -14,11 +15,17 @@ from typing import Literal
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 Address = tuple[str, int]
 CODECS = ("PCMU", "PCMA")
-STATIC = {"PCMU": 0, "PCMA": 8}  # RFC 3551 table 4
+STATIC = {"PCMU": 0, "PCMA": 8, "G722": 9}  # RFC 3551 table 4
 NAMES = {number: name for name, number in STATIC.items()}
 RATE = 8000
+CLOCKS = {"PCMU": 8000, "PCMA": 8000, "G722": 8000, "L16/8000": 8000, "L16/16000": 16000}
+"""Codecs by the names that `codecs` takes, and their RTP clock; G.722 counts 8 kHz though it samples at 16 (RFC 3551 4.5.2)."""
+DYNAMIC = 96
+"""First payload type of a codec that has no static one."""
 TELEPHONE_EVENT = 101
 PTIMES = (10, 20, 30, 40, 50, 60)
+LONG = {"L16/16000": 40}
+"""Longest packet time where 60 ms would not fit into a datagram, in milliseconds."""
 LONGEST = 32_768
 DIRECTIONS: dict[str, Direction] = {"sendrecv": "sendrecv", "sendonly": "sendonly", "recvonly": "recvonly", "inactive": "inactive"}
 MIRROR: dict[Direction, Direction] = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
@@ -197,32 +204,39 @@ def _payloads(line: MediaLine, section: _Section) -> tuple[Payload, ...]:
     return tuple(payloads)
 
 
+def _name(payload: Payload) -> str:
+    """What `codecs` calls the format: the encoding name, with the clock where there are several."""
+    return f"{payload.name}/{payload.rate}" if payload.name == "L16" else payload.name
+
+
 def _codec(media: AudioMedia, codecs: Sequence[str]) -> Payload:
     for payload in media.payloads:
-        if payload.name in codecs and payload.rate == RATE and payload.channels == 1:
+        name = _name(payload)
+        if name in codecs and payload.rate == CLOCKS[name] and payload.channels == 1:
             return payload
-    known = ", ".join(payload.name for payload in media.payloads) or "none known"
+    known = ", ".join(_name(payload) for payload in media.payloads) or "none known"
     raise SdpError(f"no codec in common: {', '.join(codecs)} here, {known} there")
 
 
-def _event(media: AudioMedia) -> int | None:
-    return next((item.number for item in media.payloads if item.name == "TELEPHONE-EVENT" and item.rate == RATE), None)
+def _event(media: AudioMedia, rate: int) -> int | None:
+    """Telephone-events at the codec's clock: one stream has one (RFC 4733 2.1)."""
+    return next((item.number for item in media.payloads if item.name == "TELEPHONE-EVENT" and item.rate == rate), None)
 
 
-def _ptime(media: AudioMedia) -> int:
+def _ptime(media: AudioMedia, codec: str) -> int:
     """The packet time that the other side wants, in the steps that are spoken here; 20 ms when it does not care."""
     wanted = media.ptime or 20
-    limit = min(wanted, media.maxptime) if media.maxptime else wanted
+    limit = min(wanted, media.maxptime or wanted, LONG.get(codec, wanted))
     return max((step for step in PTIMES if step <= limit), default=PTIMES[0])
 
 
 def _agreed(media: AudioMedia, codec: Payload) -> Agreed:
     theirs = media.direction
     return Agreed(
-        codec_name=codec.name,
+        codec_name=_name(codec),
         payload_type=codec.number,
-        telephone_event=_event(media),
-        ptime=_ptime(media),
+        telephone_event=_event(media, codec.rate),
+        ptime=_ptime(media, _name(codec)),
         remote=(media.address, media.port),
         send=theirs in ("sendrecv", "recvonly") and not media.held,
         receive=theirs in ("sendrecv", "sendonly"),
@@ -239,9 +253,17 @@ def make_offer(
     ptime: int = 20,
     telephone_event: int | None = TELEPHONE_EVENT,
 ) -> str:
-    """An offer of one audio stream at `local`. `session` stays for the call, `version` grows with every change (RFC 3264 5, 8)."""
-    payloads = [Payload(STATIC[name], name, RATE) for name in codecs]
-    stream = _stream(local, payloads, telephone_event, ptime, direction)
+    """An offer of one audio stream at `local`, codecs in order of preference.
+
+    `session` stays for the call, `version` grows with every change (RFC 3264 5, 8).
+    """
+    numbers = (number for number in range(DYNAMIC, 128) if number != telephone_event)
+    payloads = [Payload(STATIC[name] if name in STATIC else next(numbers), name.partition("/")[0], CLOCKS[name]) for name in codecs]
+    events: list[Payload] = []
+    if telephone_event is not None:
+        for rate in dict.fromkeys(payload.rate for payload in payloads):
+            events.append(Payload(telephone_event if not events else next(numbers), "telephone-event", rate))
+    stream = _stream(local, payloads, events, ptime, direction)
     return _document(local, session, version, [stream])
 
 
@@ -265,7 +287,8 @@ def make_answer(
     streams: list[list[str]] = []
     for index, line in enumerate(offer.lines):
         if index == offer.index:
-            streams.append(_stream(local, [codec], agreed.telephone_event, agreed.ptime, direction))
+            events = [] if agreed.telephone_event is None else [Payload(agreed.telephone_event, "telephone-event", codec.rate)]
+            streams.append(_stream(local, [codec], events, agreed.ptime, direction))
         else:
             streams.append([f"m={line.kind} 0 {line.protocol} {' '.join(line.formats)}"])
     return _document(local, session, version, streams), agreed
@@ -276,12 +299,11 @@ def read_answer(answer: AudioMedia, codecs: Sequence[str] = CODECS) -> Agreed:
     return _agreed(answer, _codec(answer, codecs))
 
 
-def _stream(local: Address, codecs: Sequence[Payload], event: int | None, ptime: int, direction: Direction) -> list[str]:
-    numbers = [str(codec.number) for codec in codecs] + ([str(event)] if event is not None else [])
-    lines = [f"m=audio {local[1]} RTP/AVP {' '.join(numbers)}"]
-    lines += [f"a=rtpmap:{codec.number} {codec.name}/{codec.rate}" for codec in codecs]
-    if event is not None:
-        lines += [f"a=rtpmap:{event} telephone-event/{RATE}", f"a=fmtp:{event} 0-15"]
+def _stream(local: Address, codecs: Sequence[Payload], events: Sequence[Payload], ptime: int, direction: Direction) -> list[str]:
+    formats = [*codecs, *events]
+    lines = [f"m=audio {local[1]} RTP/AVP {' '.join(str(item.number) for item in formats)}"]
+    lines += [f"a=rtpmap:{item.number} {item.name}/{item.rate}" for item in formats]
+    lines += [f"a=fmtp:{event.number} 0-15" for event in events]
     return [*lines, f"a=ptime:{ptime}", f"a={direction}"]
 
 

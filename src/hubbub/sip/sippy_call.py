@@ -34,6 +34,7 @@ from hubbub.sip.sippy_messages import (
     values,
 )
 from hubbub.sip.sippy_refresh import Refresh
+from hubbub.sip.stored import kept_dialog
 
 if TYPE_CHECKING:
     from hubbub.sip.sippy_endpoint import SippyEndpoint
@@ -87,12 +88,24 @@ class SippyCall:
         self.on_offer: Callable[[str | None], str | None] | None = None
         self.on_digit: Callable[[str], None] | None = None
         self.on_refer: Callable[[str], bool] | None = None
+        self.on_dialog: Callable[[], None] | None = None
         self.on_end: Callable[[SipEnd], None] | None = None
 
     @property
     def ended(self) -> bool:
         """Whether the call is over."""
         return self._state is State.ENDED
+
+    @property
+    def dialog(self) -> Mapping[str, Any] | None:
+        return kept_dialog(self._dialog) if self._state in (State.ANSWERED, State.CONFIRMED) else None
+
+    def _moved(self, message: Any) -> None:
+        """A target refresh: whoever keeps the dialog hears of a target that is another one."""
+        before = str(self._dialog.target)
+        self._dialog.refresh_target(message)
+        if str(self._dialog.target) != before:
+            self._tell("on_dialog")
 
     def __repr__(self) -> str:
         return f"<SippyCall {self.direction} {self.id} {self._state.value}>"
@@ -350,7 +363,7 @@ class SippyCall:
                 return reply(request, 488)
             self._local_sdp = answer
         self.remote_sdp = offer or self.remote_sdp
-        self._dialog.refresh_target(request)
+        self._moved(request)
         response = reply(request, 200, sdp=answer, headers=[*abilities(), *self._refresh.accept(request)])
         response.appendHeader(self._endpoint.contact_header(self._dialog))
         return response
@@ -401,7 +414,9 @@ class SippyCall:
             code = response.getSCode()[0]
             if 200 <= code < 300 and method in ("INVITE", "UPDATE") and not self.ended:
                 if method == "UPDATE":
-                    self._dialog.refresh_target(response)
+                    self._moved(response)
+                elif method == "INVITE":
+                    self._tell("on_dialog")  # the dialog has read its 2xx already
                 self._refresh.agreed(response)
             if code >= 200 and not future.done():
                 future.set_result(response)

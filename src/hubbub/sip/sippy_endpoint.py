@@ -42,6 +42,7 @@ from hubbub.sip.sippy_messages import (
     values,
 )
 from hubbub.sip.sippy_reader import Reader
+from hubbub.sip.stored import brought_back_dialog
 
 log = structlog.get_logger()
 LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
@@ -195,6 +196,10 @@ class SippyEndpoint:
         else:
             self.spawn(self._resolve_and_invite(call, hop, offer, tuple(good)))
         return call
+
+    def bye(self, dialog: Mapping[str, Any]) -> None:
+        brought_back_dialog(dialog, self.transactions).send("BYE", headers=(("Reason", 'SIP;cause=503;text="Server restarted"'),))
+        self.count("bye_after_restart")
 
     @staticmethod
     def _callable(uri: str) -> Any:
