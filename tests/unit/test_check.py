@@ -61,6 +61,7 @@ async def test_a_live_url_is_asked_and_what_it_answers_is_checked() -> None:
         assert await check_url(application.url("/good")) == []
         (warning,) = await check_url(application.url("/bad"), method="GET")
         assert (warning.code, warning.line) == ("13235", 2)
+        application.fault("/nothing", status=404)
         (missing,) = await check_url(application.url("/nothing"))
         assert (missing.level, missing.code) == ("error", "11200")
         (unreadable,) = await check_url(application.url("/noise"))
