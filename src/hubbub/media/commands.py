@@ -5,18 +5,21 @@ from __future__ import annotations
 from hubbub.media import dtmf, layout
 from hubbub.media.compiled import kernel
 from hubbub.media.desk import Desk
-from hubbub.media.jitter import restart
+from hubbub.media.jitter import restart, retune
 from hubbub.media.layout import (
     ACTIVE,
     CLIP,
+    CODEC_CLOCK,
+    CODEC_WIDE,
+    CODECS,
     EDGE_GONE,
     EVENT_RESERVE,
     FREE,
     GAIN_MAX,
     H_BAD_COMMANDS,
     LEAVING,
+    LONGEST_PACKET,
     MIX_GONE,
-    NARROW,
     PACKET_BYTES,
     PACKETS,
     PCM_RING,
@@ -30,7 +33,7 @@ from hubbub.media.layout import (
 )
 from hubbub.media.libc import fence
 from hubbub.media.mix import leave, link_edge, route
-from hubbub.media.rtp import write_peer
+from hubbub.media.rtp import packet_bytes, write_peer
 from hubbub.media.signals import event_room, tell
 
 PER_TICK = 2048
@@ -53,6 +56,12 @@ def _mix_ok(engine: Engine, worker: int, mix: int) -> bool:
 
 
 @kernel
+def _packet_ok(codec: int, ptime: int) -> bool:
+    """Whether packets of `ptime` (eighths of a millisecond) of a codec can be made."""
+    return bool(0 <= codec < CODECS and 80 <= ptime <= 480 and packet_bytes(codec, ptime) <= LONGEST_PACKET)
+
+
+@kernel
 def source_ok(engine: Engine, worker: int, slot: int) -> bool:
     """Whether the fields of a slot can be used: kinds, indices and ranges that the loop relies on."""
     slots = engine.slots
@@ -64,8 +73,8 @@ def source_ok(engine: Engine, worker: int, slot: int) -> bool:
         return False
     if slot < legs:
         links = engine.links
-        good = kind in (SOCKET, PCM_RING) and 0 <= links[slot].codec <= 1 and 80 <= links[slot].ptime <= 480
-        return bool(good and 0 <= links[slot].out_length < links[slot].ptime + NARROW)
+        good = kind in (SOCKET, PCM_RING) and _packet_ok(links[slot].codec, links[slot].ptime)
+        return bool(good and 0 <= links[slot].out_length <= LONGEST_PACKET)
     player = slot - legs
     if kind == CLIP:
         players = engine.players
@@ -159,7 +168,7 @@ def _remove(engine: Engine, desk: Desk, worker: int, slot: int, generation: int)
 
 
 @kernel
-def _connect(engine: Engine, worker: int, words: Array, tick: int) -> bool:
+def _connect(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> bool:
     """CONNECT leg, generation, remote, codec | type << 8 | (event type + 1) << 16 | sends << 24 | receives << 25, ptime, quiet ticks."""
     leg = words[1]
     links = engine.links
@@ -168,7 +177,7 @@ def _connect(engine: Engine, worker: int, words: Array, tick: int) -> bool:
     packed = words[4]
     codec = packed & 255
     ptime = words[5]
-    if codec > 1 or ptime < 80 or ptime > 480:
+    if not _packet_ok(codec, ptime):
         return False
     if links[leg].signalled != words[3]:
         # What still comes from the old address must not be latched again.
@@ -180,6 +189,9 @@ def _connect(engine: Engine, worker: int, words: Array, tick: int) -> bool:
     if links[leg].codec != codec or links[leg].ptime != ptime or not links[leg].connected:
         links[leg].out_length = 0
         links[leg].out_mark = 1
+    if links[leg].codec != codec:
+        leave(engine.mixes, engine.ears, engine.coders, leg, engine.slots[leg].mix, -2)
+        retune(engine.jitter, engine.coders, leg, codec, desk.fresh)
     receives = (packed >> 25) & 1
     if receives and not links[leg].receives:
         links[leg].last_heard = tick
@@ -205,7 +217,7 @@ def _route(engine: Engine, worker: int, words: Array) -> bool:
         return False
     slot = words[1]
     if slot < engine.links.size and words[3] != engine.slots[slot].mix:
-        leave(engine.mixes, engine.ears, slot, engine.slots[slot].mix, -2)
+        leave(engine.mixes, engine.ears, engine.coders, slot, engine.slots[slot].mix, -2)
     route(engine.slots, slot, words[3], words[4], words[5])
     return True
 
@@ -256,7 +268,7 @@ def _remove_mix(engine: Engine, desk: Desk, worker: int, mix: int) -> bool:
             slots[i].next_mix = -1
         if slots[i].mix == mix:
             if i < legs:
-                leave(engine.mixes, engine.ears, i, mix, -2)
+                leave(engine.mixes, engine.ears, engine.coders, i, mix, -2)
             elif slots[i].state == ACTIVE:
                 slots[i].state = LEAVING
             slots[i].mix = -1
@@ -334,7 +346,7 @@ def _apply(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> 
     if code == layout.REMOVE or code == layout.STOP:
         return _remove(engine, desk, worker, words[1], words[2])
     if code == layout.CONNECT:
-        return _connect(engine, worker, words, tick)
+        return _connect(engine, desk, worker, words, tick)
     if code == layout.ROUTE:
         return _route(engine, worker, words)
     if code == layout.EDGE:
@@ -399,12 +411,15 @@ def _revalidate_leg(engine: Engine, worker: int, leg: int) -> int:
     """Bring a leg out of its group, and forget packets that cannot be; returns 1 when there were such."""
     mix = engine.slots[leg].mix
     if _mix_ok(engine, worker, mix):
-        leave(engine.mixes, engine.ears, leg, mix, -2)
+        leave(engine.mixes, engine.ears, engine.coders, leg, mix, -2)
+    engine.ears[leg].joined = 0
     engine.ears[leg].shared = 0
     engine.ears[leg].same = 0
     jitter = engine.jitter
+    jitter[leg].clock = CODEC_CLOCK[engine.links[leg].codec]
+    jitter[leg].wide = CODEC_WIDE[engine.links[leg].codec]
     for j in range(PACKETS):
-        if not 0 <= jitter[leg].length[j] <= PACKET_BYTES or not 0 <= jitter[leg].codec[j] <= 1:
+        if not 0 <= jitter[leg].length[j] <= PACKET_BYTES or not 0 <= jitter[leg].codec[j] < CODECS:
             restart(jitter, leg)
             return 1
     return 0

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hubbub.media import g711
-from hubbub.media.layout import FRAME, NARROW, Array, Sizes
+from hubbub.media.layout import FRAME, FRAME_BYTES, G722_FRESH, NARROW, Array, Sizes
 
 RECEIVE_BYTES = 2048
 
@@ -39,11 +39,18 @@ class Desk(NamedTuple):
     even: Array
     odd: Array
     narrow: Array
-    tone: Array
+    frame: Array
+    low: Array
+    high: Array
+    codes: Array
+    bytes: Array
+    there: Array
     decode: Array
     encode: Array
     sine: Array
     one: Array
+    fresh: Array
+    """int64[72]: a G.722 coder at birth."""
     eventfd: Array
 
 
@@ -72,10 +79,16 @@ def make_desk(sizes: Sizes, eventfd: int = -1) -> Desk:
         even=np.zeros(NARROW + 32, np.int32),
         odd=np.zeros(NARROW + 32, np.int32),
         narrow=np.zeros(NARROW, np.int16),
-        tone=np.zeros(FRAME, np.int16),
+        frame=np.zeros(FRAME, np.int16),
+        low=np.zeros(NARROW, np.int32),
+        high=np.zeros(NARROW, np.int32),
+        codes=np.zeros(2 * NARROW, np.int64),
+        bytes=np.zeros(FRAME_BYTES, np.uint8),
+        there=np.zeros(NARROW, np.uint8),
         decode=g711.decode_table(),
         encode=g711.encode_table(),
         sine=sine_table(),
         one=np.array([1], np.int64),
+        fresh=G722_FRESH.copy(),
         eventfd=np.array([eventfd], np.int32),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hubbub.media.compiled import kernel
-from hubbub.media.layout import DIGIT_QUEUE, FRAME, NARROW, PAUSE, Array, Keys, Links
+from hubbub.media.layout import CODEC_CLOCK, DIGIT_QUEUE, FRAME, NARROW, PAUSE, Array, Keys, Links
 
 MALFORMED = -3
 REPEATED = -2
@@ -24,11 +24,11 @@ _HIGH = np.array([1336, 1209, 1336, 1477, 1209, 1336, 1477, 1209, 1336, 1477, 12
 
 
 @kernel
-def receive(keys: Keys, leg: int, time: int, data: Array, start: int, length: int) -> int:
+def receive(keys: Keys, leg: int, time: int, data: Array, start: int, length: int, clock: int) -> int:
     """Take a telephone event; the key (0-15) when a new press begins, REPEATED for more of the same, MALFORMED for anything else.
 
     One press is one RTP timestamp (RFC 4733 2.3); a segment that continues a press too long for its 16-bit duration begins where the
-    last one ended (2.5.1.3), and is no new press.
+    last one ended (2.5.1.3), and is no new press. `clock` is the RTP clock in units of 8 kHz.
     """
     if length < 4:
         return MALFORMED
@@ -42,9 +42,11 @@ def receive(keys: Keys, leg: int, time: int, data: Array, start: int, length: in
                 keys[leg].duration = max(keys[leg].duration, duration)
                 keys[leg].ended |= ended
             # An old timestamp is a straggler, unless it is so old that the clock was reset.
-            if step > -16000:
+            if step > -16000 * clock:
                 return REPEATED
-        elif code == keys[leg].code and not keys[leg].ended and keys[leg].duration >= 0xF000 and step <= keys[leg].duration + NARROW:
+        elif (
+            code == keys[leg].code and not keys[leg].ended and keys[leg].duration >= 0xF000 and step <= keys[leg].duration + NARROW * clock
+        ):
             keys[leg].time = time
             keys[leg].duration = duration
             keys[leg].ended = ended
@@ -108,7 +110,7 @@ def event_payload(keys: Keys, leg: int, links: Links) -> int:
     """Write the 4 bytes of this tick's telephone event into the leg's packet; returns 1 when it is the first of its press (marker bit)."""
     entry = keys[leg].entry
     tone = tone_ticks(entry)
-    duration = min(min(int(keys[leg].elapsed), tone) * NARROW, 0xFFFF)
+    duration = min(min(int(keys[leg].elapsed), tone) * NARROW * CODEC_CLOCK[links[leg].codec], 0xFFFF)
     links[leg].packet[12] = entry & 255
     links[leg].packet[13] = VOLUME | (0x80 if keys[leg].elapsed >= tone else 0)
     links[leg].packet[14] = duration >> 8

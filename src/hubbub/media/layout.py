@@ -1,7 +1,7 @@
 """The arrays of the media plane: one block of shared memory, one array per noun, indices instead of pointers.
 
 Every field is declared once, in the record of the noun it belongs to, with its type and its shape. A group is an array of records: the
-loop gets thirteen arrays, not a hundred and thirty, which compiles four times faster, and what is used together lies together. The server
+loop gets fourteen arrays, not a hundred and thirty, which compiles four times faster, and what is used together lies together. The server
 and every media process map the same block; slots of all workers lie in it, so that a leg can move to another worker by REMOVED, then ADD.
 This module imports no compiler: the server uses the arrays through plain numpy.
 """
@@ -36,8 +36,18 @@ PACKETS: Final = 16
 """Packets that a jitter buffer holds."""
 PACKET_BYTES: Final = 1472
 """Largest UDP payload in an Ethernet frame without fragments."""
-OUT_BYTES: Final = 12 + 480 + 160
-"""Header, the longest packet (60 ms), and one frame that did not fit any more."""
+FRAME_BYTES: Final = 640
+"""Bytes of the longest frame (20 ms of L16 at 16 kHz)."""
+LONGEST_PACKET: Final = 1280
+"""Payload bytes of the longest packet that is sent."""
+OUT_BYTES: Final = 12 + LONGEST_PACKET + FRAME_BYTES
+"""Header, the longest packet, and one frame that did not fit any more."""
+BAND_WORDS: Final = 24
+G722_WORDS: Final = 2 * BAND_WORDS + 24
+"""State of a G.722 coder: two bands, and what the filters look back on."""
+G722_FRESH: Final = np.zeros(G722_WORDS, np.int64)
+"""That state at birth: only the scale factors are not 0."""
+G722_FRESH[1], G722_FRESH[BAND_WORDS + 1] = 32, 8
 UP_HISTORY: Final = 23
 DOWN_HISTORY: Final = 35
 DIGIT_QUEUE: Final = 64
@@ -65,9 +75,19 @@ SOCKET: Final = 1
 PCM_RING: Final = 2
 CLIP: Final = 3
 
-# Codecs: rows of the G.711 tables.
+# Codecs. The first two are rows of the G.711 tables.
 PCMU: Final = 0
 PCMA: Final = 1
+G722: Final = 2
+L16: Final = 3
+L16_WIDE: Final = 4
+CODECS: Final = 5
+CODEC_CLOCK: Final = np.array([1, 1, 1, 1, 2], np.int64)
+"""RTP clock in units of 8 kHz. G.722 counts 8 kHz though it samples at 16 (RFC 3551 4.5.2)."""
+CODEC_BYTES: Final = np.array([1, 1, 1, 2, 2], np.int64)
+"""Bytes of a unit of the RTP clock."""
+CODEC_WIDE: Final = np.array([0, 0, 1, 0, 1], np.int64)
+"""Whether a codec gives wide frames."""
 
 # What a tap listens to.
 TAP_IN: Final = 1
@@ -272,6 +292,8 @@ class JitterBuffer:
     sequence: Annotated[Array, np.int32, PACKETS]
     length: Annotated[Array, np.int32, PACKETS]
     codec: Annotated[Array, np.int32, PACKETS]
+    clock: Annotated[int, np.int32]
+    wide: Annotated[int, np.uint8]
     payload: Annotated[Array, np.uint8, PACKETS, PACKET_BYTES]
     misplaced: Annotated[int, np.int32]
     margin: Annotated[int, np.int64]
@@ -279,7 +301,14 @@ class JitterBuffer:
     gaps: Annotated[int, np.int32]
     slip: Annotated[int, np.int32]
     concealed: Annotated[int, np.int32]
-    last: Annotated[Array, np.int16, NARROW]
+    last: Annotated[Array, np.int16, FRAME]
+
+
+class Coder:
+    """State of a leg's codec, where it has any: what the far end's decoder believes, and what its encoder has told."""
+
+    encoder: Annotated[Array, np.int64, G722_WORDS]
+    decoder: Annotated[Array, np.int64, G722_WORDS]
 
 
 class Voice:
@@ -319,6 +348,7 @@ class Ear:
     down: Annotated[Array, np.int16, DOWN_HISTORY]
     same: Annotated[int, np.uint8]
     shared: Annotated[int, np.uint8]
+    joined: Annotated[int, np.uint8]
     pcm: Annotated[Array, np.int16, FRAME]
 
 
@@ -336,10 +366,12 @@ class MixState:
     down_before: Annotated[Array, np.int16, DOWN_HISTORY]
     computed: Annotated[int, np.int64]
     narrowed: Annotated[int, np.int64]
-    encoded: Annotated[Array, np.int64, 2]
+    encoded: Annotated[Array, np.int64, CODECS]
+    encoder: Annotated[Array, np.int64, G722_WORDS]
+    encoder_before: Annotated[Array, np.int64, G722_WORDS]
     pcm: Annotated[Array, np.int16, FRAME]
     narrow: Annotated[Array, np.int16, NARROW]
-    payload: Annotated[Array, np.uint8, 2, NARROW]
+    payload: Annotated[Array, np.uint8, CODECS, FRAME_BYTES]
 
 
 class Edge:
@@ -397,6 +429,7 @@ Wires = Records[Wire]
 Slots = Records[Slot]
 Links = Records[Link]
 Jitter = Records[JitterBuffer]
+Coders = Records[Coder]
 Voices = Records[Voice]
 Keys = Records[Keypad]
 Ears = Records[Ear]
@@ -414,6 +447,7 @@ class Engine(NamedTuple):
     slots: Slots
     links: Links
     jitter: Jitter
+    coders: Coders
     voices: Voices
     keys: Keys
     ears: Ears
@@ -431,6 +465,7 @@ _GROUPS: Final = (
     (Slot, "slots"),
     (Link, "legs"),
     (JitterBuffer, "legs"),
+    (Coder, "legs"),
     (Voice, "legs"),
     (Keypad, "legs"),
     (Ear, "legs"),
@@ -482,9 +517,12 @@ def _zero(group: Any, index: int) -> None:
 
 def clear_leg(engine: Engine, leg: int) -> None:
     """Bring every field of an inactive leg to its state at birth (the parent's right, by the ownership rule)."""
-    for group in (engine.links, engine.jitter, engine.voices, engine.keys, engine.ears):
+    for group in (engine.links, engine.jitter, engine.coders, engine.voices, engine.keys, engine.ears):
         _zero(group, leg)
+    for state in (engine.coders[leg].encoder, engine.coders[leg].decoder):
+        state[:] = G722_FRESH
     engine.jitter[leg].depth = 480
+    engine.jitter[leg].clock = 1
     engine.links[leg].event_type = -1
     engine.links[leg].payload_type = -1
     engine.links[leg].ptime = NARROW

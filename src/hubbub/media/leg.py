@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-CODECS = {"PCMU": layout.PCMU, "PCMA": layout.PCMA}
+CODECS = {"PCMU": layout.PCMU, "PCMA": layout.PCMA, "G722": layout.G722, "L16/8000": layout.L16, "L16/16000": layout.L16_WIDE}
 EXPEDITED = 0xB8
 """IP type of service of voice packets: DSCP EF (RFC 4594)."""
 CLOSE_SECONDS = 5.0
@@ -38,7 +38,7 @@ MIN_GAP_TICKS = 3
 class Codec:
     """What both sides agreed to send."""
 
-    name: Literal["PCMU", "PCMA"] | str
+    name: Literal["PCMU", "PCMA", "G722", "L16/8000", "L16/16000"] | str
     payload_type: int
     ptime: int = 20
     """Milliseconds per packet that we send, 10 to 60; what arrives may have any."""
@@ -186,14 +186,16 @@ class Leg:
         """
         if codec.name.upper() not in CODECS:
             raise MediaError(f"unknown codec {codec.name}")
-        if not 10 <= codec.ptime <= 60 or codec.ptime % 10:
+        number = CODECS[codec.name.upper()]
+        unit = int(layout.CODEC_CLOCK[number] * layout.CODEC_BYTES[number])
+        if not 10 <= codec.ptime <= 60 or codec.ptime % 10 or codec.ptime * 8 * unit > layout.LONGEST_PACKET:
             raise MediaError(f"packets of {codec.ptime} ms cannot be made")
         event = 0 if telephone_event is None else (telephone_event & 127) + 1
-        packed = CODECS[codec.name.upper()] | (codec.payload_type & 127) << 8 | event << 16 | int(send) << 24 | int(receive) << 25
-        number = _address_number(remote)
+        packed = number | (codec.payload_type & 127) << 8 | event << 16 | int(send) << 24 | int(receive) << 25
+        address = _address_number(remote)
         if remote[0] == "0.0.0.0" or remote[1] == 0:  # RFC 2543 hold
             packed &= ~(1 << 24)
-        self._post(layout.CONNECT, number, packed, codec.ptime * 8, round(self.quiet_seconds * 50))
+        self._post(layout.CONNECT, address, packed, codec.ptime * 8, round(self.quiet_seconds * 50))
 
     def _post(self, code: int, *words: int) -> None:
         if not self._closing:

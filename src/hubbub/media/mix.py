@@ -4,14 +4,37 @@ from __future__ import annotations
 
 import numpy as np
 
+from hubbub.media.codecs import encode
 from hubbub.media.compiled import kernel
 from hubbub.media.desk import Desk
-from hubbub.media.layout import DOWN_HISTORY, FRAME, FREE, NARROW, OPEN, UNITY, Array, Ears, Edges, Mixes, Slots
+from hubbub.media.layout import (
+    CODEC_WIDE,
+    DOWN_HISTORY,
+    FRAME,
+    FREE,
+    G722,
+    G722_WORDS,
+    OPEN,
+    UNITY,
+    Array,
+    Coders,
+    Ears,
+    Edges,
+    Mixes,
+    Slots,
+)
+from hubbub.media.levels import energy
 from hubbub.media.resample import narrow_down
-from hubbub.media.rows import copy, encode, fill, scale
+from hubbub.media.rows import copy, fill, scale
 
 RELEASE = 656
 """Limiter recovery per frame, Q15: silence to one in a second."""
+JOIN_FRAMES = 10
+"""Frames (0.2 s) after which two G.722 encoders that hear the same tell nearly the same."""
+JOIN_AT_LAST = 100
+"""Frames (2 s) after which a leg joins its group even while it is loud."""
+JOIN_FAINT = 10737
+"""Mean square (-50 dBFS) below which a change of encoders is not heard."""
 ATTACK = 32
 """Samples (2 ms) in which the limiter comes down."""
 
@@ -103,12 +126,16 @@ def narrow_mix(mixes: Mixes, mix: int, desk: Desk, run: int) -> None:
 
 
 @kernel
-def leave(mixes: Mixes, ears: Ears, leg: int, mix: int, run: int) -> None:
-    """Take a leg out of its mix's group: the state at the end of the last run goes with it."""
+def leave(mixes: Mixes, ears: Ears, coders: Coders, leg: int, mix: int, run: int) -> None:
+    """Take a leg out of its mix's group: the state at the end of the last run goes with it, the encoder's too."""
     if ears[leg].shared:
         ears[leg].limiter = mixes[mix].limiter_before if mixes[mix].computed == run else mixes[mix].limiter
         down = mixes[mix].down_before if mixes[mix].narrowed == run else mixes[mix].down
         copy(ears[leg].down, 0, down, 0, DOWN_HISTORY)
+        if ears[leg].joined:
+            told = mixes[mix].encoder_before if mixes[mix].encoded[G722] == run else mixes[mix].encoder
+            copy(coders[leg].encoder, 0, told, 0, G722_WORDS)
+    ears[leg].joined = 0
     ears[leg].shared = 0
     ears[leg].same = 0
 
@@ -137,7 +164,22 @@ def _own_line(slots: Slots, mixes: Mixes, ears: Ears, edges: Edges, desk: Desk, 
 
 
 @kernel
-def listen(slots: Slots, mixes: Mixes, ears: Ears, edges: Edges, desk: Desk, leg: int, run: int, alone: bool) -> bool:
+def _may_join(mixes: Mixes, mix: int, codec: int, run: int, waited: int) -> bool:
+    """Whether a leg that has heard the same as its mix for `waited` frames may be sent what the group is sent.
+
+    Only G.722 has a past: there a leg waits until both encoders have heard the same for a while, and then for a quiet frame.
+    """
+    if codec != G722 or mixes[mix].encoded[G722] < run - 1:
+        return True
+    if waited < JOIN_FRAMES:
+        return False
+    return bool(waited >= JOIN_AT_LAST or energy(mixes[mix].pcm, FRAME) < JOIN_FAINT * FRAME)
+
+
+@kernel
+def listen(
+    slots: Slots, mixes: Mixes, ears: Ears, coders: Coders, edges: Edges, desk: Desk, leg: int, run: int, alone: bool, codec: int
+) -> bool:
     """Compute what a leg hears in this run; True when it is what its mix hears (`mixes.pcm`), else it is in `ears.pcm`.
 
     A leg joins the group of its mix after one whole frame in which it heard the same with the same limiter state: from then on the mix's
@@ -147,16 +189,17 @@ def listen(slots: Slots, mixes: Mixes, ears: Ears, edges: Edges, desk: Desk, leg
     same = False
     if not alone and _plain(slots, ears, leg):
         hear_mix(mixes, m, run)
-        narrow_mix(mixes, m, desk, run)
-        if ears[leg].shared or ears[leg].same:
+        if not CODEC_WIDE[codec]:
+            narrow_mix(mixes, m, desk, run)
+        if ears[leg].shared or (ears[leg].same and _may_join(mixes, m, codec, run, ears[leg].same)):
             ears[leg].shared = 1
             return True
         same = bool(ears[leg].limiter == mixes[m].limiter_before)
     else:
-        leave(mixes, ears, leg, m, run)
+        leave(mixes, ears, coders, leg, m, run)
     _own_line(slots, mixes, ears, edges, desk, leg)
     ears[leg].limiter = limit(desk.line, ears[leg].limiter, ears[leg].pcm)
-    ears[leg].same = same
+    ears[leg].same = min(ears[leg].same + 1, JOIN_AT_LAST) if same else 0
     return False
 
 
@@ -167,10 +210,25 @@ def listen_narrow(ears: Ears, desk: Desk, leg: int) -> None:
 
 
 @kernel
+def join_encoder(mixes: Mixes, ears: Ears, coders: Coders, leg: int, mix: int, run: int) -> None:
+    """Let a leg of the group be told what the group's G.722 encoder says.
+
+    Nobody was told anything in the last run: then the group goes on with the leg's encoder. Otherwise the far end's decoder meets an
+    encoder with another past, and follows it within 0.4 s (docs/media.md 1.9 says how far it is off meanwhile).
+    """
+    if not ears[leg].joined:
+        if mixes[mix].encoded[G722] < run - 1:
+            copy(mixes[mix].encoder, 0, coders[leg].encoder, 0, G722_WORDS)
+        ears[leg].joined = 1
+
+
+@kernel
 def encode_mix(mixes: Mixes, mix: int, codec: int, desk: Desk, run: int) -> None:
     """Encode what the plain listeners of a mix hear, once per run and codec."""
     if mixes[mix].encoded[codec] != run:
-        encode(mixes[mix].payload[codec], 0, desk.encode[codec], mixes[mix].narrow, NARROW)
+        if codec == G722:
+            copy(mixes[mix].encoder_before, 0, mixes[mix].encoder, 0, G722_WORDS)
+        encode(codec, mixes[mix].encoder, mixes[mix].pcm, mixes[mix].narrow, mixes[mix].payload[codec], 0, desk)
         mixes[mix].encoded[codec] = run
 
 

@@ -6,6 +6,8 @@ vectors; the same loop over `group[index].field[n]` reloads its addresses for ev
 
 from __future__ import annotations
 
+import numpy as np
+
 from hubbub.media.compiled import kernel
 from hubbub.media.layout import Array
 
@@ -36,6 +38,21 @@ def decode(out: Array, at: int, table: Array, payload: Array, start: int, count:
     """Decode `count` bytes of `payload` from `start` on by a G.711 table into `out[at:]`."""
     for n in range(count):
         out[at + n] = table[payload[start + n]]
+
+
+@kernel
+def encode_linear(packet: Array, at: int, pcm: Array, count: int) -> None:
+    """Write `count` samples as L16, most significant byte first (RFC 3551 4.5.11)."""
+    for n in range(count):
+        packet[at + 2 * n] = (pcm[n] >> 8) & 255
+        packet[at + 2 * n + 1] = pcm[n] & 255
+
+
+@kernel
+def decode_linear(out: Array, at: int, payload: Array, start: int, count: int) -> None:
+    """Read `count` samples of L16 from `payload[start:]` into `out[at:]`."""
+    for n in range(count):
+        out[at + n] = np.int16((np.uint16(payload[start + 2 * n]) << 8) | np.uint16(payload[start + 2 * n + 1]))
 
 
 @kernel

@@ -17,6 +17,8 @@ from hubbub.media.layout import (
     C_LATE,
     C_RECEIVED,
     C_RESTARTS,
+    CODEC_BYTES,
+    CODEC_CLOCK,
     DROP_DUPLICATE,
     DROP_EVENT,
     DROP_FAR,
@@ -167,10 +169,12 @@ def _stream_ok(links: Links, jitter: Jitter, leg: int, ssrc: int, sequence: int)
 
 @kernel
 def _jitter_of(links: Links, leg: int, time: int, now: int) -> None:
-    """Interarrival jitter of RFC 3550 6.4.1, in 1/16 samples; `now` in samples, known to a tick."""
-    transit = now - time
+    """Interarrival jitter of RFC 3550 6.4.1, in 1/16 units of 8 kHz; `now` in those units, known to a tick."""
+    clock = CODEC_CLOCK[links[leg].codec]
+    transit = now * clock - time
     if links[leg].transit != 0:
         change = abs(((transit - links[leg].transit + 0x80000000) & 0xFFFFFFFF) - 0x80000000)
+        change //= clock
         if change < 80000:
             links[leg].counters[C_JITTER] += change - ((links[leg].counters[C_JITTER] + 8) >> 4)
     links[leg].transit = transit
@@ -216,7 +220,7 @@ def ingest(
     start = place >> 16
     length = place & 0xFFFF
     if event:
-        key = dtmf.receive(keys, leg, time, data, start, length)
+        key = dtmf.receive(keys, leg, time, data, start, length, CODEC_CLOCK[links[leg].codec])
         if key == dtmf.MALFORMED:
             return _drop(wires, worker, links, leg, DROP_EVENT)
         return key
@@ -224,6 +228,8 @@ def ingest(
         return NOTHING
     if not links[leg].receives:
         return _drop(wires, worker, links, leg, DROP_UNWANTED)
+    if length < CODEC_BYTES[links[leg].codec]:
+        return _drop(wires, worker, links, leg, DROP_MALFORMED)
     _jitter_of(links, leg, time, tick * NARROW)
     result = store(jitter, leg, sequence, time, data, start, length, links[leg].codec)
     if result == LATE:
@@ -255,28 +261,41 @@ def write_header(links: Links, leg: int, kind: int, mark: int, time: int) -> Non
 
 
 @kernel
-def append(links: Links, leg: int, payload: Array) -> None:
-    """Put 160 bytes behind what waits to be sent, and count the clock on."""
-    copy(links[leg].packet, 12 + links[leg].out_length, payload, 0, NARROW)
-    links[leg].out_length += NARROW
-    links[leg].out_time = (links[leg].out_time + NARROW) & 0xFFFFFFFF
+def pass_time(links: Links, leg: int, ticks: int) -> None:
+    """Count the clock of what is sent on."""
+    links[leg].out_time = (links[leg].out_time + ticks * NARROW * CODEC_CLOCK[links[leg].codec]) & 0xFFFFFFFF
+
+
+@kernel
+def appended(links: Links, leg: int, count: int) -> None:
+    """A frame of `count` bytes lies behind what waits to be sent."""
+    links[leg].out_length += count
+    pass_time(links, leg, 1)
+
+
+@kernel
+def packet_bytes(codec: int, ptime: int) -> int:
+    """Payload bytes of a packet of `ptime` eighths of a millisecond."""
+    return int(ptime * CODEC_CLOCK[codec] * CODEC_BYTES[codec])
 
 
 @kernel
 def next_packet(links: Links, leg: int) -> int:
     """Write the header when a whole packet waits; return its size, or 0."""
-    ptime = links[leg].ptime
-    if links[leg].out_length < ptime:
+    codec = links[leg].codec
+    size = packet_bytes(codec, links[leg].ptime)
+    if links[leg].out_length < size:
         return 0
-    write_header(links, leg, links[leg].payload_type, links[leg].out_mark, (links[leg].out_time - links[leg].out_length) & 0xFFFFFFFF)
+    time = links[leg].out_time - links[leg].out_length // CODEC_BYTES[codec]
+    write_header(links, leg, links[leg].payload_type, links[leg].out_mark, time & 0xFFFFFFFF)
     links[leg].out_mark = 0
-    return int(12 + ptime)
+    return 12 + size
 
 
 @kernel
 def packet_sent(links: Links, leg: int) -> None:
     """Take the packet that was sent away and move the rest to the front."""
-    ptime = links[leg].ptime
-    rest = links[leg].out_length - ptime
-    copy(links[leg].packet, 12, links[leg].packet, 12 + ptime, rest)
+    size = packet_bytes(links[leg].codec, links[leg].ptime)
+    rest = links[leg].out_length - size
+    copy(links[leg].packet, 12, links[leg].packet, 12 + size, rest)
     links[leg].out_length = rest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hubbub.media import dtmf
+from hubbub.media.codecs import encode, frame_bytes
 from hubbub.media.commands import apply_commands, deactivate, revalidate
 from hubbub.media.compiled import kernel
 from hubbub.media.desk import RECEIVE_BYTES, Desk
@@ -11,9 +12,11 @@ from hubbub.media.layout import (
     C_DIGITS,
     C_SENT,
     C_UNDERRUNS,
+    CODEC_WIDE,
     EDGE_GONE,
     FRAME,
     FREE,
+    G722,
     H_BUSY_NS,
     H_EPOCH,
     H_LATE,
@@ -41,11 +44,11 @@ from hubbub.media.layout import (
 )
 from hubbub.media.levels import detect, energy
 from hubbub.media.libc import DONTWAIT, MONOTONIC, THREAD_CPU, clock_ns, recvfrom, sendto, sleep_until, write
-from hubbub.media.mix import advance, encode_mix, listen, listen_narrow, sum_mixes, unlink_edge
+from hubbub.media.mix import advance, encode_mix, join_encoder, listen, listen_narrow, sum_mixes, unlink_edge
 from hubbub.media.players import FINISHED, from_ring, play
 from hubbub.media.resample import widen
-from hubbub.media.rows import encode, fill
-from hubbub.media.rtp import append, ingest, next_packet, packet_sent, source_number, write_header
+from hubbub.media.rows import copy, fill
+from hubbub.media.rtp import appended, ingest, next_packet, packet_sent, pass_time, source_number, write_header
 from hubbub.media.signals import event_room, tell
 from hubbub.media.taps import copy_taps
 
@@ -84,15 +87,19 @@ def produce_leg(engine: Engine, desk: Desk, worker: int, leg: int, tick: int) ->
     voices = engine.voices
     total = 0
     if slots[leg].kind == SOCKET:
-        covered = fetch(engine.jitter, leg, desk.decode, voices[leg].level, desk.narrow)
+        wide = engine.jitter[leg].wide != 0
+        count = FRAME if wide else NARROW
+        covered = fetch(engine.jitter, engine.coders, leg, desk, voices[leg].level, desk.frame)
         if covered < 0:
-            fill(desk.narrow, 0, NARROW, 0)
+            fill(desk.frame, 0, count, 0)
         elif covered == 0 and engine.jitter[leg].sounded and tick - engine.links[leg].last_heard < 50:
             engine.links[leg].counters[C_UNDERRUNS] += 1
-        total = energy(desk.narrow, NARROW)
-        level = total // NARROW
-        if total != 0 or voices[leg].tail:
-            widen(voices[leg].up, desk.narrow, slots[leg].pcm, desk.line, desk.total)
+        total = energy(desk.frame, count)
+        level = total // count
+        if wide:
+            copy(slots[leg].pcm, 0, desk.frame, 0, FRAME)
+        elif total != 0 or voices[leg].tail:
+            widen(voices[leg].up, desk.frame, slots[leg].pcm, desk.line, desk.total)
     else:
         from_ring(slots, engine.rings, leg, slots[leg].ring)
         total = energy(slots[leg].pcm, FRAME)
@@ -135,14 +142,16 @@ def _send_audio(engine: Engine, desk: Desk, worker: int, leg: int, shared: bool,
     """Encode what the leg hears, and send the packets that are full."""
     links = engine.links
     codec = links[leg].codec
+    at = 12 + links[leg].out_length
     if shared:
         mix = engine.slots[leg].mix
+        if codec == G722:
+            join_encoder(engine.mixes, engine.ears, engine.coders, leg, mix, run)
         encode_mix(engine.mixes, mix, codec, desk, run)
-        append(links, leg, engine.mixes[mix].payload[codec])
+        copy(links[leg].packet, at, engine.mixes[mix].payload[codec], 0, frame_bytes(codec))
     else:
-        encode(links[leg].packet, 12 + links[leg].out_length, desk.encode[codec], desk.narrow, NARROW)
-        links[leg].out_length += NARROW
-        links[leg].out_time = (links[leg].out_time + NARROW) & 0xFFFFFFFF
+        encode(codec, engine.coders[leg].encoder, engine.ears[leg].pcm, desk.narrow, links[leg].packet, at, desk)
+    appended(links, leg, frame_bytes(codec))
     while True:
         size = next_packet(links, leg)
         if size == 0:
@@ -158,7 +167,7 @@ def _send_event(engine: Engine, desk: Desk, worker: int, leg: int) -> None:
     dtmf.hush(links, leg)
     mark = dtmf.event_payload(engine.keys, leg, links)
     write_header(links, leg, links[leg].event_type, mark, engine.keys[leg].start)
-    links[leg].out_time = (links[leg].out_time + NARROW) & 0xFFFFFFFF
+    pass_time(links, leg, 1)
     _send(engine, desk, worker, leg, 16)
 
 
@@ -168,17 +177,18 @@ def serve_leg(engine: Engine, desk: Desk, worker: int, leg: int, run: int) -> No
     links = engine.links
     phase = dtmf.step(engine.keys, leg, links[leg].out_time)
     sounding = phase != dtmf.IDLE and links[leg].event_type < 0
-    shared = listen(engine.slots, engine.mixes, engine.ears, engine.edges, desk, leg, run, sounding)
+    wide = CODEC_WIDE[links[leg].codec] != 0
+    shared = listen(engine.slots, engine.mixes, engine.ears, engine.coders, engine.edges, desk, leg, run, sounding, links[leg].codec)
     if sounding:
         dtmf.tone_frame(engine.keys, leg, phase, desk.sine, engine.ears[leg].pcm)
     if engine.slots[leg].kind != SOCKET:
         return
-    if not shared:
+    if not shared and not wide:
         listen_narrow(engine.ears, desk, leg)
     if not links[leg].connected or not links[leg].sends:
         links[leg].out_length = 0
         links[leg].out_mark = 1
-        links[leg].out_time = (links[leg].out_time + NARROW) & 0xFFFFFFFF
+        pass_time(links, leg, 1)
     elif not sounding and (phase == dtmf.TONE or phase == dtmf.END):
         _send_event(engine, desk, worker, leg)
     else:
@@ -277,7 +287,7 @@ def _skip(engine: Engine, desk: Desk, worker: int, ticks: int) -> None:
         slot = desk.active[k]
         if slot < engine.links.size:
             skip(engine.jitter, slot, ticks)
-            engine.links[slot].out_time = (engine.links[slot].out_time + ticks * NARROW) & 0xFFFFFFFF
+            pass_time(engine.links, slot, ticks)
             engine.links[slot].out_mark = 1
 
 

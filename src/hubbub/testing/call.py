@@ -17,6 +17,7 @@ from hubbub.sip import sdp
 from hubbub.sip.endpoint import NO_HEADERS, SipCall, SipEnd
 from hubbub.testing.beat import BEAT, Line
 from hubbub.testing.g711 import BY_NAME
+from hubbub.testing.g722 import G722
 from hubbub.testing.heard import RATE, Heard
 from hubbub.testing.mouth import Mouth
 
@@ -305,7 +306,8 @@ class PhoneCall:
         with self._line.lock:
             self._line.remote = agreed.remote
             mouth = self._line.mouth
-            mouth.codec = BY_NAME[agreed.codec_name]
+            if mouth.codec.name != agreed.codec_name:
+                mouth.codec = G722() if agreed.codec_name == "G722" else BY_NAME[agreed.codec_name]
             mouth.ptime = agreed.ptime
             mouth.telephone_event = agreed.telephone_event if events else None
             mouth.sending = agreed.send and not self._held

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from hubbub.testing import g722
 from hubbub.testing.g711 import BY_TYPE, Pcm
 from hubbub.testing.heard import Heard
 from hubbub.testing.mouth import DIGITS
@@ -28,6 +29,8 @@ class Arrival:
     place: int
     payload_type: int
     payload: bytes
+    pcm: Pcm | None = None
+    """What was decoded at arrival, for a codec that remembers what went before."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Ear:
     _sequence: int = 0
     _event_timestamp: int | None = None
     _end: int = 0
+    _g722: g722.G722 | None = None
 
     def receive(self, packet: bytes, at: float) -> None:
         """Take one packet that arrived `at` (monotonic seconds). What is no RTP of this call is counted in `strange`."""
@@ -74,7 +78,7 @@ class Ear:
         elif 1 < (ahead := sequence - self._sequence & 0xFFFF) < 0x8000:
             self.lost += ahead - 1
         self._sequence = sequence
-        if payload_type in BY_TYPE and payload:
+        if (payload_type in BY_TYPE or payload_type == g722.PAYLOAD_TYPE) and payload:
             self._audio(at, sequence, timestamp, payload_type, payload)
         elif payload_type == self.telephone_event and len(payload) >= 4:
             self._event(at, timestamp, payload)
@@ -98,8 +102,15 @@ class Ear:
         if place < self._end:  # out of order
             index = bisect_left(self._places, place)
         self._places.insert(index, place)
-        self.arrivals.insert(index, Arrival(at, sequence, place, payload_type, payload))
+        self.arrivals.insert(index, Arrival(at, sequence, place, payload_type, payload, self._decoded(payload_type, payload)))
         self._end = max(self._end, place + len(payload))
+
+    def _decoded(self, payload_type: int, payload: bytes) -> Pcm | None:
+        if payload_type != g722.PAYLOAD_TYPE:
+            self._g722 = None
+            return None
+        self._g722 = self._g722 or g722.G722()
+        return self._g722.decode(payload)
 
     def _event(self, at: float, timestamp: int, payload: bytes) -> None:
         event, _, duration = struct.unpack_from("!BBH", payload)
@@ -125,7 +136,7 @@ class Ear:
         for arrival in self.arrivals[index:]:
             if arrival.place >= last:
                 break
-            samples = BY_TYPE[arrival.payload_type].decode(arrival.payload)
+            samples = BY_TYPE[arrival.payload_type].decode(arrival.payload) if arrival.pcm is None else arrival.pcm
             into = arrival.place - first
             if into + len(samples) <= 0:
                 continue

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from hubbub.testing.g711 import PCMU, Codec, Pcm
+from hubbub.testing.g722 import G722
 
 RATE: Final = 8000
 DIGITS: Final = "0123456789*#ABCD"
@@ -57,7 +58,7 @@ class Mouth:
     ssrc: int
     sequence: int = 0
     timestamp: int = 0
-    codec: Codec = PCMU
+    codec: Codec | G722 = PCMU
     ptime: int = 20
     telephone_event: int | None = None
     sending: bool = False

@@ -16,7 +16,7 @@ from hubbub.media.leg import parse_digits
 
 def receive(small: Small, time: int, code: int, *, end: bool = False, duration: int = 160) -> int:
     data = np.frombuffer(struct.pack(">BBH", code, 10 | (0x80 if end else 0), duration), np.uint8)
-    return int(dtmf.receive(small.engine.keys, 0, time & 0xFFFFFFFF, data, 0, 4))
+    return int(dtmf.receive(small.engine.keys, 0, time & 0xFFFFFFFF, data, 0, 4, 1))
 
 
 def press(small: Small, time: int, code: int) -> list[int]:
@@ -62,7 +62,7 @@ def test_a_press_too_long_for_16_bits_is_one() -> None:
 def test_what_is_no_key_is_refused() -> None:
     small = small_engine()
     assert receive(small, 5, 16) == dtmf.MALFORMED
-    assert dtmf.receive(small.engine.keys, 0, 5, np.zeros(3, np.uint8), 0, 3) == dtmf.MALFORMED
+    assert dtmf.receive(small.engine.keys, 0, 5, np.zeros(3, np.uint8), 0, 3, 1) == dtmf.MALFORMED
 
 
 def run(small: Small, ticks: int) -> list[tuple[int, bytes, int]]:

@@ -24,6 +24,7 @@ class Buffer:
         self.jitter = self.small.engine.jitter
         self.jitter[0].depth = depth_ms * 8
         self.out = np.zeros(NARROW, np.int16)
+        self.desk = self.small.desk._replace(decode=IDENTITY)
         self.level = 0
 
     def put(self, number: int, *, size: int = NARROW, sequence: int | None = None, time: int | None = None) -> int:
@@ -33,7 +34,7 @@ class Buffer:
 
     def play(self) -> tuple[int, list[int]]:
         """(samples that had arrived, distinct values of the frame in order)."""
-        covered = fetch(self.jitter, 0, IDENTITY, self.level, self.out)
+        covered = fetch(self.jitter, self.small.engine.coders, 0, self.desk, self.level, self.out)
         values = self.out[np.r_[True, np.diff(self.out) != 0]]
         return covered, values.tolist()
 
@@ -112,7 +113,7 @@ def test_packets_of_any_length_become_frames(size: int) -> None:
         while sent + size <= min((tick + 1) * 160 + 160, samples):
             store(buffer.jitter, 0, sent // size, sent, ramp, sent, size, 0)
             sent += size
-        if fetch(buffer.jitter, 0, IDENTITY, 0, buffer.out) == 160:
+        if fetch(buffer.jitter, buffer.small.engine.coders, 0, buffer.desk, 0, buffer.out) == 160:
             heard += buffer.out.tolist()
     start = heard[0]
     assert start == 0

@@ -43,7 +43,7 @@ class Pair:
         if mix != ref.mix and source < LEGS:
             from hubbub.media.mix import leave
 
-            leave(engine.mixes, engine.ears, source, ref.mix, -2)
+            leave(engine.mixes, engine.ears, engine.coders, source, ref.mix, -2)
         if ref.mix < 0 or mix < 0:
             ref.speak = ref.hear = record.speak = record.hear = 0
         ref.mix, ref.speak_to, ref.hear_to = mix, speak, hear
@@ -76,7 +76,7 @@ class Pair:
         self.run += 1
         sum_mixes(engine.slots, engine.mixes, desk)
         for leg in range(LEGS):
-            shared = listen(engine.slots, engine.mixes, engine.ears, engine.edges, desk, leg, self.run, False)
+            shared = listen(engine.slots, engine.mixes, engine.ears, engine.coders, engine.edges, desk, leg, self.run, False, 0)
             mix = engine.mixes[engine.slots[leg].mix]
             if not shared:
                 listen_narrow(engine.ears, desk, leg)

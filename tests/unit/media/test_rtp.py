@@ -13,7 +13,7 @@ import pytest
 from tests.support.small_engine import Small, small_engine
 
 from hubbub.media import layout
-from hubbub.media.rtp import AUDIO, NOTHING, append, ingest, next_packet, packet_sent, source_number, write_peer
+from hubbub.media.rtp import AUDIO, NOTHING, appended, ingest, next_packet, packet_sent, source_number, write_peer
 
 PEER, OTHER = (0x7F000001 << 16) | 4000, (0x7F000001 << 16) | 4002
 
@@ -165,7 +165,8 @@ def test_frames_become_packets_of_the_agreed_length(ptime: int, sizes: list[int]
     packets, counts, stream = [], [], bytearray()
     for tick in range(12):
         frame = np.full(160, tick, np.uint8)
-        append(small.engine.links, 0, frame)
+        link.packet[12 + link.out_length : 172 + link.out_length] = frame
+        appended(small.engine.links, 0, 160)
         counts.append(0)
         while size := next_packet(small.engine.links, 0):
             packets.append(bytes(link.packet[:size]))
@@ -191,8 +192,7 @@ def fuzz(rounds: int, seed: int) -> None:
 
     random = np.random.default_rng(seed)
     receiver = Receiver()
-    decode = make_desk(SIZES).decode
-    out = np.zeros(160, np.int16)
+    desk = make_desk(SIZES)
     for round_ in range(rounds):
         kind = random.integers(0, 4)
         data = bytearray(random.bytes(int(random.integers(0, 2048))))
@@ -206,7 +206,7 @@ def fuzz(rounds: int, seed: int) -> None:
         receiver.take(bytes(data), PEER if random.random() < 0.7 else OTHER)
         if round_ % 3 == 0:
             receiver.tick += 1
-            fetch(receiver.engine.jitter, 0, decode, int(random.integers(0, 20000)), out)
+            fetch(receiver.engine.jitter, receiver.engine.coders, 0, desk, int(random.integers(0, 20000)), desk.frame)
     counters = receiver.engine.links[0].counters
     assert counters[layout.C_RECEIVED] == rounds
     assert counters[layout.C_DROPPED] == sum(receiver.dropped().values())
@@ -218,8 +218,8 @@ def test_garbage_is_survived() -> None:
 
 def test_garbage_stays_within_bounds() -> None:
     """The same under NUMBA_BOUNDSCHECK=1: any index out of an array raises."""
-    code = "import tests.unit.media.test_rtp as t; t.fuzz(4000, 2); print('within bounds')"
+    code = "import tests.unit.media.conftest, tests.unit.media.test_rtp as t; t.fuzz(4000, 2); print('within bounds')"
     root = str(Path(__file__).parents[3])
-    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "PYTHONPATH": root}
+    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "PYTHONPATH": f"{root}:{root}/src"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=root, capture_output=True, text=True, timeout=110, check=False)
     assert "within bounds" in done.stdout, done.stderr[-2000:]
