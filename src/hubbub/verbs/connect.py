@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -148,9 +149,10 @@ class Connecting:
     def _wish(self, target: Target) -> OutgoingCall:
         from hubbub.verbs.hub import OutgoingCall  # the hub knows the handlers, and so this module
 
+        caller = self._verb.caller or self._session.record.caller
         return OutgoingCall(
             callee=target.callee,
-            caller=self._verb.caller or self._session.record.caller,
+            caller=replace(caller, display=self._verb.display or caller.display),
             progress=target.progress,
             ring_seconds=self._verb.ring_seconds,
             sip_username=target.username,

@@ -12,9 +12,10 @@ from hubbub.conference.state import PRESENT
 from hubbub.errors import HubbubError, Refused, ResourceExhausted
 from hubbub.events import CallRecord, LeaveReason, Presence, RecordingStatus
 from hubbub.ids import Id
-from hubbub.verbs import connect, gather, record, recordings, waiting
+from hubbub.verbs import bridging, connect, gather, record, recordings, waiting
 from hubbub.verbs.model import (
     Answer,
+    BridgeTo,
     Connect,
     Gather,
     Hangup,
@@ -279,6 +280,7 @@ HANDLERS: dict[type[Verb], Handler] = {
     Gather: gather.perform,
     Record: record.perform,
     Connect: connect.perform,
+    BridgeTo: bridging.perform,
     WaitInLine: waiting.perform,
     LeaveLine: waiting.leave,
     TakeFromLine: waiting.take,

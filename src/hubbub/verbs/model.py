@@ -215,6 +215,8 @@ class Connect(Verb):
     on_done: Link | None = None
     caller: Party | None = None
     """Who they see calling; None: who calls."""
+    display: str = ""
+    """The name that they see, if it is another than the caller's."""
     ring_seconds: float = 30.0
     """For each group."""
     time_limit_seconds: float | None = None
@@ -223,6 +225,17 @@ class Connect(Verb):
     answer_on_bridge: bool = False
     """An unanswered caller goes on ringing until somebody is connected; else it is answered and hears ringing."""
     ring_country: str = "us"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BridgeTo(Verb):
+    """Connect with another call, whatever it is doing; ends when they part. Outcome: see `verbs/bridging.py`."""
+
+    target: str
+    """The other call, as the document spells it; resolved when the verb runs."""
+    on_done: Link | None = None
+    on_target_done: Link | None = None
+    """What the other call goes on with; None: it ends."""
 
 
 @dataclass(frozen=True, kw_only=True)

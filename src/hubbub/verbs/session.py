@@ -12,7 +12,7 @@ from hubbub.calls.call import Call
 from hubbub.conference.policy import Wait
 from hubbub.conference.room import AudioKind, Room
 from hubbub.events import CallRecord, CallStatus, LeaveReason, Problem
-from hubbub.media.client import Leg
+from hubbub.media.client import Leg, Media
 from hubbub.media.music import hold_music
 from hubbub.tasks import spawn
 from hubbub.verbs.beside import play_beside
@@ -66,13 +66,27 @@ class Session:
         """Do this instead of running a document; the call ends after it."""
         self._task = asyncio.create_task(self._attend(work), name=f"call-{self.call.id}")
 
-    async def _attend(self, work: Callable[[], Awaitable[None]]) -> None:
+    def lend(self, work: Callable[[], Awaitable[None]], then: Callable[[], DocumentRequest] | None) -> None:
+        """Do this instead of what is being done, and go on with another document, or end."""
+        previous = self._task
+        self._task = asyncio.create_task(self._lent(previous, work, then), name=f"call-{self.call.id}")
+
+    async def _lent(
+        self, previous: asyncio.Task[None] | None, work: Callable[[], Awaitable[None]], then: Callable[[], DocumentRequest] | None
+    ) -> None:
+        await self._leave_off(previous)
+        await self._attend(work, hang_up=then is None)
+        if then is not None and not self.call.over:
+            await self._run(then())
+
+    async def _attend(self, work: Callable[[], Awaitable[None]], *, hang_up: bool = True) -> None:
         try:
             await work()
         except Exception as error:  # a bug must not leave a caller in silence for ever
             log.exception("session_failed", call=self.call.id)
             self.call.fail("error", f"internal error: {error!r}")
-        if not self.call.over:
+            hang_up = True
+        if hang_up and not self.call.over:
             self.call.hangup()
 
     async def prelude(
@@ -107,12 +121,16 @@ class Session:
         self._task = asyncio.create_task(self._take_over(previous, first), name=f"call-{self.call.id}")
 
     async def _take_over(self, previous: asyncio.Task[None] | None, first: DocumentRequest | Program) -> None:
+        await self._leave_off(previous)
+        await self._run(first)
+
+    async def _leave_off(self, previous: asyncio.Task[None] | None) -> None:
+        """End what is being done, with the last request that the dialect makes for it."""
         await _cancel(previous)
         if self.invited_to is not None:
             room, self.invited_to = self.invited_to, None
             room.leave(self.call.id, LeaveReason.REDIRECTED, self.call.status)
         await self._last_request("replaced")
-        await self._run(first)
 
     async def _run(self, first: DocumentRequest | Program) -> None:
         try:
@@ -171,6 +189,11 @@ class Session:
             self._ended(self)
 
     # -- member host -------------------------------------------------------------------------------------------
+
+    @property
+    def media(self) -> Media:
+        """The media plane that its leg is on."""
+        return self._services.media
 
     @property
     def leg(self) -> Leg:

@@ -53,10 +53,11 @@ ELEMENTS: dict[tuple[str, str], Element] = {
     **{("twiml", name): element for name, element in twiml_document.TABLE.elements.items()},
     ("twiml", "Conference"): CONFERENCE,
     **{("twiml", element.name): element for element in twiml_nouns.NOUNS.values()},
+    **{("bxml", element.name): element for element in bxml_document.TABLE.nested.values()},
     **{("bxml", name): element for name, element in bxml_document.TABLE.elements.items()},
     **{("swml", name): element for name, element in swml_document.METHODS.items()},
 }
-NESTED = (CONFERENCE, *twiml_nouns.NOUNS.values())
+NESTED = (CONFERENCE, *twiml_nouns.NOUNS.values(), *bxml_document.TABLE.nested.values())
 ROWS = [(dialect, name, row) for (dialect, name), element in ELEMENTS.items() for row in element.attributes]
 FREE = {("swml", "set", "*")}
 """Rows for parameters of any name; `result` and what it holds have vectors of whole documents."""

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from hubbub.dialects.bxml.account import face
 from hubbub.dialects.tables import HashedUuid, Out
-from hubbub.events import CallRecord, Party, RecordingRecord, RecordingStatus, RoomEventKind
+from hubbub.events import CallEvent, CallRecord, Party, RecordingRecord, RecordingStatus, RoomEventKind
 from hubbub.settings import Account
 
 Fact = TypeVar("Fact")
@@ -26,10 +26,20 @@ DOCUMENT_EVENTS = {
     "room-redirect": "conferenceRedirect",
     "action-gather": "gather",
     "action-record": "recordComplete",
+    "callee": "transferAnswer",
+    "action-connect": "transferComplete",
+    "action-bridgeto": "bridgeComplete",
+    "bridged": "bridgeTargetComplete",
 }
 """Requests for a document whose neutral name is another."""
 CALL_EVENTS = {"completed": "disconnect", "digit": "dtmf"}
 """Progress of a call that is told to whoever asked for it."""
+
+
+def event_name(event: CallEvent) -> str:
+    """What the progress of a call is called: the end of one that a transfer made has a name of its own."""
+    return "transferDisconnect" if event.kind == "completed" and event.call.parent else CALL_EVENTS[event.kind]
+
 
 CAUSES = {
     "hangup": "hangup",
@@ -155,10 +165,17 @@ CALL_EVENT: tuple[Out, ...] = (
     _call("enqueuedTime", lambda call: None if call.direction == "inbound" else time(call.created)),
     _call("startTime", lambda call: time(call.created)),
 )
+TRANSFERRED: tuple[Out, ...] = (
+    _call("parentCallId", lambda call: CALL.write(call.parent) if call.parent else None),
+    _call("transferCallerId", lambda call: address(call.caller) if call.parent else None),
+    _call("transferTo", lambda call: address(call.callee) if call.parent else None),
+)
+"""Of a call that a transfer made."""
 OF_CALL: tuple[Out, ...] = (
     *CALL_EVENT,
     _call("answerTime", lambda call: time(call.answered)),
     _call("tag", lambda call: call.tag or None),
+    *TRANSFERRED,
 )
 """Base fields of every call event (5.3)."""
 
@@ -194,11 +211,32 @@ RECORD_COMPLETE = (
 )
 """`startTime` is the recording's."""
 
+COMPLETE_CAUSES = {"completed": "hangup", "busy": "busy", "no-answer": "timeout", "canceled": "cancel", "failed": "error"}
+
+
+def _transfer(name: str, read: Callable[[CallRecord], Any]) -> Out:
+    return Out(name, lambda told: read(found) if (found := told.fact.fields.get("child")) is not None else None)
+
+
+TRANSFER_COMPLETE = (
+    *OF_CALL,
+    _transfer("transferCallerId", lambda child: address(child.caller)),
+    _transfer("transferTo", lambda child: address(child.callee)),
+    Out("cause", lambda told: COMPLETE_CAUSES.get(told.fact.fields.get("status", ""), "unknown")),
+    Out("errorMessage", lambda told: "the transfer could not be made" if told.fact.fields.get("status") == "failed" else None),
+)
+BRIDGE_COMPLETE = (
+    *OF_CALL,
+    Out("cause", lambda told: told.fact.fields.get("cause") or None),
+    Out("errorMessage", lambda told: "the call to bridge with is not there" if told.fact.fields.get("cause") else None),
+)
 ASKING: Mapping[str, tuple[Out, ...]] = {
     "initiate": INITIATE,
     "answer": ANSWER,
     "gather": GATHER,
     "recordComplete": RECORD_COMPLETE,
+    "transferComplete": TRANSFER_COMPLETE,
+    "bridgeComplete": BRIDGE_COMPLETE,
 }
 """Requests for a document that carry more, or less, than the base fields."""
 

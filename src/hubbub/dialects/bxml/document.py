@@ -6,7 +6,7 @@ from typing import Any
 
 from hubbub.conference.policy import Policy
 from hubbub.dialects.builders import RoomDefaults, join_room, spoken
-from hubbub.dialects.bxml import digits, recordings, voices
+from hubbub.dialects.bxml import connecting, digits, recordings, voices
 from hubbub.dialects.bxml.rows import (
     BOTH,
     CREDENTIALS,
@@ -149,7 +149,7 @@ SPEAK = (
 )
 
 LATER = (
-    *("Transfer", "Bridge", "Forward", "Refer", "Connect"),
+    *("Refer", "Connect"),
     *("StartStream", "StopStream", "StartTranscription", "StopTranscription"),
 )
 """Verbs of calls that are not built yet."""
@@ -181,10 +181,11 @@ TABLE = DocumentTable(
             Element("Tag", lambda _c, n, _v: Tag(tag=n.text, at=n.at), (), ON_CALL),
             *digits.ELEMENTS,
             *recordings.ELEMENTS,
+            *connecting.ELEMENTS,
             *(Element(name, None, why=NOT_BUILT) for name in LATER),
         )
     },
-    nested={},
+    nested=connecting.NOUNS,
     malformed=INVALID,
     wrong_root=INVALID,
     unknown=INVALID,

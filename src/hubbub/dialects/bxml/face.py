@@ -149,7 +149,7 @@ class BxmlDialect(Manners):
         if rows is None:
             return []
         request = DocumentRequest(wish.link, event.kind, event.call)
-        told = callbacks.Told(request, account, self.public_url, callbacks.CALL_EVENTS[event.kind], event.at, detail=event.detail)
+        told = callbacks.Told(request, account, self.public_url, callbacks.event_name(event), event.at, detail=event.detail)
         return [self._notice(account, wish.link, render(rows, told), told.event, call=event.call.id, extra=event.call.extra)]
 
     def recording_notices(self, account: Account, event: RecordingEvent, wish: RecordingWish) -> Sequence[Notice]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hubbub.verbs.dialect import OutcomeRule
-from hubbub.verbs.model import Gather, Record, Verb
+from hubbub.verbs.model import BridgeTo, Connect, Gather, Record, Verb
 
 OUTCOMES: Mapping[type[Verb], OutcomeRule] = {
+    Connect: OutcomeRule(fields=lambda outcome: {"child": outcome["child"], "status": outcome["status"] or ""}),
+    BridgeTo: OutcomeRule(fields=lambda outcome: {"cause": outcome.reason}),
     Gather: OutcomeRule(fields=lambda outcome: {"digits": outcome["digits"] or "", "finish": outcome["finish"] or ""}),
     Record: OutcomeRule(asks=lambda outcome: outcome.kind == "done", fields=lambda outcome: {"recording": outcome["recording"]}),
 }

@@ -1,0 +1,157 @@
+"""DOCUMENT: calls that are connected with others: Transfer, Bridge, Forward (3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hubbub.calls.call import ProgressWish
+from hubbub.dialects.bxml.rows import CREDENTIALS, FALLBACK_CREDENTIALS, MAIN_CALL, TAG, invalid, link, tagged, webhook
+from hubbub.dialects.tables import Attr, Compiler, Element, Node, choice, decimal, described, lenient_boolean, matching, method, text, url
+from hubbub.events import Link, Party
+from hubbub.verbs.model import BridgeTo, Connect, Hangup, Step, Target
+
+MOST_TARGETS = 8
+ANONYMOUS = Party("sip", "anonymous", "sip:anonymous@anonymous.invalid", "Anonymous")
+WITHHELD = frozenset({"Restricted", "Anonymous", "Private", "Unavailable"})
+NUMBER = matching(r"\+[1-9][0-9]{1,14}", "must be a number in E.164")
+SIP_URI = matching(r"sips?:[^\x00-\x20\x7f<>\"?]+", "must be a SIP URI")
+NO_DIVERSION = "no Diversion header is written"
+TREATMENT = choice("none", "propagate", "stack")
+REASON = choice(
+    *("unknown", "user-busy", "no-answer", "unavailable", "unconditional", "time-of-day", "do-not-disturb", "deflection"),
+    *("follow-me", "out-of-service", "away"),
+)
+
+
+def _caller(value: str) -> Party | None:
+    stripped = value.strip()
+    if not stripped:
+        return None
+    if stripped in WITHHELD:
+        return ANONYMOUS
+    return Party("number", NUMBER(stripped), "")
+
+
+CALLER = described(_caller, "a number in E.164, `Restricted`, `Anonymous`, `Private` or `Unavailable`; blank passes the caller's through")
+DISPLAY = matching(r".{0,256}", "has at most 256 characters")
+
+TRANSFER = (
+    Attr("transferCallerId", "caller", CALLER, None),
+    Attr("transferCallerDisplayName", "display", DISPLAY, ""),
+    Attr("privacy", "privacy", lenient_boolean, False),
+    Attr("callTimeout", "ring_seconds", decimal(1, 300), 30.0),
+    *webhook("transferComplete"),
+    Attr("diversionTreatment", None, TREATMENT, why=NO_DIVERSION),
+    Attr("diversionReason", None, REASON, why=NO_DIVERSION),
+)
+TARGET = (
+    Attr("transferAnswerUrl", "url", url, None),
+    Attr("transferAnswerMethod", "method", method, "POST"),
+    Attr("transferAnswerFallbackUrl", "fallback_url", url, None),
+    Attr("transferAnswerFallbackMethod", "fallback_method", method, "POST"),
+    Attr("transferDisconnectUrl", "ended_url", url, None),
+    Attr("transferDisconnectMethod", "ended_method", method, "POST"),
+    *CREDENTIALS,
+    *FALLBACK_CREDENTIALS,
+    TAG,
+)
+UUI = Attr("uui", "uui", matching(r"[^\x00-\x1f\x7f]{0,256}", "has at most 256 characters"), "")
+NOUNS: Mapping[str, Element] = {
+    "Transfer/PhoneNumber": Element("PhoneNumber", None, TARGET),
+    "Transfer/SipUri": Element("SipUri", None, (*TARGET, UUI)),
+}
+BRIDGE = (
+    *webhook("bridgeComplete"),
+    Attr("bridgeTargetCompleteUrl", "target_url", url, None),
+    Attr("bridgeTargetCompleteMethod", "target_method", method, "POST"),
+    Attr("bridgeTargetCompleteFallbackUrl", "target_fallback_url", url, None),
+    Attr("bridgeTargetCompleteFallbackMethod", "target_fallback_method", method, "POST"),
+)
+FORWARD = (
+    Attr("to", "to", text, "", required=True),
+    Attr("from", "caller", CALLER, None),
+    Attr("privacy", "privacy", lenient_boolean, False),
+    Attr("callerDisplayName", "display", DISPLAY, ""),
+    Attr("callTimeout", "ring_seconds", decimal(1, 300), 30.0),
+    Attr("diversionTreatment", None, TREATMENT, why=NO_DIVERSION),
+    Attr("diversionReason", None, REASON, why=NO_DIVERSION),
+    UUI,
+)
+
+
+def transfer(compiler: Compiler, node: Node, values: dict[str, Any]) -> tuple[Step, ...]:
+    """`<Transfer>`: all targets ring at the same time; an unanswered caller goes on ringing until one answers."""
+    if not 1 <= len(node.children) <= MOST_TARGETS:
+        raise invalid(node, f"has 1 to {MOST_TARGETS} of <PhoneNumber> and <SipUri>")
+    verb = Connect(
+        groups=(tuple(_target(compiler, node, child) for child in node.children),),
+        on_done=link(compiler, values),
+        caller=ANONYMOUS if values["privacy"] else values["caller"],
+        display=values["display"],
+        ring_seconds=values["ring_seconds"],
+        answer_on_bridge=True,
+        at=node.at,
+    )
+    return tagged(node, values, verb)
+
+
+def _target(compiler: Compiler, parent: Node, node: Node) -> Target:
+    values = compiler.values(compiler.table.nested[f"{parent.name}/{node.name}"].attributes, node)
+    progress: tuple[ProgressWish, ...] = ()
+    if values["ended_url"]:
+        ended = Link(compiler.absolute(values["ended_url"]), values["ended_method"], values["username"], values["password"])
+        progress = (ProgressWish(ended),)
+    return Target(
+        callee=_callee(node, node.text),
+        headers=_headers(values.get("uui", "")),
+        document=link(compiler, values),
+        progress=progress,
+        tag=values["tag"] or "",
+    )
+
+
+def _callee(node: Node, spelled: str) -> Party:
+    """A number or a SIP URI, whichever element says it."""
+    try:
+        if spelled.lower().startswith(("sip:", "sips:")):
+            uri = SIP_URI(spelled)
+            return Party("sip", uri.partition(":")[2].partition("@")[0] if "@" in uri else "", uri)
+        return Party("number", NUMBER(spelled), "")
+    except ValueError as error:
+        raise invalid(node, f": {spelled!r} {error}") from error
+
+
+def _headers(uui: str) -> dict[str, str]:
+    return {"User-to-User": uui} if uui else {}
+
+
+def bridge(compiler: Compiler, node: Node, values: dict[str, Any]) -> tuple[Step, ...]:
+    """`<Bridge>`: with another call, whatever that one is doing."""
+    if not node.text:
+        raise invalid(node, "has no call id")
+    after = {name: values[f"target_{name}"] for name in ("url", "method", "fallback_url", "fallback_method")}
+    credentials = {name: values[name] for name in ("username", "password", "fallback_username", "fallback_password")}
+    verb = BridgeTo(target=node.text, on_done=link(compiler, values), on_target_done=link(compiler, after | credentials), at=node.at)
+    return tagged(node, values, verb)
+
+
+def forward(_compiler: Compiler, node: Node, values: dict[str, Any]) -> tuple[Step, ...]:
+    """`<Forward>`: the application loses control: what follows is the end of the call."""
+    target = Target(callee=_callee(node, values["to"]), headers=_headers(values["uui"]))
+    verb = Connect(
+        groups=((target,),),
+        caller=ANONYMOUS if values["privacy"] else values["caller"],
+        display=values["display"],
+        ring_seconds=values["ring_seconds"],
+        answer_on_bridge=True,
+        at=node.at,
+    )
+    return verb, Hangup(reason="busy", at=node.at)
+
+
+ELEMENTS = (
+    Element("Transfer", transfer, TRANSFER, MAIN_CALL, children=("PhoneNumber", "SipUri")),
+    Element("Bridge", bridge, BRIDGE, MAIN_CALL),
+    Element("Forward", forward, FORWARD, MAIN_CALL),
+)

@@ -1,0 +1,169 @@
+"""Transfer, Bridge and Forward heard, with their webhooks in order."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from tests.support.stage import TONE, PhoneMaker, assert_matrix, tone_wav
+
+from hubbub.testing import Application, HubbubServer, Phone, PhoneCall, Request, assert_hears
+
+pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
+AMONG = (*TONE.values(), 2951.0)
+NUMBER = "+15550001002"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[tuple[Application, HubbubServer]]:
+    """One server for all tests of this module: each has its own phones and documents."""
+    async with Application() as app, HubbubServer(app.url("/initiate"), dialect="bxml") as server:
+        yield app, server
+
+
+@pytest.fixture
+def application(running: tuple[Application, HubbubServer]) -> Application:
+    """The application, with nothing remembered."""
+    running[0].forget()
+    for path in ("/complete", "/answer", "/gone", "/target"):
+        running[0].on(path, None)
+    running[0].on("/next.wav", tone_wav(2951.0))
+    return running[0]
+
+
+@pytest.fixture
+def hubbub_server(running: tuple[Application, HubbubServer]) -> HubbubServer:
+    return running[1]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def phone() -> AsyncIterator[PhoneMaker]:
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(name: str = "phone", **options: Any) -> Phone:
+            return await stack.enter_async_context(Phone(name, **options))
+
+        yield start
+
+
+async def call(server: HubbubServer, phone: PhoneMaker, name: str) -> PhoneCall:
+    made = await (await phone(name)).call(server.uri(NUMBER))
+    made.tone(TONE[name])
+    return made
+
+
+async def talk(calls: dict[str, PhoneCall]) -> None:
+    first, second = calls
+    await assert_matrix(calls, {first: second[0], second: first[0]})
+
+
+def of(request: Request, *names: str) -> tuple[Any, ...]:
+    return tuple(request.json.get(name) for name in names)
+
+
+async def test_a_transfer_and_its_webhooks(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """3 Transfer: "simultaneous ring, first answer wins"; "the answer document runs on the B-leg before bridging"; an unanswered
+    caller goes on ringing; transferDisconnect of the B-leg, then the A-leg goes on with what transferComplete answers."""
+    bob, carol = await phone("bob"), await phone("carol", auto_answer=False)
+    first = f"<SipUri transferAnswerUrl='/answer' transferDisconnectUrl='/gone' tag='b-leg' uui='abc'>{bob.uri}</SipUri>"
+    uris = f"{first}<SipUri>{carol.uri}</SipUri>"
+    application.on(
+        "/initiate",
+        f"<Response><Transfer transferCallerId='+15550009999' transferCallerDisplayName='Desk' transferCompleteUrl='/complete' tag='a-leg'>"
+        f"{uris}</Transfer></Response>",
+    )
+    application.on("/answer", "<Response><Pause duration='1.5'/></Response>")
+    application.on("/complete", "<Response><PlayAudio>/next.wav</PlayAudio><PlayAudio>/next.wav</PlayAudio></Response>")
+    alice = await call(hubbub_server, phone, "alice")
+    answered = await bob.wait_call()
+    assert (answered.caller, answered.sip.from_display) == ("+15550009999", "Desk")
+    assert not alice.answered.is_set()
+    answered.tone(TONE["bob"])
+    assert (await (await carol.wait_call()).wait_ended()).code == 487
+    await alice.wait_answered()
+    await talk({"alice": alice, "bob": answered})
+    await answered.hangup()
+    complete = await application.wait_for("/complete")
+    await assert_hears(alice, {2951.0}, among=AMONG)
+    parent = (await application.wait_for("/initiate")).json["callId"]
+    asked = application.requests("/answer")[0]
+    assert of(asked, "eventType", "direction", "parentCallId", "transferCallerId", "transferTo", "tag") == (
+        *("transferAnswer", "outbound", parent, "+15550009999"),
+        *(bob.uri, "b-leg"),
+    )
+    assert of(complete, "eventType", "callId", "transferTo", "cause", "tag") == ("transferComplete", parent, bob.uri, "hangup", "a-leg")
+    gone = await application.wait_for("/gone")
+    assert of(gone, "eventType", "callId", "parentCallId", "cause") == ("transferDisconnect", asked.json["callId"], parent, "hangup")
+
+
+async def test_a_transfer_that_nobody_takes(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """5.3 transferComplete adds `cause`; execution of the new document goes on."""
+    bob = await phone("bob", auto_answer=False)
+    application.on("/initiate", f"<Response><Transfer transferCompleteUrl='/complete'><SipUri>{bob.uri}</SipUri></Transfer></Response>")
+    application.on("/complete", "<Response><PlayAudio>/next.wav</PlayAudio></Response>")
+    alice = await call(hubbub_server, phone, "alice")
+    ringing = await bob.wait_call()
+    assert ringing.caller == "alice"
+    ringing.reject(486)
+    assert (await application.wait_for("/complete")).json["cause"] == "busy"
+    await assert_hears(alice, {2951.0}, among=AMONG)
+
+
+async def test_a_bridge_takes_its_target_from_what_it_does(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker
+) -> None:
+    """3 Bridge: "aborts whatever the target was executing (so a member is pulled out of its room)"; with its own URL the target goes on."""
+    application.on("/initiate", "<Response><Conference>room</Conference></Response>")
+    bob = await call(hubbub_server, phone, "bob")
+    await bob.wait_answered()
+    target = (await application.wait_for("/initiate")).json["callId"]
+    attributes = "bridgeCompleteUrl='/complete' bridgeTargetCompleteUrl='/target'"
+    application.on("/initiate", f"<Response><Bridge {attributes}>{target}</Bridge></Response>")
+    application.on("/target", "<Response><PlayAudio>/next.wav</PlayAudio><PlayAudio>/next.wav</PlayAudio></Response>")
+    alice = await call(hubbub_server, phone, "alice")
+    await alice.wait_answered()
+    await talk({"alice": alice, "bob": bob})
+    await alice.hangup()
+    after = await application.wait_for("/target")
+    assert of(after, "eventType", "callId") == ("bridgeTargetComplete", target)
+    await assert_hears(bob, {2951.0}, among=AMONG)
+    await bob.hangup()
+    application.on("/initiate", f"<Response><Bridge {attributes}>{target}</Bridge></Response>")
+    await call(hubbub_server, phone, "dave")
+    assert of(await application.wait_for("/complete"), "eventType", "cause") == ("bridgeComplete", "unknown")
+
+
+async def test_a_bridge_whose_target_hangs_up(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """Without a target-complete URL the target is hung up after; when the target hangs up the caller goes on."""
+    calls: list[str] = []
+
+    def initiate(request: Request) -> str:
+        calls.append(request.json["callId"])
+        bridge = f"<Bridge bridgeCompleteUrl='/complete'>{calls[0]}</Bridge>"
+        return "<Response>" + ("<Pause duration='60'/>" if len(calls) == 1 else bridge) + "</Response>"
+
+    application.on("/initiate", initiate)
+    application.on("/complete", "<Response><PlayAudio>/next.wav</PlayAudio></Response>")
+    bob = await call(hubbub_server, phone, "bob")
+    await bob.wait_answered()
+    alice = await call(hubbub_server, phone, "alice")
+    await talk({"alice": alice, "bob": bob})
+    await bob.hangup()
+    assert of(await application.wait_for("/complete"), "eventType", "cause") == ("bridgeComplete", None)
+    await assert_hears(alice, {2951.0}, among=AMONG)
+
+
+async def test_forward(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """3 Forward: "unanswered inbound only; app loses control"."""
+    bob = await phone("bob")
+    application.on("/initiate", f"<Response><Forward to='{bob.uri}' privacy='true'/><PlayAudio>/next.wav</PlayAudio></Response>")
+    alice = await call(hubbub_server, phone, "alice")
+    answered = await bob.wait_call()
+    assert answered.caller == "anonymous"
+    answered.tone(TONE["bob"])
+    await talk({"alice": alice, "bob": answered})
+    await answered.hangup()
+    await alice.wait_ended()
