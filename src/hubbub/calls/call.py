@@ -42,6 +42,11 @@ FAILURE_STATUS = {
     487: CallStatus.CANCELED,
 }
 """How an outgoing call ends for a SIP status; anything else is `failed`."""
+INBOUND_STATUS = {
+    "busy": CallStatus.BUSY,
+    **dict.fromkeys(("rejected", "error", "invalid-document", "request-failed", "unsupported"), CallStatus.FAILED),
+}
+"""How an incoming call that was never answered ends, for the cause that this side gives; anything else is `no-answer`."""
 REJECTIONS = frozenset({401, 403, 407, 603, 607})
 """Statuses with which somebody said no."""
 
@@ -174,7 +179,7 @@ class Call:
         if self.answered:
             self.hangup()
             return
-        self.final_cause = "busy" if reason == "busy" else "rejected"
+        self.final_cause = self.final_cause or ("busy" if reason == "busy" else "rejected")  # what failed before is why
         code, text = (486, "Busy Here") if reason == "busy" else (603, "Decline")
         self.sip.reject(code, text)
 
@@ -334,8 +339,7 @@ class Call:
         if self.answered:
             return CallStatus.COMPLETED
         if self.record.direction == "inbound":
-            by_cause = {"busy": CallStatus.BUSY, "rejected": CallStatus.FAILED, "error": CallStatus.FAILED}
-            return by_cause.get(self.final_cause, CallStatus.NO_ANSWER)
+            return INBOUND_STATUS.get(self.final_cause, CallStatus.NO_ANSWER)
         if self.final_cause == "timeout":
             return CallStatus.NO_ANSWER
         if end.by == "local":
