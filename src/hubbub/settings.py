@@ -91,6 +91,15 @@ class SipSettings(Section):
     trust: tuple[Network, ...] = Field(
         (ipaddress.ip_network("127.0.0.0/8"),), description="Peers that may call without digest authentication."
     )
+    max_calls: int = Field(4000, ge=1, description="SIP calls at a time; one more gets 503.")
+    invites_per_second: float = Field(
+        200.0, ge=0, description="New calls a second from one address, in bursts of twice as many; more get 503. 0: no limit."
+    )
+    wrong_passwords: float = Field(10.0, ge=0, description="Wrong passwords a minute after which an address is banned. 0: never.")
+    strangers: float = Field(
+        60.0, ge=0, description="Requests a minute that prove nothing (refused or unreadable) after which an address is banned. 0: never."
+    )
+    ban_seconds: float = Field(300.0, ge=1, description="How long packets of a banned address are thrown away. `trust` is never banned.")
 
 
 class MediaSettings(Section):

@@ -20,6 +20,7 @@ from hubbub.settings import Network, Phone, SipSettings
 from hubbub.sip import digest
 from hubbub.sip.endpoint import NO_HEADERS, Address, SipCall, SipEnd, SipEndpoint
 from hubbub.sip.fields import is_extension, option_tags, phrase, safe_headers, wire
+from hubbub.sip.limits import Guard, Limits
 from hubbub.sip.registrar import MIN_EXPIRES, RegisterError, Registrar, Wish
 from hubbub.sip.sippy_call import SippyCall
 from hubbub.sip.sippy_dialog import Dialog, new_tag
@@ -47,6 +48,8 @@ from hubbub.sip.stored import brought_back_dialog
 log = structlog.get_logger()
 LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 MAX_CALLS = 4000
+BUSY = frozenset({423, 482, 491, 500, 503})
+"""Refusals that are not the sender's fault."""
 RETRY_AFTER = "5"
 GRAVE_SECONDS = 32.0  # how long a BYE that crossed ours is still answered with 200
 GRAVES = 10_000
@@ -66,11 +69,12 @@ class SippyEndpoint:
         realm: str = "hubbub",
         algorithms: Sequence[str] = digest.OFFERED,
         max_calls: int = MAX_CALLS,
+        limits: Limits | None = None,
         clock: Clock | None = None,
     ) -> None:
         """`phones` maps user names to passwords; peers in `trust` call without digest; a call beyond `max_calls` gets 503.
 
-        `algorithms` are those of the digest challenge, favourite first.
+        `limits` are those of single addresses; `algorithms` are those of the digest challenge, favourite first.
         """
         self.on_invite: Callable[[SipCall], None] | None = None
         self._listen = listen
@@ -78,6 +82,7 @@ class SippyEndpoint:
         self._trust = tuple(trust)
         self._phones = phones
         self._max_calls = max_calls
+        self._guard = Guard(limits or Limits(), self._trusted)
         self._clock: Clock = clock or SystemClock()
         self._digest = digest.DigestServer(realm, secrets.token_bytes(32), tuple(algorithms))
         self._registrar = Registrar()
@@ -95,7 +100,9 @@ class SippyEndpoint:
         """The endpoint that the configuration describes."""
         host, _, port = settings.listen.rpartition(":")
         passwords = {phone.username: phone.password for phone in phones}
-        return cls((bare(host), int(port)), advertise=settings.advertise, trust=settings.trust, phones=passwords, **more)
+        limits = Limits(settings.invites_per_second, settings.wrong_passwords, settings.strangers, settings.ban_seconds)
+        given = {"max_calls": settings.max_calls, "limits": limits, **more}
+        return cls((bare(host), int(port)), advertise=settings.advertise, trust=settings.trust, phones=passwords, **given)
 
     @property
     def address(self) -> Address:
@@ -103,7 +110,7 @@ class SippyEndpoint:
 
     async def start(self) -> None:
         install()
-        reader = Reader(self.count)
+        reader = Reader(self.count, self._guard)
         self._port = UdpPort(self._listen, self._advertise, reader.receive, self.count)
         self._port.open()
         self.transactions = reader.transactions = Transactions(self._port, self._on_request)
@@ -127,6 +134,7 @@ class SippyEndpoint:
 
     def counters(self) -> Mapping[str, int]:
         live = {"calls": len(self._calls), "registered": self._registrar.registered(self._clock.now())}
+        live |= {"bans": self._guard.bans, "banned_sources": self._guard.banned_now(asyncio.get_running_loop().time())}
         return {**self._counts, **live}
 
     def count(self, what: str) -> None:
@@ -247,9 +255,18 @@ class SippyEndpoint:
         response = self._decide(request, transaction)
         if response is None:
             return None
-        if response.getSCode()[0] >= 400:
-            self.count(f"refused_{response.getSCode()[0]}")
+        code = response.getSCode()[0]
+        if code >= 400:
+            self.count(f"refused_{code}")
+            if code not in BUSY and not response.countHFs("min-expires"):
+                self._strange(request)
         return response, None, None
+
+    def _strange(self, request: Any) -> None:
+        """A request that proved nothing; who sends many of them is not listened to for a while."""
+        host = bare(request.getSource()[0])
+        if self._guard.strange(host, asyncio.get_running_loop().time()):
+            log.warning("sip_banned", source=host, why="stranger", seconds=self._guard.limits.ban_seconds)
 
     def _decide(self, request: Any, transaction: Any) -> Any:
         """The response to a request, or None when it is sent already or comes later."""
@@ -374,11 +391,15 @@ class SippyEndpoint:
                 now=now,
                 peer=peer,
             )
+        host, moment = bare(request.getSource()[0]), asyncio.get_running_loop().time()
         if verdict is digest.Verdict.VALID:
+            self._guard.proved(host, moment)
             return user, None
         if verdict is digest.Verdict.WRONG:
             self.count("wrong_password")
             log.warning("sip_wrong_password", method=request.getMethod(), user=user, source=request.getSource()[0])
+            if self._guard.wrong_password(host, moment):
+                log.warning("sip_banned", source=host, why="wrong passwords", seconds=self._guard.limits.ban_seconds)
             return None, reply(request, 403)
         challenges = self._digest.challenges(now, secrets.token_bytes(12), peer=peer, stale=bool(found))
         return None, reply(request, 401, headers=[("WWW-Authenticate", challenge) for challenge in challenges])

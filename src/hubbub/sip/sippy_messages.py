@@ -158,7 +158,7 @@ def display_of(address: Any) -> str:
     return re.sub(r"\\(.)", r"\1", text(address.name or ""))
 
 
-def refusal(message: str, code: int, reason: str) -> str | None:
+def refusal(message: str, code: int, reason: str, more: Iterable[str] = ()) -> str | None:
     """A response made from the raw lines of a request that could not be parsed (RFC 4475 wants 400); None when not even that is possible.
 
     ACK is never answered.
@@ -188,4 +188,4 @@ def refusal(message: str, code: int, reason: str) -> str | None:
             lines.append(f"{full}: {content.strip()}")
     if names != set(wanted.values()):
         return None
-    return "\r\n".join([f"SIP/2.0 {code} {reason}", *lines, f"Server: {SERVER}", "Content-Length: 0", "", ""])
+    return "\r\n".join([f"SIP/2.0 {code} {reason}", *lines, *more, f"Server: {SERVER}", "Content-Length: 0", "", ""])

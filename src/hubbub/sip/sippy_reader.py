@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from hubbub.sip.fields import tidy
+from hubbub.sip.limits import Guard
 from hubbub.sip.sippy_loop import Address, Face, Transactions, bare, digest_of, parse_message
 from hubbub.sip.sippy_messages import PHRASES, refusal
 
@@ -39,8 +40,9 @@ class Reader:
 
     transactions: Transactions
 
-    def __init__(self, count: Callable[[str], None]) -> None:
+    def __init__(self, count: Callable[[str], None], guard: Guard | None = None) -> None:
         self._count = count
+        self._guard = guard or Guard()
         self._silent_until = 0.0
         self._unlogged: Counter[str] = Counter()
         self._refusals = 0
@@ -48,6 +50,9 @@ class Reader:
 
     def receive(self, data: bytes, source: Address, face: Face) -> None:
         """Take one packet. Never raises."""
+        if self._guard.banned(bare(source[0]), asyncio.get_running_loop().time()):
+            self._count("banned_packets")
+            return
         if len(data) < SHORTEST:
             if data.strip(b"\r\n\0 "):
                 self._garbage("short", source)
@@ -84,6 +89,11 @@ class Reader:
         except Refused as refused:
             self._garbage(refused.why, source)
             self._refuse(message, refused, source, face)
+            self._stranger(source)
+            return
+        if request.getMethod() == "INVITE" and request.getHFBody("to").getTag() is None and not self._may_invite(source):
+            self._count("limited_invites")
+            self._refuse(message, Refused(503, "limited"), source, face, ("Retry-After: 5",))
             return
         via = request.getHFBody("via")
         if via.getAddr()[0] != source[0]:
@@ -125,13 +135,20 @@ class Reader:
             raise Refused(400, "bad_length")
         return request
 
-    def _refuse(self, message: str, refused: Refused, source: Address, face: Face) -> None:
+    def _may_invite(self, source: Address) -> bool:
+        return self._guard.invite(bare(source[0]), asyncio.get_running_loop().time())
+
+    def _stranger(self, source: Address) -> None:
+        if self._guard.strange(bare(source[0]), asyncio.get_running_loop().time()):
+            log.warning("sip_banned", source=source[0], why="garbage", seconds=self._guard.limits.ban_seconds)
+
+    def _refuse(self, message: str, refused: Refused, source: Address, face: Face, more: tuple[str, ...] = ()) -> None:
         """Answer, but not so often that somebody else could be flooded through us."""
         second = int(asyncio.get_running_loop().time())
         if second != self._refusal_second:
             self._refusal_second, self._refusals = second, 0
         self._refusals += 1
-        response = refusal(message, refused.code, refused.phrase) if self._refusals <= REFUSALS_A_SECOND else None
+        response = refusal(message, refused.code, refused.phrase, more) if self._refusals <= REFUSALS_A_SECOND else None
         if response is not None:
             face.send_to(response, source)
 

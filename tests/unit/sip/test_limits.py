@@ -1,0 +1,216 @@
+"""Floods, scanners and guessers: counted, banned, forgotten; and an endpoint that stays small and answers others meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import tracemalloc
+from collections.abc import Callable
+
+import pytest
+
+from hubbub.sip import digest
+from hubbub.sip.limits import SOURCES_REMEMBERED, Bucket, Guard, Limits
+from hubbub.sip.sippy_endpoint import SippyEndpoint
+
+NOWHERE = (ipaddress.ip_network("192.0.2.0/24"),)
+PHONES = {"alice": "secret"}
+FLAT_BYTES = 3_000_000
+
+
+def test_a_bucket_leaks() -> None:
+    bucket = Bucket()
+    assert [bucket.take(0.0, 1.0, 2.0) for _ in range(3)] == [True, True, False]
+    assert not bucket.take(0.5, 1.0, 2.0)
+    assert bucket.take(1.1, 1.0, 2.0)
+    assert bucket.take(0.9, 1.0, 9.0), "a clock that steps back fills nothing"
+
+
+def test_calls_a_second_are_counted_by_address() -> None:
+    guard = Guard(Limits(invites=10))
+    assert sum(guard.invite("198.51.100.1", 0.0) for _ in range(100)) == 20
+    assert guard.invite("198.51.100.2", 0.0)
+    assert sum(guard.invite("198.51.100.1", 1.0) for _ in range(100)) == 10
+    unlimited = Guard(Limits(invites=0))
+    assert all(unlimited.invite("198.51.100.1", 0.0) for _ in range(1000))
+
+
+def test_wrong_passwords_ban_for_a_while() -> None:
+    guard = Guard(Limits(wrong_passwords=5, ban_seconds=60))
+    assert [guard.wrong_password("a", 0.0) for _ in range(6)] == [False] * 5 + [True]
+    assert (guard.banned("a", 59.0), guard.banned("b", 0.0), guard.banned_now(59.0)) == (True, False, 1)
+    assert (guard.banned_now(60.0), guard.banned("a", 60.0), guard.bans) == (0, False, 1)
+    assert not guard.wrong_password("a", 61.0), "a new chance, from the start"
+
+
+def test_nobody_is_banned_by_speaking_in_his_name() -> None:
+    guard = Guard(Limits(wrong_passwords=1, strangers=1), lambda host: host == "trunk")
+    guard.proved("phone", 0.0)
+    for _ in range(100):
+        assert not guard.strange("trunk", 0.0)
+        assert not guard.wrong_password("phone", 10.0)
+    assert guard.strange("phone", 3601.0) is False
+    assert guard.strange("phone", 3601.0) is True
+
+
+def test_memory_is_bounded_whatever_the_number_of_sources() -> None:
+    guard = Guard(Limits(strangers=1))
+    for number in range(3 * SOURCES_REMEMBERED):
+        host = str(number)
+        guard.invite(host, 0.0)
+        guard.wrong_password(host, 0.0)
+        guard.proved(host, -1e9)
+        guard.strange(host, 0.0)
+        guard.strange(host, 0.0)
+    tables = (guard._invites, guard._wrong, guard._strange, guard._proved, guard._banned)
+    assert max(len(table) for table in tables) <= SOURCES_REMEMBERED
+    assert guard.banned(str(3 * SOURCES_REMEMBERED - 1), 1.0)
+
+
+def request(method: str, number: int, port: int, *headers: str, user: str = "alice") -> bytes:
+    lines = (
+        f"{method} sip:room@127.0.0.1 SIP/2.0",
+        f"Via: SIP/2.0/UDP 127.0.0.1:{port};rport;branch=z9hG4bK{method}{number}",
+        f"From: <sip:{user}@127.0.0.1>;tag=f{number}",
+        f"To: <sip:{user}@127.0.0.1>",
+        f"Call-ID: flood{number}",
+        f"CSeq: 1 {method}",
+        f"Contact: <sip:{user}@127.0.0.1:{port}>",
+        *headers,
+        "Content-Length: 0",
+    )
+    return "\r\n".join((*lines, "", "")).encode()
+
+
+class Flooder:
+    """A socket that sends without listening, then counts what came back."""
+
+    def __init__(self, server: SippyEndpoint) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.setblocking(False)
+        self.port = self.socket.getsockname()[1]
+        self.server = server
+        self.answers: list[bytes] = []
+
+    def _collect(self) -> None:
+        while True:
+            try:
+                self.answers.append(self.socket.recv(65535)[:11])
+            except OSError:
+                return
+
+    async def flood(self, count: int, packet: Callable[[int], bytes]) -> None:
+        """Send `count` packets, never more than the port's buffer holds."""
+        for number in range(count):
+            self.socket.sendto(packet(number), self.server.address)
+            if number % 100 == 99:
+                await asyncio.sleep(0)
+                self._collect()
+        for _ in range(20):
+            await asyncio.sleep(0)
+            self._collect()
+
+    async def ask(self, packet: bytes) -> str:
+        """One request and its answer."""
+        self.socket.sendto(packet, self.server.address)
+        return (await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.socket, 65535), 3)).decode()
+
+
+async def opened(**more: object) -> SippyEndpoint:
+    server = SippyEndpoint(("127.0.0.1", 0), phones=PHONES, **more)  # type: ignore[arg-type]
+    server.on_invite = lambda call: call.reject(486)
+    await server.start()
+    return server
+
+
+async def grown_by(work: Callable[[], object]) -> int:
+    """Bytes that are still held after work."""
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        await work()  # type: ignore[misc]
+        return tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [("OPTIONS", ("Require: nothing-known",)), ("INVITE", ()), ("REGISTER", ()), ("SUBSCRIBE", ()), ("NONSENSE", ())],
+)
+async def test_a_scanner_gets_a_few_answers_and_then_none(method: str, headers: tuple[str, ...]) -> None:
+    """Issue: "scanner floods (answered or dropped cheaply, ban list, metrics) … memory flat"."""
+    server = await opened(trust=NOWHERE)
+    scanner = Flooder(server)
+    grown = await grown_by(lambda: scanner.flood(5000, lambda number: request(method, number, scanner.port, *headers, user=f"u{number}")))
+    counters = server.counters()
+    assert (counters["bans"], counters["banned_sources"]) == (1, 1)
+    assert counters["banned_packets"] > 4500
+    assert len([answer for answer in scanner.answers if not answer.startswith(b"SIP/2.0 100")]) <= 61
+    assert grown < FLAT_BYTES
+    await server.stop()
+
+
+async def test_garbage_from_strangers_is_soon_not_read_any_more() -> None:
+    server = await opened(trust=NOWHERE)
+    scanner = Flooder(server)
+    grown = await grown_by(lambda: scanner.flood(5000, lambda number: b"GET / HTTP/1.1\r\nHost: somewhere %d\r\n\r\n" % number))
+    assert server.counters()["banned_packets"] > 4500
+    assert grown < FLAT_BYTES
+    await server.stop()
+
+
+async def test_guessing_a_password_is_stopped() -> None:
+    """Issue: "register brute force": ten guesses a minute; the right one comes too late."""
+    server = await opened(trust=NOWHERE, limits=Limits(wrong_passwords=10, strangers=0))
+    guesser = Flooder(server)
+
+    async def guess(number: int, password: str) -> str:
+        first = await guesser.ask(request("REGISTER", number, guesser.port))
+        challenges = [line.partition(":")[2].strip() for line in first.split("\r\n") if line.startswith("WWW-Authenticate")]
+        value = digest.answer_challenge(
+            challenges, username="alice", password=password, method="REGISTER", uri="sip:room@127.0.0.1", cnonce="c"
+        )
+        return await guesser.ask(request("REGISTER", 1000 + number, guesser.port, f"Authorization: {value}"))
+
+    codes = [(await guess(number, f"guess{number}"))[8:11] for number in range(11)]
+    assert codes == ["403"] * 11
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(guess(99, "secret"), 0.3)
+    assert server.counters()["wrong_password"] == 11
+    assert server.contact_of("alice") is None
+    await server.stop()
+
+
+async def test_calls_beyond_the_limit_are_refused_without_a_transaction() -> None:
+    """Issue: "INVITE floods over limits (503)"; a peer that is trusted is limited, and never banned."""
+    server = await opened(limits=Limits(invites=10))
+    trunk = Flooder(server)
+    grown = await grown_by(lambda: trunk.flood(5000, lambda number: request("INVITE", number, trunk.port)))
+    counters = server.counters()
+    assert counters["limited_invites"] > 4500
+    assert counters["bans"] == 0
+    busy = trunk.answers.count(b"SIP/2.0 486")
+    refused = trunk.answers.count(b"SIP/2.0 503")
+    assert 20 <= busy <= 200
+    assert 20 <= refused <= 500, "answered a little, dropped then"
+    assert len(server.transactions.tserver) <= 2 * busy
+    assert grown < FLAT_BYTES
+    await server.stop()
+
+
+async def test_calls_at_a_time() -> None:
+    """`sip.max_calls`: one more gets 503 with Retry-After."""
+    server = await opened(max_calls=1)
+    server.on_invite = lambda call: call.ring()
+    peer = Flooder(server)
+    assert (await peer.ask(request("INVITE", 1, peer.port))).startswith("SIP/2.0 100")
+    peer.socket.sendto(request("INVITE", 2, peer.port), server.address)
+    answers: list[str] = []
+    while not any(answer.startswith("SIP/2.0 503") for answer in answers):
+        answers.append((await asyncio.wait_for(asyncio.get_running_loop().sock_recv(peer.socket, 65535), 3)).decode())
+    assert any("Retry-After: 5" in answer for answer in answers)
+    await server.stop()
