@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from hubbub.api import directory, history, operations, views
+from hubbub.api import directory, history, insights, operations, views
 from hubbub.api.face import RestFace
 from hubbub.api.operations import Asked
 from hubbub.api.views import MediaFile
@@ -28,7 +28,7 @@ from hubbub.verbs.hub import Hub
 
 log = structlog.get_logger()
 
-OPERATIONS = {**operations.OPERATIONS, **directory.OPERATIONS, **history.OPERATIONS, **views.OPERATIONS}
+OPERATIONS = {**operations.OPERATIONS, **directory.OPERATIONS, **history.OPERATIONS, **insights.OPERATIONS, **views.OPERATIONS}
 LARGEST_BODY = 1 << 20
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 """All are routed, so that a wrong one gets the face's own error."""
@@ -81,7 +81,7 @@ class Rest:
     async def _guarded(self, request: Request, work: Callable[[Account], Any], *, public: bool = False) -> Response:
         """Do something for an authenticated account; every failure becomes the face's own error."""
         try:
-            named = str(request.path_params["account"])
+            named = str(request.path_params.get("account", ""))
             authorization = request.headers.get("authorization", "")
             account = self._face.owner(named) if public else self._face.authenticate(authorization, named)
             response: Response = await work(account)

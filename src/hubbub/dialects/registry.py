@@ -14,6 +14,7 @@ from hubbub.dialects.cxml import CxmlDialect
 from hubbub.dialects.cxml.rest import CompatibleRest, CxmlRest
 from hubbub.dialects.swml import SwmlDialect
 from hubbub.dialects.twiml import TwimlDialect
+from hubbub.dialects.twiml.insights import InsightsRest
 from hubbub.dialects.twiml.rest import FindKey, TwimlRest, no_key
 from hubbub.errors import ConfigurationError
 from hubbub.events import CallEvent, CallRecord, RecordingEvent, RoomEvent
@@ -79,6 +80,7 @@ def rest_faces(
         CompatibleRest(compatible, accounts),
         CxmlRest(compatible, accounts),
         TwimlRest(TwimlDialect(public_url), accounts, keys),
+        InsightsRest(TwimlDialect(public_url), accounts, keys),
         BxmlRest(BxmlDialect(public_url), accounts, now),
     ]
 

@@ -23,7 +23,9 @@ class OtherHost(TwilioHttpClient):  # type: ignore[misc]
         self._base = base
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
-        return super().request(method, url.replace("https://api.twilio.com", self._base), *args, **kwargs)
+        for host in ("https://api.twilio.com", "https://insights.twilio.com"):
+            url = url.replace(host, self._base)
+        return super().request(method, url, *args, **kwargs)
 
 
 def rest(job: dict[str, Any]) -> dict[str, Any]:
@@ -100,6 +102,30 @@ def directory(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def insights(job: dict[str, Any]) -> dict[str, Any]:
+    """Conference summaries."""
+    client = Client(job["sid"], job["token"], http_client=OtherHost(job["base"]))
+    rooms = client.insights.v1.conferences.list(friendly_name="standup", status="completed", page_size=1)
+    room = client.insights.v1.conferences(rooms[0].conference_sid).fetch()
+    people = client.insights.v1.conferences(room.conference_sid).conference_participants.list(page_size=1)
+    one = client.insights.v1.conferences(room.conference_sid).conference_participants(people[0].participant_sid).fetch()
+    return {
+        "found": len(rooms),
+        "ended": len(client.insights.v1.conferences.list(end_reason="last_participant_left")),
+        "other": len(client.insights.v1.conferences.list(end_reason="conference_ended_via_api")),
+        "status": room.status,
+        "reason": room.end_reason,
+        "ended_by": room.ended_by,
+        "most": room.max_concurrent_participants,
+        "unique": room.unique_participants,
+        "state": room.processing_state,
+        "times": [room.create_time <= room.end_time, room.start_time is not None, room.connect_duration_seconds >= 0],
+        "people": [[person.label, person.call_type, person.call_status, person.is_moderator] for person in people],
+        "events": sorted(one.events),
+        "same": one.participant_sid == people[0].participant_sid,
+    }
+
+
 def validate(job: dict[str, Any]) -> dict[str, Any]:
     """The package's own validator on every request that arrived."""
     validator = RequestValidator(job["token"])
@@ -110,5 +136,5 @@ def validate(job: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    work = {"rest": rest, "directory": directory, "validate": validate}[sys.argv[1]]
+    work = {"rest": rest, "directory": directory, "insights": insights, "validate": validate}[sys.argv[1]]
     print(json.dumps(work(json.load(sys.stdin))))

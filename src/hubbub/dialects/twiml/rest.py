@@ -81,16 +81,21 @@ class TwimlRest:
 
     def authenticate(self, authorization: str, account: str) -> Account:
         """The account that a request may act on. Raises Refused (unauthenticated, forbidden)."""
+        owner = self.account_of(authorization)
+        wanted = self._by_sid.get(account)
+        if wanted is None or (wanted is not owner and self._parent(wanted) is not owner):
+            raise Refused("forbidden")
+        return wanted
+
+    def account_of(self, authorization: str) -> Account:
+        """The account whose credentials, or whose key, these are. Raises Refused (unauthenticated)."""
         user, password = _basic(authorization)
         owner = self._owner_of_key(user, password) or self._by_sid.get(user)
         expected = self.dialect.words.auth_token(owner) if owner is not None else "-"
         same = hmac.compare_digest(password.encode(), expected.encode())
         if owner is None or not (same or user.startswith(directory.KEY_SID.prefix)):
             raise Refused("unauthenticated")
-        wanted = self._by_sid.get(account)
-        if wanted is None or (wanted is not owner and self._parent(wanted) is not owner):
-            raise Refused("forbidden")
-        return wanted
+        return owner
 
     def _owner_of_key(self, user: str, password: str) -> Account | None:
         """The account of an API key and its secret."""
