@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
+import wave
 from collections.abc import AsyncIterator
 from typing import Any
 
+import numpy as np
 import pytest
 import pytest_asyncio
 from tests.support.rest import Rest
-from tests.support.stage import TONE, PhoneMaker, assert_matrix, caller_of, tone_wav
+from tests.support.stage import TONE, PhoneMaker, assert_matrix, caller_of, level_at, tone_wav
 
+from hubbub.sip.endpoint import Address
+from hubbub.sip.sippy_endpoint import SippyEndpoint
 from hubbub.testing import Application, HubbubServer, Phone, PhoneCall, assert_hears
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
@@ -355,6 +360,56 @@ async def test_a_caller_who_gives_up_while_it_rings(application: Application, hu
     await alice.hangup()
     assert not (await ringing.wait_ended()).answered
     assert await after(application) == ("canceled", "false", None)
+
+
+async def test_a_dial_is_recorded_with_both_sides_apart(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
+) -> None:
+    """1.7 record: `record-from-answer-dual`: the caller in channel 1, what it hears in channel 2; RecordingUrl in the action (1.9)."""
+    bob = await phone("bob")
+    record = 'record="record-from-answer-dual" recordingStatusCallback="/recorded"'
+    application.on("/voice", dial(sip(bob), f'{record} action="/after"'))
+    alice = await call(hubbub_server, phone)
+    answered = await bob.wait_call()
+    answered.tone(TONE["bob"])
+    await talk({"alice": alice, "bob": answered})
+    await answered.hangup()
+    asked = (await application.wait_for("/after")).params
+    told = (await application.wait_for("/recorded")).params
+    assert (told["RecordingSource"], told["RecordingChannels"], told["CallSid"]) == ("DialVerb", "2", asked["CallSid"])
+    assert asked["RecordingUrl"] == told["RecordingUrl"]
+    content = await rest.media(f"/Recordings/{told['RecordingSid']}.wav?RequestedChannels=2")
+    with wave.open(io.BytesIO(content)) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
+    middle = samples[len(samples) // 4 : -len(samples) // 4]
+    for channel, (own, other) in enumerate((("alice", "bob"), ("bob", "alice"))):
+        assert level_at(middle[:, channel], TONE[own]) > level_at(middle[:, channel], TONE[other]) + 20
+
+
+class Guarded(Phone):
+    """A phone that wants credentials from whoever calls it."""
+
+    async def _open(self, address: Address) -> None:
+        self._endpoint = SippyEndpoint(address, trust=(), phones={"trunk": "sesame"})
+        self._endpoint.on_invite = self._on_invite
+        await self._endpoint.start()
+        self._running = True
+
+
+async def test_a_callee_that_wants_credentials(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """1.8 Sip: username, password (RFC 8760 digest); without them the dial fails."""
+    async with Guarded("bob") as bob:
+        application.on("/voice", dial(sip(bob, "username='trunk' password='sesame'"), 'callerId="sip:trunk@127.0.0.1" action="/after"'))
+        alice = await call(hubbub_server, phone)
+        answered = await bob.wait_call()
+        answered.tone(TONE["bob"])
+        await talk({"alice": alice, "bob": answered})
+        await answered.hangup()
+        assert (await after(application))[0] == "completed"
+        application.forget()
+        application.on("/voice", dial(sip(bob)))
+        await call(hubbub_server, phone)
+        assert await after(application) == ("failed", "false", None)
 
 
 # -- queues ----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubbub.calls.bridge import Bridge
 from hubbub.errors import HubbubError, MediaError, Refused, ResourceExhausted
-from hubbub.events import CallRecord, CallStatus
+from hubbub.events import CallRecord, CallStatus, RecordingRecord, RecordingStatus
 from hubbub.media.tones import ringback
 from hubbub.tasks import spawn
 from hubbub.verbs.dialect import DocumentRequest
@@ -56,8 +56,9 @@ class Connecting:
         self._verb = verb
         self._hunt = Hunt([len(group) for group in verb.groups])
         self._children: dict[Place, Session] = {}
-        self._record: CallRecord | None = None
+        self._child: CallRecord | None = None
         self._headers: dict[str, str] = {}
+        self._recording: RecordingRecord | None = None
         self._bridge: Bridge | None = None
         self._done: asyncio.Future[CallStatus] = asyncio.get_running_loop().create_future()
         self._effects: deque[Effect] = deque()
@@ -66,6 +67,8 @@ class Connecting:
 
     async def run(self) -> Outcome:
         """From the first INVITE to the end of the bridge."""
+        if self._verb.record_ringing:
+            self._start_recording()
         self._take(self._hunt.start())
         return self.outcome(await self._done)
 
@@ -76,12 +79,16 @@ class Connecting:
         final = CallStatus.COMPLETED if bridged else status
         seconds = self._seconds(record)
         details: dict[str, Any] = {"status": final.value, "child": record, "seconds": seconds, "bridged": bridged, "headers": self._headers}
+        if self._recording is not None:
+            details["recording"] = self._recording
         return Outcome("done" if bridged else "failed", final.value, details)
 
     def close(self) -> None:
         """Whatever is left of it ends: nobody waits for it any more."""
         self._hunt.stop()
         self._quiet()
+        if self._recording is not None:
+            self._session.call.recorder.end(self._recording.id)
         if self._bridge is not None:
             self._bridge.end("first-left")
         for child in list(self._children.values()):
@@ -119,7 +126,7 @@ class Connecting:
                 self._join(place)
             case GiveUp(status, place):
                 if place is not None and place in self._children:
-                    self._record = self._children[place].record
+                    self._child = self._children[place].record
                 if not self._done.done():
                     self._done.set_result(status)
 
@@ -164,7 +171,7 @@ class Connecting:
     def _ended(self, place: Place) -> None:
         """A child's call is over."""
         child = self._children[place]
-        self._record = child.record if self._hunt.joined in (None, place) else self._record
+        self._child = child.record if self._hunt.joined in (None, place) else self._child
         if self._bridge is not None and (self._hunt.joined == place or not self._bridge.joined):
             self._bridge.end("second-left")
             self._bridge = self._bridge if self._bridge.joined else None
@@ -197,7 +204,7 @@ class Connecting:
         child = self._children[place]
         if child.call.over:
             return
-        self._record = child.record
+        self._child = child.record
         del self._children[place]
         child.on_over = None
         if self._bridge is not None and self._hunt.joined == place:
@@ -210,7 +217,7 @@ class Connecting:
         self._session.call.answer()
         if self._session.call.over:
             return
-        self._record = child.record
+        self._child = child.record
         self._headers = dict(child.call.sip.headers) if child.call.sip is not None else {}
         try:
             self._bridge = self._bridge or Bridge(self._services.media, self._session.call, child.call)
@@ -220,6 +227,14 @@ class Connecting:
             return
         self._bridge.join(leave_on_star=verb.leave_on_star, time_limit_seconds=verb.time_limit_seconds)
         self._bridge.over.add_done_callback(lambda _: self._parted())
+        self._start_recording()
+
+    def _start_recording(self) -> None:
+        """Record the caller's leg, if that is wished and not done yet."""
+        order = self._verb.recording
+        if order is not None and self._recording is None:
+            started = self._session.call.recorder.start(order)
+            self._recording = None if started.status is RecordingStatus.FAILED else started
 
     def _parted(self) -> None:
         if not self._done.done():
@@ -259,10 +274,10 @@ class Connecting:
 
     def _current(self) -> CallRecord | None:
         """The record of the call that the outcome is about, as it is now."""
-        if self._record is None:
+        if self._child is None:
             return next((child.record for child in self._children.values()), None)
-        live = next((child for child in self._children.values() if child.call.id == self._record.id), None)
-        return live.record if live is not None else self._record
+        live = next((child for child in self._children.values() if child.call.id == self._child.id), None)
+        return live.record if live is not None else self._child
 
     def _seconds(self, record: CallRecord | None) -> float | None:
         if record is None or record.answered is None:

@@ -225,6 +225,10 @@ class Connect(Verb):
     answer_on_bridge: bool = False
     """An unanswered caller goes on ringing until somebody is connected; else it is answered and hears ringing."""
     ring_country: str = "us"
+    recording: RecordingOrder | None = None
+    """A recording of the caller's leg: what it says and what it hears."""
+    record_ringing: bool = False
+    """Whether that begins at once, and not when somebody is connected."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -119,6 +120,14 @@ def _finished(told: Told[RecordingEvent]) -> bool:
     return told.fact.kind == "completed"
 
 
+RECORDING_SOURCES: Mapping[str, str] = {
+    "room": "Conference",
+    "room-request": "StartConferenceRecordingAPI",
+    "verb": "RecordVerb",
+    "dial": "DialVerb",
+    "request": "StartCallRecordingAPI",
+    "document": "StartCallRecordingTwiML",
+}
 RECORDING: tuple[Out, ...] = (
     Out("AccountSid", lambda told: told.words.account_sid(told.account)),
     Out("RecordingSid", lambda told: told.words.recording.write(told.fact.recording.id)),
@@ -129,7 +138,7 @@ RECORDING: tuple[Out, ...] = (
     Out("RecordingDuration", lambda told: str(round(told.fact.recording.seconds)) if _finished(told) else None),
     Out("RecordingChannels", lambda told: str(told.fact.recording.channels)),
     Out("RecordingStartTime", lambda told: date(told.fact.recording.started)),
-    Out("RecordingSource", lambda told: {"room": "Conference", "verb": "RecordVerb"}.get(told.fact.recording.source, "OutboundAPI")),
+    Out("RecordingSource", lambda told: RECORDING_SOURCES.get(told.fact.recording.source, "OutboundAPI")),
     Out("ErrorCode", lambda told: {"short": "16101", "silent": "16102"}.get(told.fact.recording.absent_reason)),
 )
 """Recording callbacks (4.4)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from hubbub.conference.policy import Policy
@@ -106,17 +107,12 @@ DIAL = (
     Attr("answerOnBridge", "answer_on_bridge", boolean, False, "13219", why="with a conference the call is answered as it joins"),
     Attr("sequential", "sequential", boolean, False, "13218", why="a conference is one target"),
     Attr("ringTone", "ring_country", nouns.RINGS, "us", "13220", why="a conference does not ring"),
-    *(
-        Attr(name, None, why=f"{NOT_BUILT}: the recording of one leg")
-        for name in (
-            "record",
-            "recordingTrack",
-            "trim",
-            "recordingStatusCallback",
-            "recordingStatusCallbackMethod",
-            "recordingStatusCallbackEvent",
-        )
-    ),
+    Attr("record", "dial_record", nouns.RECORD, None, "13217"),
+    Attr("recordingTrack", "dial_track", choice("inbound", "outbound", "both"), "both", "13217"),
+    Attr("trim", "dial_trim", TRIM, False, "13217"),
+    Attr("recordingStatusCallback", "dial_recording_url", url, None, "13256"),
+    Attr("recordingStatusCallbackMethod", "dial_recording_method", method, "POST", "13256"),
+    Attr("recordingStatusCallbackEvent", "dial_recording_events", RECORDING_EVENTS, None, "13621"),
     Attr("referUrl", None, why=f"{NOT_BUILT}: a REFER of somebody who was called is refused"),
     Attr("referMethod", None, why=f"{NOT_BUILT}: a REFER of somebody who was called is refused"),
     Attr("callReason", None, why="shown by carriers only"),
@@ -147,7 +143,8 @@ def _conference(compiler: Compiler, node: Node, dial_values: dict[str, Any]) -> 
     if not valid_label(values["label"]):
         refused = "invalid-label"
     values["coach"] = (values["coach"].strip(),) if values["coach"] else ()
-    return join_room(compiler, rooms, {**dial_values, **values, "room": node.text, "refused": refused}, node.at)
+    joins = join_room(compiler, rooms, {**dial_values, **values, "room": node.text, "refused": refused}, node.at)
+    return replace(joins, recording=nouns.recording(compiler, dial_values))
 
 
 def valid_label(label: str) -> bool:

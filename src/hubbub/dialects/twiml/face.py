@@ -96,6 +96,8 @@ class TwimlDialect(Manners):
         return {**fields, **headers}
 
     def _extra(self, account: Account, name: str, value: Any) -> dict[str, str]:
+        if name == "dial_recording":
+            return {"RecordingUrl": callbacks.recording_url(value.id, account, self.public_url, self.words)}
         if isinstance(value, RecordingRecord):
             return {
                 "RecordingUrl": callbacks.recording_url(value.id, account, self.public_url, self.words),

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from hubbub.calls.call import ProgressWish
-from hubbub.dialects.builders import link, wait
+from hubbub.conference.policy import RecordingOrder
+from hubbub.dialects.builders import link, recording_wish, wait
 from hubbub.dialects.tables import NOT_BUILT, Attr, Compiler, Element, Node, integer, mapping, matching, method, text, url, words
 from hubbub.events import Party
 from hubbub.verbs.model import Connect, LeaveLine, TakeFromLine, Target, Verb, WaitInLine
@@ -31,6 +32,18 @@ RINGS = mapping(
             *("at", "au", "be", "bg", "br", "ch", "cl", "cn", "cz", "de", "dk", "ee", "es", "fi", "fr", "gr", "hu", "il", "in", "it"),
             *("jp", "lt", "mx", "my", "nl", "no", "nz", "ph", "pl", "pt", "ru", "se", "sg", "th", "tw", "uk", "us", "us-old", "ve", "za"),
         )
+    }
+)
+
+RECORD = mapping(
+    {
+        "do-not-record": None,
+        "record-from-answer": (1, False),
+        "record-from-ringing": (1, True),
+        "record-from-answer-dual": (2, False),
+        "record-from-ringing-dual": (2, True),
+        "true": (1, False),
+        "false": None,
     }
 )
 
@@ -108,8 +121,20 @@ def connect(compiler: Compiler, node: Node, values: Mapping[str, Any]) -> Verb |
         leave_on_star=values["leave_on_star"],
         answer_on_bridge=values["answer_on_bridge"],
         ring_country=values["ring_country"],
+        recording=recording(compiler, values),
+        record_ringing=values["dial_record"] is not None and values["dial_record"][1],
         at=node.at,
     )
+
+
+def recording(compiler: Compiler, values: Mapping[str, Any]) -> RecordingOrder | None:
+    """What of the leg is recorded; `dual` keeps what it says and what it hears apart."""
+    if values["dial_record"] is None:
+        return None
+    channels, _ringing = values["dial_record"]
+    told = {name: values[f"dial_{name}"] for name in ("recording_url", "recording_method", "recording_events")}
+    wish = recording_wish(compiler, told)
+    return RecordingOrder("dial", compiler.table.rooms.dialect, values["dial_track"], channels, values["dial_trim"], wish)
 
 
 LONGEST_CALL = 14_400

@@ -9,10 +9,14 @@ from hubbub.verbs.dialect import OutcomeRule
 from hubbub.verbs.model import Connect, Gather, JoinRoom, Outcome, Record, TakeFromLine, Verb, WaitInLine
 
 
-def _left_room(outcome: Outcome) -> dict[str, str]:
+def _left_room(outcome: Outcome) -> dict[str, Any]:
     """`answered` after a stay of any length; `failed` when the leg never was in the room."""
     joined = outcome["room"] is not None
-    return {"DialCallStatus": "answered" if joined else "failed", "DialBridged": "true" if joined else "false"}
+    return {
+        "DialCallStatus": "answered" if joined else "failed",
+        "DialBridged": "true" if joined else "false",
+        "dial_recording": outcome["recording"],
+    }
 
 
 def _connected(outcome: Outcome) -> dict[str, Any]:
@@ -24,6 +28,7 @@ def _connected(outcome: Outcome) -> dict[str, Any]:
         "dialled": child,
         "DialCallDuration": None if seconds is None else str(round(seconds)),
         "DialBridged": "true" if outcome["bridged"] else "false",
+        "dial_recording": outcome["recording"],
     }
     if child is not None and child.callee.kind == "sip":
         found |= {"DialSipCallId": child.sip_call_id or None, "DialSipResponseCode": child.sip_code or (200 if child.answered else None)}
