@@ -292,6 +292,23 @@ PAUSE = Element("Pause", pause, (Attr("length", "seconds", integer(0, 86400), 1,
 SAY_ELEMENT = Element("Say", say, SAY, EVERYWHERE, children=("*",))
 PLAY_ELEMENT = Element("Play", play, PLAY, EVERYWHERE)
 
+ELSEWHERE = {
+    "Pay": "money is no part of a conference server",
+    "Prompt": "belongs to <Pay>",
+    "Sms": "there are no text messages here",
+    "Queue": "a noun of <Dial>; alone it was never documented",
+    "Refer": f"{NOT_BUILT}: calls are transferred by <Dial>",
+}
+"""Verbs of the vendor's builder that are none here, and why."""
+ELSEWHERE_INSIDE = {
+    ("Dial", "Application"): f"{NOT_BUILT}: dial the number of the application",
+    ("Dial", "Sim"): "there is no mobile network here",
+    ("Dial", "WhatsApp"): "there is no such network here",
+    ("Enqueue", "Task"): "belongs to the vendor's task router",
+    ("Reject", "Parameter"): "means nothing to a SIP peer",
+    ("Hangup", "Parameter"): "means nothing to a SIP peer",
+}
+
 TABLE = DocumentTable(
     roots=("Response",),
     elements={
@@ -309,9 +326,11 @@ TABLE = DocumentTable(
             Element("Hangup", hangup, stages=BEFORE_BRIDGE, children=("Parameter",)),
             Element("Reject", reject, (Attr("reason", "reason", mapping({"rejected": "declined", "busy": "busy"}), "declined", "13810"),)),
             *(Element(name, None, why=NOT_BUILT, children=("*",)) for name in ("Connect", "Start", "Stop", "Echo")),
+            *(Element(name, None, why=why, children=("*",)) for name, why in ELSEWHERE.items()),
         )
     },
     nested={
+        **{f"{parent}/{name}": Element(name, None, why=why) for (parent, name), why in ELSEWHERE_INSIDE.items()},
         "Dial/Conference": Element("Conference", None, CONFERENCE, why="made by what stands around it"),
         **nouns.NOUNS,
         "Gather/Say": SAY_ELEMENT,
