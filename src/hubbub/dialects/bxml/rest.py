@@ -227,8 +227,11 @@ class BxmlRest:
         """Status and body of a refusal (6.9)."""
         row = ERRORS.get(refusal.reason, ErrorRow(400, "validation", "{detail}"))
         detail = str(refusal)
-        if refusal.reason in ("bad-range", "bad-method"):
-            detail = detail.replace(": ", " " if refusal.reason == "bad-range" else " method. ", 1).replace("Method method.", " method.", 1)
+        name, _, rest = detail.partition(": ")
+        if refusal.reason == "bad-range":
+            detail = f"{name} {rest}"
+        elif refusal.reason == "bad-method":
+            detail = f"{name.removesuffix('Method')}Url method. {rest}"
         return row.status, {"type": row.code, "description": row.message.format(detail=detail, what=what(path)), "id": None}
 
 
