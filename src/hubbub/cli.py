@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(help="hubbub: a self-hosted programmable voice conference server.", no_args_is_help=True, pretty_exceptions_enable=False)
+outbox = typer.Typer(help="Notices to applications that wait, or were given up.", no_args_is_help=True)
+app.add_typer(outbox, name="outbox")
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Configuration file (default: ./hubbub.toml, else the development defaults).")
@@ -101,6 +103,65 @@ def demo(
     raise typer.Exit(run_demo(keep=keep))
 
 
+@app.command()
+def doctor(config: ConfigOption = None) -> None:
+    """Look at the machine and the configuration; exit 1 on problems, each with what to do."""
+    from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
+    from hubbub.doctor import Diagnosis, examine, worst
+    from hubbub.settings import load_settings
+
+    found: list[Diagnosis] = []
+    for each in examine(load_settings(config, development=DEVELOPMENT_ACCOUNT)):
+        found.append(each)
+        typer.echo(f"{each.level:8} {each.about:11} {each.text}")
+        if each.advice:
+            typer.echo(f"{'':20} -> {each.advice}")
+    typer.echo(f"{sum(each.level == 'problem' for each in found)} problem(s), {sum(each.level == 'warning' for each in found)} warning(s)")
+    raise typer.Exit(1 if worst(found) == "problem" else 0)
+
+
+@outbox.command("list")
+def outbox_list(
+    config: ConfigOption = None,
+    state: Annotated[str, typer.Option("--state", help="dead (given up), due (waiting) or done (delivered).")] = "dead",
+    account: Annotated[str, typer.Option("--account", help="Only this account's.")] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="No more than this.")] = 100,
+) -> None:
+    """List notices that no receiver took. Reads only."""
+    import time
+
+    from hubbub.letters import STATES, listed
+
+    if state not in STATES:
+        raise typer.BadParameter(f"must be one of {', '.join(STATES)}", param_hint="--state")
+    letters = listed(_database(config), state, account=account, limit=limit)
+    for each in letters:
+        born = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(each.created))
+        typer.echo(f"{each.id} {born} {each.account} {each.event} {each.method} {each.url} attempts={each.attempts} {each.error}".rstrip())
+    typer.echo(f"{len(letters)} notice(s)")
+
+
+@outbox.command("replay")
+def outbox_replay(
+    ids: Annotated[list[str] | None, typer.Argument(help="Identities from `outbox list`; none: all dead ones.")] = None,
+    config: ConfigOption = None,
+    account: Annotated[str, typer.Option("--account", help="Only this account's.")] = "",
+) -> None:
+    """Send dead notices again, in their old order; a running server takes them up within seconds."""
+    from hubbub.letters import replay
+
+    count = replay(_database(config), ids or (), account=account)
+    typer.echo(f"{count} notice(s) will be sent again")
+    raise typer.Exit(1 if ids and count < len(set(ids)) else 0)
+
+
+def _database(config: Path | None) -> str:
+    from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
+    from hubbub.settings import load_settings
+
+    return load_settings(config, development=DEVELOPMENT_ACCOUNT).storage.database
+
+
 def _announce(text: str) -> None:
     print(text, flush=True)
 
@@ -113,12 +174,12 @@ def _print_development_defaults(faces: dict[str, dict[str, str]]) -> None:
 
 
 def main() -> None:
-    """Entry point: errors of configuration become one clear line."""
-    from hubbub.errors import ConfigurationError
+    """Entry point: errors of configuration, and of a database that cannot be used, become one clear line."""
+    from hubbub.errors import ConfigurationError, StorageUnavailable
 
     try:
         app()
-    except ConfigurationError as error:
+    except (ConfigurationError, StorageUnavailable) as error:
         print(f"hubbub: {error}", file=sys.stderr)
         sys.exit(2)
 

@@ -18,7 +18,7 @@ from hubbub.storage.statements import Statement
 Read = Callable[[Statement], Awaitable[list[Row]]]
 Write = Callable[[Sequence[Statement]], Awaitable[tuple[int, ...]]]
 
-_AGAIN = (
+AGAIN = (
     # REPLACE on the unique id removes the old row: the notice takes its place at the end of its lane.
     "INSERT OR REPLACE INTO outbox (id, lane, account, state, due, attempts, created, error, data) "
     "SELECT id, lane, account, 'due', ?, attempts, ?, error, data FROM outbox WHERE {} ORDER BY seq"
@@ -90,7 +90,7 @@ class Outbox:
 
     async def _again(self, condition: str, values: tuple[Any, ...]) -> int:
         now = self._clock.now()
-        (count,) = await self._write([Statement(_AGAIN.format(condition), (now, now, *values))])
+        (count,) = await self._write([Statement(AGAIN.format(condition), (now, now, *values))])
         return count
 
     async def purge(self, *, done_before: float, dead_before: float, limit: int = 1000) -> int:
