@@ -287,7 +287,7 @@ class CallEvent:
     """The key, of a `digit`."""
 
 
-RecordingKind = Literal["in-progress", "completed", "absent", "paused", "resumed", "stopped", "failed"]
+RecordingKind = Literal["started", "in-progress", "completed", "absent", "paused", "resumed", "stopped", "failed"]
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,16 @@ class Server:
         settings = self.settings
         faces = rest_faces(public_url, settings.accounts, self.clock.now, self.directory.key)
         rests = [
-            Rest(face, self.hub, self.store, settings.storage.recordings, lambda: self.journal.healthy, self._sip_address) for face in faces
+            Rest(
+                face,
+                self.hub,
+                self.store,
+                settings.storage.recordings,
+                lambda: self.journal.healthy,
+                self._sip_address,
+                open_media=settings.http.open_media,
+            )
+            for face in faces
         ]
         app = build_app(rests, self.health, self.numbers, settings.http.admin_token, self.store, self.news)
         config = uvicorn.Config(

@@ -80,6 +80,7 @@ class HttpSettings(Section):
     )
     tls_certificate: Path | None = Field(None, description="PEM certificate chain: serve HTTPS.")
     tls_key: Path | None = Field(None, description="PEM key of `tls_certificate`.")
+    open_media: bool = Field(False, description="Let everybody who knows a recording's URL hear it: no credentials are asked for.")
     admin_token: str = Field("", description="Bearer token for `/hubbub/…` and `/metrics`; needed when `listen` is off loopback.")
 
 

@@ -8,16 +8,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from hubbub.api.face import RestFace
+from hubbub.api.orders import leg_order
 from hubbub.calls.call import Call, ProgressWish
 from hubbub.calls.directory import ApplicationRecord
 from hubbub.conference.journal import within
 from hubbub.conference.policy import Wait
+from hubbub.conference.recording import Recorder
 from hubbub.conference.room import Room
 from hubbub.conference.rows import Record, from_row
 from hubbub.conference.state import MemberChange
 from hubbub.dialects.tables import Between, Page, Window
 from hubbub.errors import MediaError, Refused, ResourceExhausted, StorageUnavailable
-from hubbub.events import CallRecord, CallStatus, EndReason, Link, MemberRecord, RecordingRecord, RoomRecord, RoomStatus
+from hubbub.events import CallRecord, CallStatus, EndReason, Link, MemberRecord, RecordingRecord, RecordingStatus, RoomRecord, RoomStatus
 from hubbub.ids import Id
 from hubbub.settings import Account
 from hubbub.storage.changes import Table
@@ -173,6 +175,7 @@ def _outgoing(asked: Asked) -> OutgoingCall:
         application=values.get("application"),
         tag=values.get("tag", ""),
         extra=values.get("extra", {}),
+        recording=leg_order(values, asked.face.dialect.name, "outgoing") if values.get("recorded") else None,
     )
 
 
@@ -384,9 +387,28 @@ def _coaching(asked: Asked, spelled: Sequence[str]) -> tuple[Id, ...]:
 # -- recordings ------------------------------------------------------------------------------------------------
 
 
+def recorder_of(asked: Asked) -> Recorder | None:
+    """What records the live room or call of a path."""
+    if "room" in asked.path:
+        room = _live_room(asked)
+        return room.recorder if room is not None else None
+    call = asked.hub.calls.get(asked.account.name, asked.identity("call")) if "call" in asked.path else None
+    return call.recorder if call is not None else None
+
+
+def current_recording(asked: Asked) -> Id:
+    """The only recording under way. Raises Refused (not-found, no-recording, several-recordings)."""
+    recorder = recorder_of(asked)
+    if recorder is None:
+        raise Refused("not-found")
+    return recorder.chosen(None)
+
+
 async def list_recordings(asked: Asked) -> Page:
     """Recordings of a room, of a call, or of the account."""
-    where = filters(asked)
+    where = filters(asked, "call", "room")
+    if not asked.values.get("deleted_too"):
+        where += (Condition("status", "!=", RecordingStatus.DELETED.value),)
     if "room" in asked.path:
         where += (Condition("room", "=", (await fetch_room(asked)).id),)
     elif "call" in asked.path:
@@ -395,8 +417,12 @@ async def list_recordings(asked: Asked) -> Page:
 
 
 async def fetch_recording(asked: Asked) -> RecordingRecord:
-    """One recording."""
-    recording = await _stored(asked, "recordings", RecordingRecord, asked.identity("recording"))
+    """One recording; the only one under way, where the path says so. Raises Refused."""
+    current = asked.face.habits.current_recording
+    wanted = current_recording(asked) if current and asked.path["recording"] == current else asked.identity("recording")
+    recording = await _stored(asked, "recordings", RecordingRecord, wanted)
+    if recording.status is RecordingStatus.DELETED and not asked.values.get("deleted_too"):
+        raise Refused("not-found")
     if "room" in asked.path and recording.room != (await fetch_room(asked)).id:
         raise Refused("not-found")
     if "call" in asked.path and (recording.call != asked.identity("call") or recording.room is not None):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import wave
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from hubbub.api import directory, history, insights, operations, views
+from hubbub.api import directory, history, insights, operations, recordings, views
 from hubbub.api.face import RestFace
+from hubbub.api.media import MEDIA_TYPES, rendition
 from hubbub.api.operations import Asked
 from hubbub.api.views import MediaFile
 from hubbub.conference.rows import from_row
@@ -28,7 +30,11 @@ from hubbub.verbs.hub import Hub
 
 log = structlog.get_logger()
 
-OPERATIONS = {**operations.OPERATIONS, **directory.OPERATIONS, **history.OPERATIONS, **insights.OPERATIONS, **views.OPERATIONS}
+OPERATIONS = {
+    name: operation
+    for module in (operations, directory, history, insights, views, recordings)
+    for name, operation in module.OPERATIONS.items()
+}
 LARGEST_BODY = 1 << 20
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 """All are routed, so that a wrong one gets the face's own error."""
@@ -38,7 +44,15 @@ class Rest:
     """One face's REST."""
 
     def __init__(
-        self, face: RestFace, hub: Hub, store: Store, recordings: Path, healthy: Callable[[], bool], host: Callable[[], str]
+        self,
+        face: RestFace,
+        hub: Hub,
+        store: Store,
+        recordings: Path,
+        healthy: Callable[[], bool],
+        host: Callable[[], str],
+        *,
+        open_media: bool = False,
     ) -> None:
         self._face = face
         self._hub = hub
@@ -46,6 +60,7 @@ class Rest:
         self._recordings = recordings
         self._healthy = healthy
         self._host = host
+        self._open_media = open_media
 
     def routes(self) -> list[Route]:
         """A route per path, with all its methods; media beside them."""
@@ -54,9 +69,9 @@ class Rest:
             paths.setdefault(operation.path, {})[operation.method] = operation
         base = self._face.base
         routes = []
-        for suffix in (".wav", ""):
-            routes.append(Route(f"{base}/Recordings/{{recording}}{suffix}", self._media, methods=["GET"]))
-            routes.append(Route(f"{base}/Conferences/{{room}}/Recordings/{{recording}}{suffix}", self._media, methods=["GET"]))
+        for suffix in (".wav", ".mp3", ""):
+            for place in ("", "/Conferences/{room}", "/Calls/{call}"):
+                routes.append(Route(f"{base}{place}/Recordings/{{recording}}{suffix}", self._media, methods=["GET"]))
         suffixed = sorted(self._face.suffixes, key=len, reverse=True)
         tables = [
             Route(base + path + suffix, self._endpoint(by_method), methods=METHODS)
@@ -169,18 +184,22 @@ class Rest:
 
     async def _media(self, request: Request) -> Response:
         async def media(account: Account) -> Response:
-            identity = self._face.identity("recording", request.path_params["recording"].removesuffix(".wav"))
+            identity = self._face.identity("recording", request.path_params["recording"])
             row = await self._store.get("recordings", identity) if identity else None
             if row is None or row["account"] != account.name:
                 raise Refused("not-found")
             recording = from_row(RecordingRecord, row)
             self._face.check_media(recording, request.query_params)
-            file = self._recordings / recording.file
-            if recording.status is not RecordingStatus.COMPLETED or not await asyncio.to_thread(file.exists):
+            if recording.status is not RecordingStatus.COMPLETED:
                 raise Refused("media-gone")
-            return FileResponse(file, media_type="audio/x-wav")
+            kind = "mp3" if request.url.path.endswith(".mp3") else "wav"
+            try:
+                file = await rendition(self._recordings / recording.file, kind, mono=request.query_params.get("RequestedChannels") == "1")
+            except (OSError, EOFError, wave.Error) as error:
+                raise Refused("media-gone") from error
+            return FileResponse(file, media_type=MEDIA_TYPES[kind])
 
-        return await self._guarded(request, media, public=self._face.public_media)
+        return await self._guarded(request, media, public=self._face.public_media or self._open_media)
 
 
 async def _body(request: Request) -> bytes:

@@ -56,7 +56,11 @@ def coverages() -> tuple[Coverage, ...]:
 def _nested(table: DocumentTable, *parents: str) -> dict[str, tuple[Element, ...]]:
     """What stands in these elements and has attributes of its own."""
     return {
-        parent: tuple(inner for name, inner in table.nested.items() if name.startswith(f"{parent}/") and inner.build is None)
+        parent: tuple(
+            inner
+            for name, inner in table.nested.items()
+            if name.startswith(f"{parent}/") and inner.attributes and inner.name not in table.elements
+        )
         for parent in parents
     }
 
@@ -68,7 +72,7 @@ def _twiml() -> Coverage:
         spelling="<{name}>",
         table=twiml.TABLE,
         elements=twiml.TABLE.elements,
-        nested=_nested(twiml.TABLE, "Dial"),
+        nested=_nested(twiml.TABLE, "Dial", "Start"),
         webhooks={
             "Every request of a call": twiml_callbacks.CALL,
             "Call progress adds": twiml_callbacks.PROGRESS,

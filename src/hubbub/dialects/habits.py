@@ -19,7 +19,9 @@ class Habits:
     own_bodies = False
     """Whether `read_body` reads bodies, instead of the common reader of forms."""
     common_media = True
-    """Whether the audio of a recording is where its description is, without a suffix or as `.wav`."""
+    """Whether the audio of a recording is where its description is, without a suffix, as `.wav` or as `.mp3`."""
+    current_recording = ""
+    """What stands in a path for the only recording under way."""
     token_path = ""
     """Where tokens are to be had; empty: nowhere."""
     newest_first = True

@@ -11,7 +11,7 @@ import structlog
 from hubbub.calls.call import Call, ProgressWish
 from hubbub.calls.calls import Calls
 from hubbub.calls.directory import Directory, NumberRecord
-from hubbub.conference.policy import Joining
+from hubbub.conference.policy import Joining, RecordingOrder
 from hubbub.conference.room import Room, Rooms, new_member
 from hubbub.errors import Refused
 from hubbub.events import CallStatus, LeaveReason, Link, Party
@@ -48,6 +48,8 @@ class OutgoingCall:
     """Kept with the call for its dialect."""
     application: Id | None = None
     """The application whose URLs it goes by."""
+    recording: RecordingOrder | None = None
+    """Of this call, from its answer on."""
 
 
 class Hub:
@@ -182,6 +184,7 @@ class Hub:
         if extra:
             call.record = replace(call.record, extra=extra)
             call.save()
+        call.record_on_answer = wish.recording
         self._adopt(call, dialect)
         return call, send
 

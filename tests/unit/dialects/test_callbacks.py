@@ -225,7 +225,7 @@ def test_recordings_of_a_room() -> None:
         done["RecordingUrl"]
         == "http://hubbub.test/2010-04-01/Accounts/AC00000000000000000000000000000001/Recordings/RE00000000000000000000000000000001"
     )
-    begun = fields_of(TWIML.recording_notices(ACCOUNT, RecordingEvent("in-progress", RECORDING, START), wish))
+    (begun,) = (fields_of([each]) for each in TWIML.recording_notices(ACCOUNT, RecordingEvent("in-progress", RECORDING, START), wish))
     assert set(begun) == RECORDED
     absent = RecordingEvent("absent", replace(RECORDING, absent_reason="silent"), START)
     assert fields_of(TWIML.recording_notices(ACCOUNT, absent, wish))["ErrorCode"] == "16102"
@@ -238,7 +238,7 @@ def test_recordings_of_a_call() -> None:
             ACCOUNT, RecordingEvent("completed", replace(RECORDING, room=None, source="verb"), START), RecordingWish(LINK)
         )
     )
-    assert set(fields) == RECORDED - {"ConferenceSid"} | {"CallSid", "RecordingDuration"}
+    assert set(fields) == RECORDED - {"ConferenceSid"} | {"CallSid", "RecordingDuration", "RecordingTrack"}
     assert fields["RecordingSource"] == "RecordVerb"
 
 

@@ -25,6 +25,7 @@ from hubbub.dialects.tables import Attr, Element, Operation
 from hubbub.dialects.twiml import document as twiml_document
 from hubbub.dialects.twiml import nouns as twiml_nouns
 from hubbub.dialects.twiml import operations, resources, words
+from hubbub.dialects.twiml import recording as twiml_recording
 from hubbub.dialects.twiml.errors import ERRORS, REFUSALS
 from hubbub.events import EndReason, LeaveReason, RoomEventKind
 from hubbub.verbs import model
@@ -54,6 +55,7 @@ ELEMENTS: dict[tuple[str, str], Element] = {
     ("twiml", "Conference"): CONFERENCE,
     **{("twiml", element.name): element for element in twiml_nouns.NOUNS.values()},
     **{("bxml", element.name): element for element in bxml_document.TABLE.nested.values()},
+    ("twiml", "Recording"): twiml_recording.NESTED["Start/Recording"],
     **{("bxml", name): element for name, element in bxml_document.TABLE.elements.items()},
     **{("swml", name): element for name, element in swml_document.METHODS.items()},
 }
@@ -219,6 +221,7 @@ IN_DOCUMENTS = {"line-full"}
 NOT_BY_V2 = {
     *("line-full", "not-bridged", "announce-held", "room-not-live", "label-taken", "already-in", "coach-too-early"),
     *("bad-application", "bad-number", "configured", "number-taken", "no-sip-password", "several-recordings"),
+    *("call-not-live", "recording-live", "recording-over"),
 }
 """Reasons of operations that REST v2 does not have."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -109,6 +108,9 @@ PROGRESS: tuple[Out, ...] = (
     Out("CallDuration", lambda told: _duration(told.fact.call) if told.fact.kind == "completed" else None),
     Out("Duration", lambda told: _minutes(told.fact.call) if told.fact.kind == "completed" else None),
     Out("SipResponseCode", lambda told: str(told.fact.call.sip_code) if told.fact.call.sip_code else None),
+    Out("RecordingUrl", lambda told: recording_url(it, told.account, told.public_url, told.words) if (it := _recorded(told)) else None),
+    Out("RecordingSid", lambda told: told.words.recording.write(it) if (it := _recorded(told)) else None),
+    Out("RecordingDuration", lambda told: _recorded_seconds(told.fact.call) if _recorded(told) else None),
     Out("Timestamp", lambda told: date(told.fact.at)),
     Out("CallbackSource", lambda told: "call-progress-events"),
     Out("SequenceNumber", lambda told: str(told.fact.number)),
@@ -116,18 +118,19 @@ PROGRESS: tuple[Out, ...] = (
 """What call progress callbacks add (4.3)."""
 
 
+def _recorded(told: Told[CallEvent]) -> Id | None:
+    """The recording of the whole call, when that is over."""
+    return told.fact.call.extra.get("recording") if told.fact.kind == "completed" else None
+
+
+def _recorded_seconds(call: CallRecord) -> str:
+    return str(round((call.ended or call.updated) - call.extra["recorded_from"]))
+
+
 def _finished(told: Told[RecordingEvent]) -> bool:
     return told.fact.kind == "completed"
 
 
-RECORDING_SOURCES: Mapping[str, str] = {
-    "room": "Conference",
-    "room-request": "StartConferenceRecordingAPI",
-    "verb": "RecordVerb",
-    "dial": "DialVerb",
-    "request": "StartCallRecordingAPI",
-    "document": "StartCallRecordingTwiML",
-}
 RECORDING: tuple[Out, ...] = (
     Out("AccountSid", lambda told: told.words.account_sid(told.account)),
     Out("RecordingSid", lambda told: told.words.recording.write(told.fact.recording.id)),
@@ -138,7 +141,8 @@ RECORDING: tuple[Out, ...] = (
     Out("RecordingDuration", lambda told: str(round(told.fact.recording.seconds)) if _finished(told) else None),
     Out("RecordingChannels", lambda told: str(told.fact.recording.channels)),
     Out("RecordingStartTime", lambda told: date(told.fact.recording.started)),
-    Out("RecordingSource", lambda told: RECORDING_SOURCES.get(told.fact.recording.source, "OutboundAPI")),
+    Out("RecordingSource", lambda told: words.RECORDING_SOURCES[told.fact.recording.source]),
+    Out("RecordingTrack", lambda told: None if told.fact.recording.room else told.fact.recording.track),
     Out("ErrorCode", lambda told: {"short": "16101", "silent": "16102"}.get(told.fact.recording.absent_reason)),
 )
 """Recording callbacks (4.4)."""

@@ -27,7 +27,7 @@ from hubbub.dialects.tables import (
     url,
     words,
 )
-from hubbub.dialects.twiml import nouns
+from hubbub.dialects.twiml import nouns, recording
 from hubbub.events import Link
 from hubbub.verbs.model import (
     Gather,
@@ -112,7 +112,7 @@ DIAL = (
     Attr("trim", "dial_trim", TRIM, False, "13217"),
     Attr("recordingStatusCallback", "dial_recording_url", url, None, "13256"),
     Attr("recordingStatusCallbackMethod", "dial_recording_method", method, "POST", "13256"),
-    Attr("recordingStatusCallbackEvent", "dial_recording_events", RECORDING_EVENTS, None, "13621"),
+    Attr("recordingStatusCallbackEvent", "dial_recording_events", recording.EVENTS, None, "13621"),
     Attr("referUrl", None, why=f"{NOT_BUILT}: a REFER of somebody who was called is refused"),
     Attr("referMethod", None, why=f"{NOT_BUILT}: a REFER of somebody who was called is refused"),
     Attr("callReason", None, why="shown by carriers only"),
@@ -320,12 +320,14 @@ TABLE = DocumentTable(
             PAUSE,
             Element("Gather", gather, GATHER, BEFORE_BRIDGE, children=("Say", "Play", "Pause")),
             Element("Record", record, RECORD),
+            recording.START,
+            recording.STOP,
             Element("Enqueue", nouns.enqueue, nouns.ENQUEUE),
             Element("Leave", nouns.leave, stages=frozenset({Stage.CALL, Stage.LINE})),
             Element("Redirect", redirect, (Attr("method", "method", method, "POST", "13710"),), EVERYWHERE),
             Element("Hangup", hangup, stages=BEFORE_BRIDGE, children=("Parameter",)),
             Element("Reject", reject, (Attr("reason", "reason", mapping({"rejected": "declined", "busy": "busy"}), "declined", "13810"),)),
-            *(Element(name, None, why=NOT_BUILT, children=("*",)) for name in ("Connect", "Start", "Stop", "Echo")),
+            *(Element(name, None, why=NOT_BUILT, children=("*",)) for name in ("Connect", "Echo")),
             *(Element(name, None, why=why, children=("*",)) for name, why in ELSEWHERE.items()),
         )
     },
@@ -333,6 +335,7 @@ TABLE = DocumentTable(
         **{f"{parent}/{name}": Element(name, None, why=why) for (parent, name), why in ELSEWHERE_INSIDE.items()},
         "Dial/Conference": Element("Conference", None, CONFERENCE, why="made by what stands around it"),
         **nouns.NOUNS,
+        **recording.NESTED,
         "Gather/Say": SAY_ELEMENT,
         "Gather/Play": PLAY_ELEMENT,
         "Gather/Pause": PAUSE,

@@ -98,6 +98,9 @@ ERRORS: Mapping[str, ErrorRow] = {
     "announce-held": ErrorRow(400, "16099", "An announcement to a participant on hold is not supported"),
     "no-recording": NOT_FOUND,
     "several-recordings": ErrorRow(400, "16108", "{detail}"),
+    "recording-over": ErrorRow(400, "21220", "Recording is not in-progress: {detail}"),
+    "recording-live": ErrorRow(409, "20409", "A recording that is not complete cannot be deleted"),
+    "call-not-live": ErrorRow(400, "21220", "Call is not in-progress. Cannot record."),
     "media-gone": ErrorRow(404, "20404", "The requested resource {path} was not found"),
 }
 """Neutral refusals met by REST."""

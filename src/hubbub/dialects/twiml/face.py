@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hubbub.calls.call import ProgressWish
@@ -17,7 +18,7 @@ from hubbub.dialects.twiml.errors import REFUSALS
 from hubbub.dialects.twiml.outcomes import OUTCOMES
 from hubbub.dialects.twiml.words import TWIML, Words
 from hubbub.errors import DocumentError
-from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, RecordingRecord, RoomEvent, RoomRecord
+from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, RecordingKind, RecordingRecord, RoomEvent, RoomRecord
 from hubbub.ids import Id, new_id
 from hubbub.settings import Account
 from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, Manners, OutcomeRule
@@ -96,14 +97,12 @@ class TwimlDialect(Manners):
         return {**fields, **headers}
 
     def _extra(self, account: Account, name: str, value: Any) -> dict[str, str]:
-        if name == "dial_recording":
-            return {"RecordingUrl": callbacks.recording_url(value.id, account, self.public_url, self.words)}
         if isinstance(value, RecordingRecord):
-            return {
+            found = {
                 "RecordingUrl": callbacks.recording_url(value.id, account, self.public_url, self.words),
                 "RecordingSid": self.words.recording.write(value.id),
-                "RecordingDuration": str(round(value.seconds)),
             }
+            return found if name == "dial_recording" else {**found, "RecordingDuration": str(round(value.seconds))}
         if isinstance(value, CallRecord):
             return {"DialCallSid": self.words.call.write(value.id)}
         if isinstance(value, LinePlace):
@@ -186,10 +185,20 @@ class TwimlDialect(Manners):
 
     def recording_notices(self, account: Account, event: RecordingEvent, wish: RecordingWish) -> Sequence[Notice]:
         """Recording status (4.4)."""
-        if wish.link is None or event.kind not in wish.events:
+        if wish.link is None:
             return []
-        fields = render(self.recording_rows, self._told(event, account))
-        return [self._notice(account, wish.link, fields, f"recording-{event.kind}", recording=event.recording)]
+        kinds: tuple[RecordingKind, ...] = ("started", "in-progress") if event.kind == "in-progress" else (event.kind,)
+        return [
+            self._notice(
+                account,
+                wish.link,
+                render(self.recording_rows, self._told(replace(event, kind=kind), account)),
+                f"recording-{kind}",
+                recording=event.recording,
+            )
+            for kind in kinds
+            if kind in wish.events
+        ]
 
     def _notice(
         self,

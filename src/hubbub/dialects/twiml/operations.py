@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from hubbub.dialects.builders import EVENT_GROUPS
 from hubbub.dialects.tables import NOT_BUILT, Between, Operation, Param, choice, described, integer, mapping, matching, text, words
-from hubbub.dialects.twiml import directory
+from hubbub.dialects.twiml import directory, recording
 from hubbub.dialects.twiml import words as spell
 from hubbub.dialects.twiml.document import BEEP, JITTER, RECORD_FLAG, RECORDING_EVENTS, TRIM
 from hubbub.events import CallStatus
@@ -66,6 +66,13 @@ def _call_sid(value: str) -> Any:
     identity = spell.CALL.read(value)
     if identity is None:
         raise ValueError("must be a call SID")
+    return identity
+
+
+def _room_sid(value: str) -> Any:
+    identity = spell.CONFERENCE.read(value)
+    if identity is None:
+        raise ValueError("must be a conference SID")
     return identity
 
 
@@ -142,17 +149,19 @@ MACHINE = tuple(
         "MachineDetectionSilenceTimeout",
     )
 )
-LEG_RECORDING = tuple(
-    Param(name, None, why=NOT_BUILT)
-    for name in (
-        "Record",
-        "RecordingChannels",
-        "RecordingTrack",
-        "RecordingStatusCallback",
-        "RecordingStatusCallbackMethod",
-        "RecordingStatusCallbackEvent",
-        "Trim",
-    )
+RECORDED = (
+    Param("RecordingStatusCallback", "recording_to", callback_url, "bad-callback"),
+    Param("RecordingStatusCallbackMethod", "recording_by", METHOD, "bad-method"),
+    Param("RecordingStatusCallbackEvent", "recording_told", recording.EVENTS, many=True),
+    Param("Trim", "recording_trim", TRIM),
+    Param("RecordingConfigurationId", None, why="names a storage set-up that exists in the cloud only"),
+)
+SIDES = (Param("RecordingChannels", "recording_channels", recording.CHANNELS), Param("RecordingTrack", "recording_track", recording.TRACK))
+LEG_RECORDING = (Param("Record", "recorded", truth), *SIDES, *RECORDED)
+"""The recording of a leg from its answer on."""
+UPDATE_RECORDING = (
+    Param("Status", "status", choice("in-progress", "paused", "stopped")),
+    Param("PauseBehavior", "keep_silence", mapping({"silence": True, "skip": False})),
 )
 DOCUMENT = (
     Param("Url", "url", absolute_url, "bad-url"),
@@ -205,7 +214,6 @@ MEMBER_CREATE = (
         for name in ("AsyncAmd", "AsyncAmdStatusCallback", "AsyncAmdStatusCallbackMethod")
     ),
     *LEG_RECORDING,
-    Param("RecordingConfigurationId", None, why="names a storage set-up that exists in the cloud only"),
     Param("Passports", None, why="signed caller identities mean nothing to SIP peers here"),
     *(Param(name, None, why="no emergency calls are made from here") for name in EMERGENCY),
 )
@@ -246,6 +254,7 @@ MEMBER_FILTERS = (
     Param("History", "everybody", truth, why="beyond the vendor: also those who have left, also of a conference that is over"),
 )
 RECORDING_FILTERS = (*_dates("DateCreated", "created", instant),)
+DELETED_TOO = Param("IncludeSoftDeleted", "deleted_too", truth)
 
 _ROOM, _MEMBER, _CALL = "/Conferences/{room}", "/Conferences/{room}/Participants/{member}", "/Calls/{call}"
 
@@ -267,7 +276,6 @@ OPERATIONS: tuple[Operation, ...] = (
             Param("AsyncAmdStatusCallbackMethod", None, why=NOT_BUILT),
             Param("Passports", None, why="signed caller identities mean nothing to SIP peers here"),
             Param("ClientNotificationUrl", None, why="the cloud's own clients only"),
-            Param("RecordingConfigurationId", None, why="names a storage set-up that exists in the cloud only"),
             *MACHINE,
             *LEG_RECORDING,
         ),
@@ -309,8 +317,21 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("DELETE", _MEMBER, "remove_member", status=204),
     Operation("GET", _ROOM + "/Recordings", "list_recordings", "room-recording", RECORDING_FILTERS),
     Operation("GET", _ROOM + "/Recordings/{recording}", "fetch_recording", "room-recording"),
-    Operation("GET", "/Recordings", "list_recordings", "recording", RECORDING_FILTERS),
-    Operation("GET", "/Recordings/{recording}", "fetch_recording", "recording"),
+    Operation("POST", _ROOM + "/Recordings", "create_room_recording", "room-recording", RECORDED, 201),
+    Operation("POST", _ROOM + "/Recordings/{recording}", "update_recording", "room-recording-now", UPDATE_RECORDING),
+    Operation("DELETE", _ROOM + "/Recordings/{recording}", "delete_recording", status=204),
+    Operation(
+        "GET",
+        "/Recordings",
+        "list_recordings",
+        "recording",
+        (*RECORDING_FILTERS, Param("CallSid", "call", _call_sid), Param("ConferenceSid", "room", _room_sid), DELETED_TOO),
+    ),
+    Operation("GET", "/Recordings/{recording}", "fetch_recording", "recording", (DELETED_TOO,)),
+    Operation("DELETE", "/Recordings/{recording}", "delete_recording", status=204),
     Operation("GET", _CALL + "/Recordings", "list_recordings", "call-recording", RECORDING_FILTERS),
+    Operation("POST", _CALL + "/Recordings", "create_recording", "call-recording", (*SIDES, *RECORDED), 201),
     Operation("GET", _CALL + "/Recordings/{recording}", "fetch_recording", "call-recording"),
+    Operation("POST", _CALL + "/Recordings/{recording}", "update_recording", "call-recording-now", UPDATE_RECORDING),
+    Operation("DELETE", _CALL + "/Recordings/{recording}", "delete_recording", status=204),
 )

@@ -211,7 +211,7 @@ _RECORDING = (
     Out("duration", lambda s: str(round(s.thing.seconds)) if s.thing.ended else None),
     Out("price", lambda s: None),
     Out("price_unit", lambda s: "USD"),
-    Out("source", lambda s: {"room": "Conference", "verb": "RecordVerb"}.get(s.thing.source, "OutboundAPI")),
+    Out("source", lambda s: spell.RECORDING_SOURCES[s.thing.source]),
     Out("status", lambda s: _RECORDING_STATUS.get(s.thing.status.value, s.thing.status.value)),
     Out("error_code", lambda s: _ABSENT_CODES.get(s.thing.absent_reason)),
     Out("encryption_details", lambda s: None),
@@ -224,11 +224,19 @@ ROOM_RECORDING = Resource(
 CALL_RECORDING = Resource(
     (
         *_RECORDING,
-        Out("track", lambda s: "inbound"),
+        Out("track", lambda s: s.thing.track),
         Out("uri", lambda s: _recording_uri(s, f"/Calls/{s.words.call.write(s.thing.call)}")),
     ),
     "recordings",
 )
+
+
+def _now(resource: Resource) -> Resource:
+    """The answer to an update "shows the fine status (paused, in-progress, stopped)"."""
+    fine = Out("status", lambda s: s.thing.status.value)
+    return Resource(tuple(fine if row.name == "status" else row for row in resource.fields), resource.list_key)
+
+
 ACCOUNT_RECORDING = Resource(
     (
         *_RECORDING,
@@ -266,6 +274,8 @@ RESOURCES = {
     "member": PARTICIPANT,
     "room-recording": ROOM_RECORDING,
     "call-recording": CALL_RECORDING,
+    "room-recording-now": _now(ROOM_RECORDING),
+    "call-recording-now": _now(CALL_RECORDING),
     "recording": ACCOUNT_RECORDING,
     "notification": NOTIFICATION,
     **directory.RESOURCES,

@@ -52,6 +52,12 @@ def no_key(_identity: Id, _secret: str) -> KeyRecord | None:
     return None
 
 
+class TwimlHabits(Habits):
+    """Habits of this face."""
+
+    current_recording = "Twilio.CURRENT"
+
+
 class TwimlRest:
     """REST of this dialect."""
 
@@ -61,7 +67,7 @@ class TwimlRest:
     resources: Mapping[str, Resource] = RESOURCES
     errors: Mapping[str, ErrorRow] = ERRORS
     json_bodies = False
-    habits = Habits()
+    habits: Habits = TwimlHabits()
     public_media = False
     table: DocumentTable = TABLE
 
@@ -144,7 +150,7 @@ class TwimlRest:
 
     def check_media(self, recording: RecordingRecord, query: Mapping[str, str]) -> None:
         """`RequestedChannels`: "2 not available: 400". Raises Refused (one-channel)."""
-        if query.get("RequestedChannels", "1") != "1" and recording.channels == 1:
+        if query.get("RequestedChannels", "1") not in ("1", "2")[: recording.channels]:
             raise Refused("one-channel")
 
     def join(self, values: Mapping[str, Any], room: str) -> JoinRoom:

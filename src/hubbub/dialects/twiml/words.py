@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -50,6 +51,16 @@ class Words:
 
 
 TWIML = Words()
+
+RECORDING_SOURCES: Mapping[str, str] = {
+    "room": "Conference",
+    "room-request": "StartConferenceRecordingAPI",
+    "verb": "RecordVerb",
+    "dial": "DialVerb",
+    "outgoing": "OutboundAPI",
+    "request": "StartCallRecordingAPI",
+    "document": "StartCallRecordingAPI",
+}
 
 DIRECTIONS = {"inbound": "inbound", "outbound-api": "outbound-api", "outbound-dial": "outbound-dial"}
 

@@ -1,0 +1,94 @@
+"""Operations that begin, change and remove recordings of calls and rooms."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+
+from hubbub.api.media import forget_renditions
+from hubbub.api.operations import Asked, Operation, _needed_room, fetch_call, fetch_recording, recorder_of
+from hubbub.api.orders import leg_order, room_order
+from hubbub.conference.journal import within
+from hubbub.conference.policy import RecordingOrder
+from hubbub.conference.recording import Recorder
+from hubbub.conference.rows import from_row, recording_row
+from hubbub.errors import Refused
+from hubbub.events import RecordingRecord, RecordingStatus, RoomStatus
+from hubbub.storage.store import Condition, Delete, Put, Query
+
+KEPT_SECONDS = 40 * 86400.0
+"""How long the facts about a deleted recording are kept."""
+WHOLE = frozenset({RecordingStatus.COMPLETED, RecordingStatus.ABSENT, RecordingStatus.FAILED})
+
+
+async def create_recording(asked: Asked) -> RecordingRecord:
+    """Record a live call."""
+    call = asked.hub.calls.get(asked.account.name, asked.identity("call"))
+    if call is None:
+        await fetch_call(asked)  # unknown is 404
+    if call is None or call.over or not call.answered:
+        raise Refused("call-not-live")
+    return await _begin(call.recorder, leg_order(asked.values, asked.face.dialect.name, "request"))
+
+
+async def create_room_recording(asked: Asked) -> RecordingRecord:
+    """Record a room that has started, beside whatever records it already."""
+    room = _needed_room(asked)
+    if room.record.status is not RoomStatus.IN_PROGRESS:
+        raise Refused("not-bridged", "nobody is heard before the conference has started")
+    return await _begin(room.recorder, room_order(asked.values, asked.face.dialect.name))
+
+
+async def _begin(recorder: Recorder, order: RecordingOrder) -> RecordingRecord:
+    record = recorder.start(order)
+    await within(recorder.written)
+    if record.status is RecordingStatus.FAILED:
+        raise Refused("busy", "the recording cannot be made now")
+    return record
+
+
+async def update_recording(asked: Asked) -> RecordingRecord:
+    """Pause, resume or stop a recording under way."""
+    wanted = asked.values.get("status")
+    if wanted is None:
+        raise Refused("bad-parameter", "Status is required")
+    recording = await fetch_recording(asked)  # unknown is 404
+    recorder = recorder_of(asked)
+    if recorder is None or recording.id not in {record.id for record in recorder.active}:
+        raise Refused("recording-over", f"it is {recording.status.value}")
+    if wanted == "paused":
+        changed = recorder.pause(recording.id, keep_silence=asked.values.get("keep_silence", True))
+    else:
+        changed = recorder.stop(recording.id) if wanted == "stopped" else recorder.resume(recording.id)
+    await within(recorder.written)
+    return changed
+
+
+async def delete_recording(asked: Asked) -> None:
+    """Remove the audio of a recording that is whole; the facts about it are kept for a while."""
+    recording = await fetch_recording(asked)
+    if recording.status not in WHOLE:
+        raise Refused("recording-live")
+    services = asked.hub.services
+    now = services.clock.now()
+    await asyncio.to_thread(forget_renditions, services.recordings / recording.file)
+    gone = replace(recording, status=RecordingStatus.DELETED, updated=now, size=0)
+    await asked.store.commit(Put("recordings", recording.id, recording_row(gone)))
+    await _forget_old(asked, now - KEPT_SECONDS)
+
+
+async def _forget_old(asked: Asked, before: float) -> None:
+    where = (
+        Condition("account", "=", asked.account.name),
+        Condition("status", "=", RecordingStatus.DELETED.value),
+        Condition("updated", "<", before),
+    )
+    old = [from_row(RecordingRecord, row) for row in await asked.store.find(Query("recordings", where))]
+    if old:
+        await asked.store.commit(*(Delete("recordings", recording.id) for recording in old))
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    operation.__name__: operation for operation in (create_recording, create_room_recording, update_recording, delete_recording)
+}
