@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from tests.support.rest import Rest, RestError
-from tests.support.stage import EVENTS, PhoneMaker, assert_matrix, call_in, event, room, sid_of
+from tests.support.stage import EVENTS, TONE, PhoneMaker, assert_matrix, call_in, event, room, sid_of, tone_wav
 
 from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
-from hubbub.testing import Application, HubbubServer, Request
+from hubbub.testing import Application, HubbubServer, Request, assert_hears
 
 pytestmark = pytest.mark.scenario
 
@@ -155,3 +155,32 @@ async def test_webhooks_are_signed_with_a_shared_key(application: Application, h
     assert asked.headers["X-Twilio-Webhooks-Signature-Settings"] == "key=webhooks_sharedkey_1,algorithm=HMAC_SHA256"
     assert asked.headers["X-Twilio-Signature"] == hmac_sha256_form("very secret", asked.url, list(asked.fields))
     assert asked.headers["I-Twilio-Idempotency-Token"]
+
+
+async def test_an_announcement_is_watched_and_stopped(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
+) -> None:
+    """P23: "unlimited announcements that start at once with progress and stop"; one that is stopped is told as failed, with the reason."""
+    application.on("/voice", room())
+    application.on("/long", "<Response><Play loop='0'>/tone.wav</Play></Response>")
+    application.on("/tone.wav", tone_wav(2951.0))
+    calls = await call_in(hubbub_server, phone, "alice", "bob")
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    made = await rest.post("/Conferences/standup/Announcements.json", AnnounceUrl=application.url("/long"))
+    assert (made["sid"][:2], made["call_sid"]) == ("AN", None)
+    among = (*TONE.values(), 2951.0)
+    await assert_hears(calls["alice"], {TONE["bob"], 2951.0}, among=among)
+    own = f"/Conferences/standup/Announcements/{made['sid']}.json"
+    assert (await rest.get(own))["seconds"] > 0.5
+    alone = await rest.post(
+        "/Conferences/standup/Announcements.json", AnnounceUrl=application.url("/long"), CallSid=sid_of(application, "bob")
+    )
+    listed = (await rest.get("/Conferences/standup/Announcements.json"))["announcements"]
+    assert [one["sid"] for one in listed] == [made["sid"], alone["sid"]]
+    await rest.delete(own)
+    failed = await application.wait_for("/events", event("announcement-fail"))
+    assert failed.params["ReasonAnnouncementFailed"] == "stopped by request"
+    await assert_hears(calls["alice"], {TONE["bob"]}, among=among)
+    await assert_hears(calls["bob"], {TONE["alice"], 2951.0}, among=among)
+    with pytest.raises(RestError):
+        await rest.get(own)

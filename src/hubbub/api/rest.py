@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from hubbub.api import directory, history, insights, operations, recordings, views
+from hubbub.api import announcements, directory, history, insights, operations, recordings, views
 from hubbub.api.face import RestFace
 from hubbub.api.media import MEDIA_TYPES, rendition
 from hubbub.api.operations import Asked
@@ -31,9 +31,13 @@ from hubbub.verbs.hub import Hub
 log = structlog.get_logger()
 
 OPERATIONS = {
-    name: operation
-    for module in (operations, directory, history, insights, views, recordings)
-    for name, operation in module.OPERATIONS.items()
+    **operations.OPERATIONS,
+    **directory.OPERATIONS,
+    **history.OPERATIONS,
+    **insights.OPERATIONS,
+    **announcements.OPERATIONS,
+    **views.OPERATIONS,
+    **recordings.OPERATIONS,
 }
 LARGEST_BODY = 1 << 20
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]

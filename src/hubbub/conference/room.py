@@ -57,7 +57,7 @@ class MemberHost(Protocol):
 class Beside(Protocol):
     """What runs documents in a room's audio; verbs and dialects live above this layer."""
 
-    def announce(self, room: Room, link: Link, call: Id | None, dialect: str, done: Callable[[str], None]) -> None:
+    def announce(self, room: Room, link: Link, call: Id | None, dialect: str, done: Callable[[str], None]) -> Id:
         """Play a document of that dialect to the room or to one member; `done` gets why it failed, or nothing."""
 
     def member_left(self, room: Room, call: Id) -> None:
@@ -94,7 +94,7 @@ class Room:
         self._written: Written | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._settings_kept = kept(RoomSettings, core.settings)
-        recorded = Recorded(self.record.account, self._capture, self._witness, self.id, self.record.name)
+        recorded = Recorded(self.record.account, self._capture, self._witness, self.id, self.record.name, self.record.tag)
         kit = RecordingServices(services.media, services.journal, services.render, services.clock, services.recordings)
         self.recorder = Recorder(recorded, kit)
         due = core.due()
@@ -174,14 +174,14 @@ class Room:
         everybody = tuple(self.core.members.values())
         self._perform(self.core.end(reason, self._now()), left=everybody)
 
-    def announce(self, link: Link, call: Id | None = None, *, dialect: str = "") -> None:
-        """Play a document to all, or to one member only; it speaks `dialect`, or else that of the room."""
+    def announce(self, link: Link, call: Id | None = None, *, dialect: str = "") -> Id:
+        """Play a document to all, or to one member only; it speaks `dialect`, or else that of the room. The announcement's identity."""
 
         def done(failure: str) -> None:
             if self.live:
                 self._perform(self.core.announced(call, link.url, failure, self._now()))
 
-        self._services.beside.announce(self, link, call, dialect or self.record.dialect, done)
+        return self._services.beside.announce(self, link, call, dialect or self.record.dialect, done)
 
     def start_recording(self, wish: RecordingWish | None, *, trim: bool) -> None:
         """Record the room, unless it is being recorded."""

@@ -12,7 +12,7 @@ from hubbub.conference.policy import RoomSettings
 from hubbub.conference.room import Room
 from hubbub.errors import DocumentError, RequestFailed
 from hubbub.events import CallRecord, Link, Problem, RoomEvent, RoomEventKind, RoomRecord
-from hubbub.ids import Id
+from hubbub.ids import Id, new_id
 from hubbub.media.client import Leg, Mix
 from hubbub.tasks import spawn
 from hubbub.verbs.dialect import Dialect, DocumentRequest
@@ -110,16 +110,40 @@ class _Queue:
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
+@dataclass
+class Announcement:
+    """A document that is being played to a room or to one of its members."""
+
+    id: Id
+    room: Id
+    call: Id | None
+    url: str
+    started: float
+    stopped: str = ""
+    """Why it was stopped, if it was."""
+    task: asyncio.Task[None] | None = None
+
+    def stop(self, reason: str) -> None:
+        """End it now: it is told as failed, with this reason."""
+        self.stopped = reason
+        if self.task is not None:
+            self.task.cancel()
+
+
 class RoomStage:
     """Runs documents in rooms: announcements, and replies to a room's webhooks in order of their arrival."""
 
     def __init__(self, services: VerbServices) -> None:
         self._services = services
         self._queues: dict[Id, _Queue] = {}
-        self._announcements: dict[asyncio.Task[None], tuple[Id, Id | None]] = {}
+        self._announcements: dict[Id, Announcement] = {}
 
-    def announce(self, room: Room, link: Link, call: Id | None, dialect: str, done: Callable[[str], None]) -> None:
-        """Play a document to the room or to one member."""
+    def announcements(self, room: Id) -> list[Announcement]:
+        """What is being played in a room, oldest first."""
+        return [announcement for announcement in self._announcements.values() if announcement.room == room]
+
+    def announce(self, room: Room, link: Link, call: Id | None, dialect: str, done: Callable[[str], None]) -> Id:
+        """Play a document to the room or to one member; the identity of the announcement."""
         host = room.host(call) if call is not None else None
         target = host.leg if host is not None else room.mix
         live = self._services.calls.get(room.record.account, call) if call is not None else None
@@ -137,17 +161,19 @@ class RoomStage:
                 failure = f"internal error: {error!r}"
                 raise
             finally:
-                done(failure)
+                done(announcement.stopped or failure)
 
-        task = spawn(play(), f"announce-{room.id}")
-        self._announcements[task] = (room.id, call)
-        task.add_done_callback(lambda ended: self._announcements.pop(ended, None))
+        announcement = Announcement(new_id(), room.id, call, link.url, self._services.clock.now())
+        self._announcements[announcement.id] = announcement
+        announcement.task = spawn(play(), f"announce-{room.id}")
+        announcement.task.add_done_callback(lambda _ended: self._announcements.pop(announcement.id, None))
+        return announcement.id
 
     def member_left(self, room: Room, call: Id) -> None:
         """What is announced to that member alone ends: it hears something else now."""
-        for task, place in list(self._announcements.items()):
-            if place == (room.id, call):
-                task.cancel()
+        for announcement in self.announcements(room.id):
+            if announcement.call == call:
+                announcement.stop("the participant left")
 
     def room_event(self, room: Room, event: RoomEvent) -> None:
         """Ask the application what the room shall do about an event; one request in flight per room."""
@@ -171,9 +197,8 @@ class RoomStage:
         subscription = room.settings.subscription
         if room.id in self._queues and not (subscription and subscription.replies and RoomEventKind.ENDED in subscription.events):
             self._queues[room.id].asks.put_nowait(_Ask((), last=True))  # nobody is told of its end: this ends the queue
-        for task, (place, _call) in list(self._announcements.items()):
-            if place == room.id:
-                task.cancel()
+        for announcement in self.announcements(room.id):
+            announcement.stop("the conference ended")
         queue = self._queues.get(room.id)
         if queue is not None and len(queue.tasks) > 1:
             queue.tasks[1].cancel()
@@ -187,7 +212,10 @@ class RoomStage:
 
     async def stop(self) -> None:
         """End everything."""
-        tasks = [*self._announcements, *(task for queue in self._queues.values() for task in queue.tasks)]
+        tasks = [
+            *(a.task for a in self._announcements.values() if a.task is not None),
+            *(task for queue in self._queues.values() for task in queue.tasks),
+        ]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
