@@ -77,7 +77,7 @@ class Server:
         http = "{}:{}".format(*self._http_socket.getsockname()[:2])
         scheme = "https" if settings.http.tls_certificate else "http"
         public_url = settings.http.public_url.rstrip("/") or f"{scheme}://{http}"
-        self.dialects = all_dialects(public_url, self._find_call)
+        self.dialects = all_dialects(public_url, self._find_call, settings.accounts)
         check_accounts(settings, self.dialects)
         sip_host = split_address(settings.sip.listen)[0]
         settings.storage.recordings.mkdir(parents=True, exist_ok=True)

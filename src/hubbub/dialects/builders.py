@@ -93,7 +93,7 @@ def room_settings(compiler: Compiler, defaults: RoomDefaults, values: Mapping[st
         subscription=subscription,
         record=values.get("record", False),
         trim=values.get("trim", True),
-        recording=recording_wish(compiler, values),
+        recording=recording_wish(compiler, values, values.get("recording_style", "")),
         region=values.get("region") or "",
         tag=values.get("room_tag", values.get("tag")) or "",
     )

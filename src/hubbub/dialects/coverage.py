@@ -16,6 +16,7 @@ from hubbub.dialects.cxml import document as cxml
 from hubbub.dialects.cxml.rest import CxmlRest
 from hubbub.dialects.swml import callbacks as swml_callbacks
 from hubbub.dialects.swml import document as swml
+from hubbub.dialects.swml import methods as swml_methods
 from hubbub.dialects.tables import DocumentTable, Element, ErrorRow, Operation, Out, Resource
 from hubbub.dialects.twiml import callbacks as twiml_callbacks
 from hubbub.dialects.twiml import document as twiml
@@ -147,11 +148,12 @@ def _swml() -> Coverage:
         title="SWML",
         spelling="{name}",
         table=swml.TABLE,
-        elements=swml.METHODS,
+        elements=swml_methods.METHODS,
         webhooks={
             "Around the `params` of every notice": swml_callbacks.ENVELOPE,
             "`call` of a document request, `params` of a change of state": swml_callbacks.CALL,
             "Conference events": swml_callbacks.ROOM,
-            "Recording notices": swml_callbacks.RECORDING,
+            "Recording notices of a conference": swml_callbacks.RECORDING,
+            "Recording notices of a call": swml_callbacks.CALL_RECORDING,
         },
     )

@@ -61,13 +61,13 @@ class Face(Dialect, Protocol):
         """Code and level of a notice that was not accepted."""
 
 
-def all_dialects(public_url: str, find_call: Callable[[Id], CallRecord | None]) -> dict[str, Face]:
+def all_dialects(public_url: str, find_call: Callable[[Id], CallRecord | None], accounts: Sequence[Account] = ()) -> dict[str, Face]:
     """Every dialect that is built, by name."""
     return {
         "twiml": TwimlDialect(public_url, find_call),
         "cxml": CxmlDialect(public_url),
         "bxml": BxmlDialect(public_url, find_call),
-        "swml": SwmlDialect(public_url),
+        "swml": SwmlDialect(public_url, accounts),
     }
 
 

@@ -100,6 +100,9 @@ class Dialect(Protocol):
     def compile(self, body: bytes, content_type: str, base: str, stage: Stage) -> Program:
         """A program from a document. DocumentError where it is wrong as a whole."""
 
+    def facts(self, account: Account, call: CallRecord | None) -> Mapping[str, Any]:
+        """What expressions of a document may know about its call."""
+
     def document_request(self, account: Account, request: DocumentRequest) -> HttpRequest:
         """The HTTP request for a document: encoded, signed, with this dialect's limits."""
 

@@ -12,7 +12,7 @@ from hubbub.conference.state import PRESENT
 from hubbub.errors import HubbubError, Refused, ResourceExhausted
 from hubbub.events import CallRecord, LeaveReason, Presence, RecordingStatus
 from hubbub.ids import Id
-from hubbub.verbs import bridging, connect, gather, record, recordings, waiting
+from hubbub.verbs import bridging, connect, gather, record, recordings, request, waiting
 from hubbub.verbs.model import (
     Answer,
     BridgeTo,
@@ -31,6 +31,7 @@ from hubbub.verbs.model import (
     Reject,
     ResumeRecording,
     SendDigits,
+    SendRequest,
     Speak,
     Stage,
     StartRecording,
@@ -125,6 +126,13 @@ async def _send_digits(shell: CallShell, verb: SendDigits) -> Outcome:
     seconds = shell.session.leg.send_digits(verb.digits, tone_ms=verb.tone_ms, gap_ms=verb.gap_ms)
     await asyncio.sleep(seconds)
     return Outcome()
+
+
+async def _send_request(shell: CallShell, verb: SendRequest) -> Outcome:
+    outcome = await request.perform(shell.services, verb)
+    if outcome.kind == "failed":
+        shell.session.report(shell.session.dialect.refusal_code("verb-failed"), outcome.reason, line=verb.at.line)
+    return outcome
 
 
 async def _redirect(shell: CallShell, verb: Redirect) -> Outcome:
@@ -284,6 +292,7 @@ HANDLERS: dict[type[Verb], Handler] = {
     WaitInLine: waiting.perform,
     LeaveLine: waiting.leave,
     TakeFromLine: waiting.take,
+    SendRequest: _send_request,
     StartRecording: recordings.start,
     StopRecording: recordings.act,
     PauseRecording: recordings.act,

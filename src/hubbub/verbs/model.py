@@ -158,6 +158,20 @@ class Record(Verb):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SendRequest(Verb):
+    """Send a request to anybody, and keep the reply."""
+
+    link: Link
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: Any = None
+    """A text as it is; anything else as JSON."""
+    connect_seconds: float = 5.0
+    total_seconds: float = 15.0
+    read_reply: bool = False
+    """Whether a reply of JSON is read."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Redirect(Verb):
     """Go on with another document."""
 
@@ -324,15 +338,84 @@ class Switch:
     default: tuple[Step, ...] = ()
 
 
+class Scope(dict[str, Any]):
+    """The variables, as a template sees them; beside them what came with its section, and the facts about the call."""
+
+    params: Mapping[str, Any] = {}
+    facts: Mapping[str, Any] = {}
+
+
 @dataclass(frozen=True)
 class Template:
     """Steps that are known only when they are reached: `bind` makes them from the variables."""
 
-    bind: Callable[[Mapping[str, Any]], tuple[Step, ...]]
+    bind: Callable[[Scope], tuple[Step, ...]]
     at: Position = field(default=Position(), compare=False)
 
 
-Step = Verb | SetVariables | Switch | Template
+@dataclass(frozen=True)
+class UnsetVariables:
+    """Control flow: forget variables."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Note:
+    """Control flow: tell the author, and set variables that say what is wrong; `ends`: the program ends here."""
+
+    remark: Remark
+    values: Mapping[str, Any] = field(default_factory=dict)
+    ends: bool = False
+
+
+@dataclass(frozen=True)
+class Label:
+    """Control flow: a place that Goto leads to."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Goto:
+    """Control flow: go on behind a label of the same section, so often at most."""
+
+    label: str
+    most: int
+    missing: Note
+    """Where there is no such label."""
+    at: Position = field(default=Position(), compare=False)
+
+
+@dataclass(frozen=True)
+class Execute:
+    """Control flow: run a section, or another document, and come back."""
+
+    to: str | Link | Program
+    params: Mapping[str, Any]
+    missing: Note
+    too_deep: Note
+    then: tuple[Step, ...] = ()
+    """What runs when it has come back."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Control flow: go on with a section, or another document, for good."""
+
+    to: str | Link | Program
+    params: Mapping[str, Any]
+    missing: Note
+    too_many: Note
+
+
+@dataclass(frozen=True)
+class Return:
+    """Control flow: leave what Execute began; elsewhere the program ends."""
+
+
+Flow = SetVariables | UnsetVariables | Switch | Template | Note | Label | Goto | Execute | Transfer | Return
+Step = Verb | Flow
 
 
 @dataclass(frozen=True)

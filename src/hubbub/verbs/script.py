@@ -61,6 +61,7 @@ class Script:
         self._beside = beside
         """What each request carries beside its own parameters, asked for when it is made."""
         self.interpreter = Interpreter(dialect.outcomes)
+        self.interpreter.facts = lambda: dialect.facts(account, shell.call)
         self._asked: deque[float] = deque(maxlen=BURST)
 
     async def run(self, first: DocumentRequest | Program) -> None:
@@ -74,6 +75,7 @@ class Script:
         program = first if isinstance(first, Program) else await self.fetch(first)
         command: Command | None = self.interpreter.load(program)
         while command is not None:
+            self._tell(program.base)
             match command:
                 case Run(generation, verb):
                     outcome = await self._shell.perform(verb)
@@ -82,6 +84,13 @@ class Script:
                     command = self.interpreter.load(await self.fetch(self.request(command)), generation)
                 case Finished():
                     return
+
+    def _tell(self, base: str) -> None:
+        """Keep what the interpreter has to say to the author."""
+        remarks = tuple(self.interpreter.remarks)
+        if remarks:
+            self.interpreter.remarks.clear()
+            self._documents.remarks(Program({}, base, remarks), self._account, self._shell.call)
 
     def request(self, ask: Ask) -> DocumentRequest:
         """The request behind an Ask."""

@@ -20,7 +20,7 @@ from hubbub.dialects.bxml import errors as bxml_errors
 from hubbub.dialects.bxml import operations as bxml_operations
 from hubbub.dialects.cxml import document as cxml_document
 from hubbub.dialects.swml import callbacks as swml_callbacks
-from hubbub.dialects.swml import document as swml_document
+from hubbub.dialects.swml import methods as swml_methods
 from hubbub.dialects.tables import Attr, Element, Operation
 from hubbub.dialects.twiml import document as twiml_document
 from hubbub.dialects.twiml import nouns as twiml_nouns
@@ -57,11 +57,12 @@ ELEMENTS: dict[tuple[str, str], Element] = {
     **{("bxml", element.name): element for element in bxml_document.TABLE.nested.values()},
     ("twiml", "Recording"): twiml_recording.NESTED["Start/Recording"],
     **{("bxml", name): element for name, element in bxml_document.TABLE.elements.items()},
-    **{("swml", name): element for name, element in swml_document.METHODS.items()},
+    **{("swml", name): element for name, element in swml_methods.METHODS.items()},
 }
 NESTED = (CONFERENCE, *twiml_nouns.NOUNS.values(), *bxml_document.TABLE.nested.values())
 ROWS = [(dialect, name, row) for (dialect, name), element in ELEMENTS.items() for row in element.attributes]
-FREE = {("swml", "set", "*")}
+FLOW = ("execute", "transfer", "return", "label", "goto", "cond", "switch", "set", "unset")
+FREE = {(dialect, name, row.name) for dialect, name, row in ROWS if dialect == "swml" and name in FLOW}
 """Rows for parameters of any name; `result` and what it holds have vectors of whole documents."""
 WHOLE = {("swml", "join_conference", "name"), ("swml", "join_conference", "result")}
 

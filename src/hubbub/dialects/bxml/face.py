@@ -89,6 +89,10 @@ class BxmlDialect(Manners):
 
     # -- requests ----------------------------------------------------------------------------------------------
 
+    def facts(self, account: Account, call: CallRecord | None) -> Mapping[str, Any]:
+        """Nothing: its documents hold no expressions."""
+        return {}
+
     def document_request(self, account: Account, request: DocumentRequest) -> HttpRequest:
         """A request with the JSON of a call's event, or of a room's."""
         event = callbacks.DOCUMENT_EVENTS.get(request.event, request.event)

@@ -34,6 +34,7 @@ REASONS = {
 }
 ENDED_OTHERWISE = "conference-ended-via-api"
 CALL_STATES = {"queued": "created", "initiated": "created", "ringing": "ringing", "in-progress": "answered"}
+CALL_RECORDING_STATES = {"in-progress": "recording", "completed": "finished", "absent": "no_input", "failed": "no_input"}
 RECORDING_STATUS = {"in-progress": "record-start", "completed": "record-stop", "absent": "record-stop"}
 
 
@@ -126,6 +127,16 @@ ROOM: tuple[Out, ...] = (
     Out("call_id_ending_conf", lambda told: _written(_ending(told))),
 )
 """`params` of a conference event."""
+
+CALL_RECORDING: tuple[Out, ...] = (
+    Out("call_id", lambda told: _written(told.fact.recording.call)),
+    Out("node_id", lambda told: NODE),
+    Out("control_id", lambda told: told.fact.recording.name or IDS.write(told.fact.recording.id)),
+    Out("state", lambda told: CALL_RECORDING_STATES.get(told.fact.kind, told.fact.kind)),
+    Out("duration", lambda told: told.fact.recording.seconds),
+    Out("size", lambda told: told.fact.recording.size),
+)
+"""`params` of a notice about the recording of a call."""
 
 RECORDING: tuple[Out, ...] = (
     Out("name", lambda told: told.fact.recording.room_name),

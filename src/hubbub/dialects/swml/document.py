@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from hubbub.conference.policy import Policy
 from hubbub.dialects.builders import EVENT_GROUPS, RoomDefaults, join_room
+from hubbub.dialects.swml.expressions import EvaluationFailed, filled, has_variables, spelled
 from hubbub.dialects.tables import (
     NOT_BUILT,
     Attr,
@@ -32,16 +32,17 @@ from hubbub.events import Link
 from hubbub.verbs.model import (
     Answer,
     Hangup,
+    Note,
     Pause,
     PlayAudio,
     PlayTone,
     Position,
     Program,
-    SetVariables,
+    Remark,
+    Scope,
     Speak,
     Stage,
     Step,
-    Switch,
     Template,
 )
 
@@ -51,6 +52,9 @@ ANYTHING = "*"
 """The row of a method whose parameters have no fixed names."""
 
 RECORDING_EVENTS = words({name: frozenset({name}) for name in ("in-progress", "completed", "absent")})
+
+
+STYLE = choice("cxml", "relay", laml="cxml")
 
 
 def steps_within(value: str) -> Any:
@@ -77,12 +81,12 @@ JOIN = (
     Attr("coach", "coach", text, None),
     Attr("status_callback", "status_url", url, None),
     Attr("status_callback_event", "status_events", words(EVENT_GROUPS), None),
-    Attr("status_callback_event_type", None, choice("cxml", "laml", "relay"), why=f"{NOT_BUILT}: notices are in relay style"),
+    Attr("status_callback_event_type", "status_style", STYLE, "relay"),
     Attr("status_callback_method", "status_method", method, "POST"),
     Attr("recording_status_callback", "recording_url", url, None),
     Attr("recording_status_callback_method", "recording_method", method, "POST"),
     Attr("recording_status_callback_event", "recording_events", RECORDING_EVENTS, None),
-    Attr("recording_status_callback_event_type", None, choice("cxml", "laml", "relay"), why=f"{NOT_BUILT}: notices are in relay style"),
+    Attr("recording_status_callback_event_type", "recording_style", STYLE, "relay"),
     Attr("stream", None, listed, why=f"{NOT_BUILT}: audio streams of a room"),
     Attr("result", "result", steps_within, None),
 )
@@ -106,6 +110,9 @@ def compile_script(script: Any, base: str, stage: Stage) -> Program:
     """A program from the value of a script. DocumentError names the path."""
     if not isinstance(script, dict) or not isinstance(script.get("sections"), dict):
         raise DocumentError(PREFIX + "sections_missing", "a script is an object with 'sections'")
+    unknown = [str(key) for key in script if key not in ("version", "sections")]
+    if unknown:
+        raise DocumentError(PREFIX + "element_undefined", f"a script has no {unknown[0][:100]!r}")
     if str(script.get("version", "1.0.0")) != "1.0.0":
         raise DocumentError(PREFIX + "version_invalid", "version must be 1.0.0")
     sections = script["sections"]
@@ -119,14 +126,14 @@ def compile_script(script: Any, base: str, stage: Stage) -> Program:
 def section(compiler: Compiler, steps: Any, path: str) -> tuple[Step, ...]:
     """The steps of a section."""
     if not isinstance(steps, list):
-        raise _wrong("section_code_missing", f"{path} is not a list of methods")
+        raise wrong("section_code_missing", f"{path} is not a list of methods")
     compiled: list[Step] = []
     for index, item in enumerate(steps):
         where = f"{path}[{index}]"
         if isinstance(item, str):
             item = {item: {}}
         if not isinstance(item, dict) or len(item) != 1:
-            raise _wrong("method_missing_name", f"{where} is not an object with one method")
+            raise wrong("method_missing_name", f"{where} is not an object with one method")
         name, params = next(iter(item.items()))
         compiled += one_step(compiler, str(name), params, f"{where}/{name}")
     return tuple(compiled)
@@ -137,33 +144,46 @@ def one_step(compiler: Compiler, name: str, params: Any, path: str) -> Sequence[
     method = METHODS.get(name)
     if method is None or method.build is None:
         why = f"there is no method {name!r}" if method is None else f"{name!r} is {method.why}"
-        raise _wrong("method_undefined", f"{path}: {why}")
+        raise wrong("method_undefined", f"{path}: {why}")
     node = Node(name, {}, Position(path))
     if compiler.stage not in method.stages:
         compiler.wrong_stage(node, path)
     given = _given(method, params, path)
     own = {row.name for row in method.attributes if row.read is not steps_within}
-    bound_later = {key: value for key, value in given.items() if key in own and _has_variables(value)}
+    bound_later = {key: value for key, value in given.items() if key in own and has_variables(value)}
     if not bound_later:
         return _built(compiler, method, node, given)
     result_steps(compiler, given.get("result"), path)  # what can be wrong now, is told now
 
-    def bind(variables: Mapping[str, Any]) -> tuple[Step, ...]:
-        return _built(compiler, method, node, {**given, **{k: substitute(v, variables) for k, v in bound_later.items()}})
+    def bind(scope: Scope) -> tuple[Step, ...]:
+        try:
+            known = {key: filled(value, scope) for key, value in bound_later.items()}
+        except EvaluationFailed as error:
+            return (mistake("js_eval_error", f"{path}: {error}", node.at),)
+        return _built(compiler, method, node, {**given, **known})
 
     return (Template(bind, node.at),)
 
 
+def mistake(code: str, message: str, at: Position, *, ends: bool = False) -> Note:
+    """What is told where a script goes wrong while it runs: the author, and the variable `script_error` (3.9)."""
+    return Note(Remark(PREFIX + code, message, at, "error"), {"script_error": PREFIX + code}, ends)
+
+
 def _given(method: Element, params: Any, path: str) -> dict[str, Any]:
     """The parameters of a method; a bare value stands for the first of them, null for none."""
-    if method.attributes[0].name == ANYTHING and isinstance(params, dict):
+    if not method.attributes:
+        if params not in (None, {}, ""):
+            raise wrong("method_parameter_undefined", f"{path}: takes no parameters")
+        return {}
+    if method.attributes[0].name == ANYTHING:
         return {ANYTHING: params}
     if not isinstance(params, dict):
         params = {} if params is None else {method.attributes[0].name: params}
     names = {row.name for row in method.attributes}
     for key in params:
         if key not in names:
-            raise _wrong("method_parameter_undefined", f"{path}: there is no parameter {key!r}")
+            raise wrong("method_parameter_undefined", f"{path}: there is no parameter {key!r}")
     return {str(key): value for key, value in params.items() if value is not None}
 
 
@@ -172,8 +192,8 @@ def _built(compiler: Compiler, method: Element, node: Node, given: Mapping[str, 
     whole = {row.name for row in method.attributes if row.read in (steps_within, listed)}
     for key, value in given.items():
         if isinstance(value, dict) and key not in whole:
-            raise _wrong("method_parameter_invalid_value", f"{node.at.path}/{key}: is an object")
-    named = replace(node, attributes={key: "" if key in whole else spelled(value) for key, value in given.items()})
+            raise wrong("method_parameter_invalid_value", f"{node.at.path}/{key}: is an object")
+    named = replace(node, attributes={key: ("given" if value else "") if key in whole else spelled(value) for key, value in given.items()})
     values = compiler.values(method.attributes, named)
     values |= {row.to: given[row.name] for row in method.attributes if row.to is not None and row.name in whole & given.keys()}
     made = method.build(compiler, named, values)
@@ -195,13 +215,14 @@ def _sleep(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
 def _play(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence[Step]:
     urls = values["urls"] or [values["url"]]
     if not isinstance(urls, list) or not all(isinstance(item, str) for item in urls):
-        raise _wrong("method_parameter_invalid_value", f"{node.at.path}/urls: must be a list of texts")
+        raise wrong("method_parameter_invalid_value", f"{node.at.path}/urls: must be a list of texts")
     if not all(urls):
-        raise _wrong("method_parameter_missing", f"{node.at.path}: needs 'url' or 'urls'")
-    return tuple(_one_sound(compiler, item, values, node) for item in urls)
+        raise wrong("method_parameter_missing", f"{node.at.path}: needs 'url' or 'urls'")
+    return tuple(one_sound(compiler, item, values, node) for item in urls)
 
 
-def _one_sound(compiler: Compiler, item: str, values: Mapping[str, Any], node: Node) -> Step:
+def one_sound(compiler: Compiler, item: str, values: Mapping[str, Any], node: Node) -> Step:
+    """What a `play` URL stands for: speech, silence, ringing, or audio."""
     kind, _, rest = item.partition(":")
     try:
         if kind == "say":
@@ -213,38 +234,25 @@ def _one_sound(compiler: Compiler, item: str, values: Mapping[str, Any], node: N
             return PlayTone(kind="ring", seconds=SECONDS(seconds or "5"), country=country or "us", at=node.at)
         return PlayAudio(link=Link(compiler.absolute(loose_url(item)), "GET"), at=node.at)
     except ValueError as error:
-        raise _wrong("method_parameter_invalid_value", f"{node.at.path}: {item!r} {error}") from error
+        raise wrong("method_parameter_invalid_value", f"{node.at.path}: {item!r} {error}") from error
 
 
 def _join(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence[Step]:
     if not values["room"].strip():
-        raise _wrong("method_parameter_missing", f"{node.at.path}: needs 'name'")
+        raise wrong("method_parameter_missing", f"{node.at.path}: needs 'name'")
     values["coach"] = (values["coach"],) if values["coach"] else ()
     return (join_room(compiler, ROOM, values, node.at), *result_steps(compiler, values["result"], node.at.path))
 
 
 def result_steps(compiler: Compiler, result: Any, path: str) -> tuple[Step, ...]:
-    """What runs when the method returns: an object is a switch on `return_value` (3.7)."""
+    """What runs when the method returns: an object is a switch on `return_value`, a list is a list of conditions (3.7)."""
     if not result:
         return ()
+    if isinstance(result, list):
+        return tuple(one_step(compiler, "cond", result, f"{path}/result"))
     if not isinstance(result, dict):
-        raise _wrong("method_parameter_invalid_value", f"{path}/result: a list of conditions is {NOT_BUILT}")
-    return tuple(one_step(compiler, "switch", {"variable": "return_value", "case": {}, **result}, f"{path}/result"))
-
-
-def _switch(compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
-    path = node.at.path
-    if not isinstance(values["case"], dict) or not values["variable"]:
-        raise _wrong("method_parameter_missing", f"{path}: needs 'variable' and 'case'")
-    cases = {str(value): section(compiler, steps, f"{path}/case/{value}") for value, steps in values["case"].items()}
-    default = section(compiler, values["default"] or [], f"{path}/default")
-    return Switch(values["variable"].removeprefix("vars."), cases, default)
-
-
-def _set(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
-    if not isinstance(values["values"], dict):
-        raise _wrong("method_parameter_invalid_value", f"{node.at.path}: needs an object of variables")
-    return SetVariables(dict(values["values"]))
+        raise wrong("method_parameter_invalid_value", f"{path}/result: must be an object or a list")
+    return tuple(one_step(compiler, "switch", {"variable": "return_value", "case": {}, "default": [], **result}, f"{path}/result"))
 
 
 FOREVER = 86_400.0
@@ -267,13 +275,13 @@ ANSWER = (
     *(Attr(name, None, why="the codecs and credentials of SIP are configured") for name in ("codecs", "username", "password")),
 )
 LATER = (
-    *("ai", "amazon_bedrock", "cond", "connect", "denoise", "detect_machine", "enter_queue", "execute", "goto", "join_room", "label"),
-    *("live_transcribe", "live_translate", "pay", "prompt", "record", "record_call", "receive_fax", "request", "return", "send_digits"),
-    *("send_fax", "send_sms", "sip_refer", "stop_denoise", "stop_record_call", "stop_stream", "stop_tap", "stream", "tap", "transfer"),
-    *("unset", "user_event"),
+    *("amazon_bedrock", "connect", "denoise", "detect_machine", "enter_queue", "join_room"),
+    *("live_transcribe", "live_translate", "pay", "receive_fax"),
+    *("send_fax", "send_sms", "sip_refer", "stop_denoise", "stop_stream", "stop_tap", "stream", "tap"),
+    "user_event",
 )
 
-METHODS: Mapping[str, Element] = {
+METHODS: dict[str, Element] = {
     method.name: method
     for method in (
         Element("answer", _answer, ANSWER, EVERYWHERE, why="in wait audio it changes nothing"),
@@ -281,58 +289,11 @@ METHODS: Mapping[str, Element] = {
         Element("sleep", _sleep, (Attr("duration", "milliseconds", decimal(-1, FOREVER * 1000), 0, required=True),), EVERYWHERE),
         Element("play", _play, PLAY, EVERYWHERE),
         Element("join_conference", _join, JOIN, ON_CALL),
-        Element(
-            "switch",
-            _switch,
-            (
-                Attr("variable", "variable", text, ""),
-                Attr("case", "case", steps_within, None),
-                Attr("default", "default", steps_within, None),
-            ),
-            EVERYWHERE,
-        ),
-        Element("set", _set, (Attr(ANYTHING, "values", listed, None, why="each parameter is a variable"),), EVERYWHERE),
         *(Element(name, None, why=NOT_BUILT) for name in LATER),
     )
 }
+"""Filled up by `flow.py` and `voice.py`, which need what stands above."""
 
 
-def spelled(value: Any) -> str:
-    """A value as an attribute spells it: booleans and lists as the schema's strings."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return " ".join(spelled(item) for item in value)
-    return "" if value is None else str(value)
-
-
-_VARIABLE = re.compile(r"[$%]\{([^{}]*)\}")
-
-
-def _has_variables(value: Any) -> bool:
-    if isinstance(value, str):
-        return _VARIABLE.search(value) is not None
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(_has_variables(child) for child in children)
-
-
-def substitute(value: Any, variables: Mapping[str, Any]) -> Any:
-    """A value with its plain variables filled in; one that is not set is the empty text."""
-    if isinstance(value, str):
-        return _VARIABLE.sub(lambda match: spelled(_look_up(match[1].strip(), variables)), value)
-    if isinstance(value, dict):
-        return {key: substitute(child, variables) for key, child in value.items()}
-    if isinstance(value, list):
-        return [substitute(child, variables) for child in value]
-    return value
-
-
-def _look_up(path: str, variables: Mapping[str, Any]) -> Any:
-    found: Any = variables
-    for part in path.removeprefix("vars.").split("."):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return found
-
-
-def _wrong(code: str, message: str) -> DocumentError:
+def wrong(code: str, message: str) -> DocumentError:
     return DocumentError(PREFIX + code, message)

@@ -9,38 +9,52 @@ from urllib.parse import urlencode, urlsplit
 
 from hubbub.calls.call import ProgressWish
 from hubbub.conference.policy import RecordingWish, RoomSettings
+from hubbub.dialects.cxml import CxmlDialect
+from hubbub.dialects.cxml.requests import raw_signature
+from hubbub.dialects.cxml.words import CXML
 from hubbub.dialects.readers import read_script
-from hubbub.dialects.swml import callbacks
+from hubbub.dialects.swml import callbacks, methods
 from hubbub.dialects.swml.callbacks import IDS, STATUS
-from hubbub.dialects.swml.document import PREFIX, compile_script
+from hubbub.dialects.swml.document import PREFIX
+from hubbub.dialects.swml.outcomes import outcome_rules
 from hubbub.dialects.tables import render
-from hubbub.events import CallEvent, Link, RecordingEvent, RoomEvent
+from hubbub.dialects.twiml.callbacks import recording_url
+from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, RecordingRecord, RoomEvent
 from hubbub.ids import Id, new_id
 from hubbub.settings import Account
 from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, Manners, OutcomeRule
-from hubbub.verbs.model import Hangup, JoinRoom, Outcome, PlayAudio, Program, Stage, Verb
+from hubbub.verbs.model import Hangup, JoinRoom, PlayAudio, Program, Stage, Verb
 from hubbub.webhooks.delivery import Notice, lane_of
 from hubbub.webhooks.requester import HttpReply, HttpRequest, Limits
 
+
+def signatures(key: str, url: str, body: bytes) -> dict[str, str]:
+    """Scheme A over URL and raw body, under both names of the header, and by SHA-256 (1.11)."""
+    short = raw_signature(key, url, body, "sha1")
+    long = raw_signature(key, url, body, "sha256")
+    return {"X-SignalWire-Signature": short, "X-Twilio-Signature": short, "X-Signalwire-SHA256-Signature": long}
+
+
 LARGEST_AUDIO = 64 << 20
 """Bytes of audio that is answered instead of a document."""
-
-
-def _return_value(outcome: Outcome) -> dict[str, Any]:
-    """`completed` after any stay, `failed` when the join was refused (3.7)."""
-    value = "failed" if outcome.kind == "refused" else "completed"
-    return {"join_conference_result": value, "return_value": value}
 
 
 class SwmlDialect(Manners):
     """SWML."""
 
     name = "swml"
-    outcomes: Mapping[type[Verb], OutcomeRule] = {JoinRoom: OutcomeRule(variables=_return_value)}
     answering = ANSWERING
 
-    def __init__(self, public_url: str = "") -> None:
+    def __init__(self, public_url: str = "", accounts: Sequence[Account] = ()) -> None:
         self.public_url = public_url
+        self._accounts = {account.name: account for account in accounts}
+        self._compatible = CxmlDialect(public_url)
+        """Tells what is asked for in the style of the compatible dialect."""
+        self.outcomes: Mapping[type[Verb], OutcomeRule] = outcome_rules(self._recording_url)
+
+    def _recording_url(self, recording: RecordingRecord) -> str:
+        account = self._accounts.get(recording.account)
+        return "" if account is None else recording_url(recording.id, account, self.public_url, CXML) + ".wav"
 
     # -- documents ---------------------------------------------------------------------------------------------
 
@@ -49,7 +63,7 @@ class SwmlDialect(Manners):
         if content_type.startswith("audio/"):
             loops = 0 if stage is Stage.BESIDE else 1
             return Program({"main": (PlayAudio(link=Link(base, "GET"), loops=loops, body=body, content_type=content_type),)}, base)
-        return compile_script(read_script(body, malformed=PREFIX + "parse_error", max_bytes=65536), base, stage)
+        return methods.compile_script(read_script(body, malformed=PREFIX + "parse_error", max_bytes=65536), base, stage)
 
     def failure_program(self, failure: DocumentFailure) -> Program:
         """The call ends."""
@@ -71,12 +85,17 @@ class SwmlDialect(Manners):
 
     def document_request(self, account: Account, request: DocumentRequest) -> HttpRequest:
         """A POST of the call, the variables and the environment (3.2)."""
-        body: dict[str, Any] = {"call": {}, "vars": dict(request.variables), "envs": {}, "params": {}}
-        if request.call is not None:
-            body["call"] = render(callbacks.CALL, callbacks.Told(request.call, account))
-        return self._http(request.link, body)
+        facts = self.facts(account, request.call)
+        body = {**facts, "vars": dict(request.variables), "params": dict(request.fields.get("params") or {})}
+        return self._http(account, request.link, body)
 
-    def _http(self, link: Link, body: Mapping[str, Any]) -> HttpRequest:
+    def facts(self, account: Account, call: CallRecord | None) -> Mapping[str, Any]:
+        """`call` and `envs` of a document request and of expressions (3.2, 3.3)."""
+        if call is None:
+            return {"call": {}, "envs": {}}
+        return {"call": render(callbacks.CALL, callbacks.Told(call, account)), "envs": dict(call.extra.get("envs") or {})}
+
+    def _http(self, account: Account, link: Link, body: Mapping[str, Any]) -> HttpRequest:
         headers = {"User-Agent": "hubbub", "Accept": "*/*"}
         url, content = link.url, None
         if link.method == "GET":
@@ -85,6 +104,7 @@ class SwmlDialect(Manners):
         else:
             headers["Content-Type"] = "application/json"
             content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        headers |= signatures(CXML.signing_key(account), url, content or b"")
         return HttpRequest(
             method=link.method,
             url=url,
@@ -116,7 +136,11 @@ class SwmlDialect(Manners):
     def room_notices(self, account: Account, event: RoomEvent, settings: RoomSettings) -> Sequence[Notice]:
         """Conference events in relay style (3.8)."""
         subscription = settings.subscription
-        if subscription is None or event.kind not in subscription.events or event.kind not in STATUS:
+        if subscription is None or event.kind not in subscription.events:
+            return []
+        if subscription.style == "cxml":
+            return self._compatible.room_notices(account, event, settings)
+        if event.kind not in STATUS:
             return []
         told = callbacks.Told(event, account, event.at, event.room.id)
         fields = render(callbacks.ENVELOPE, told) | {"params": render(callbacks.ROOM, told)}
@@ -132,9 +156,16 @@ class SwmlDialect(Manners):
         """A recording began or is whole."""
         if wish.link is None or event.kind not in wish.events:
             return []
-        told = callbacks.Told(event, account, event.at, event.recording.id)
-        fields = render(callbacks.ENVELOPE, told) | {"params": render(callbacks.RECORDING, told)}
-        return [self._notice(account, wish.link, fields, fields["params"]["status"], room=event.recording.room)]
+        if wish.style == "cxml":
+            return self._compatible.recording_notices(account, event, wish)
+        of_call = event.recording.room is None
+        kind = "calling.call.record" if of_call else "calling.conference"
+        told = callbacks.Told(event, account, event.at, event.recording.id, kind)
+        params = render(callbacks.CALL_RECORDING if of_call else callbacks.RECORDING, told)
+        params["recording_url" if not of_call else "url"] = self._recording_url(event.recording)
+        fields = render(callbacks.ENVELOPE, told) | {"params": params}
+        word = params.get("status") or params.get("state") or event.kind
+        return [self._notice(account, wish.link, fields, str(word), room=event.recording.room, call=event.recording.call)]
 
     def _notice(
         self, account: Account, link: Link, fields: dict[str, Any], event: str, *, room: Id | None = None, call: Id | None = None
@@ -157,7 +188,7 @@ class SwmlDialect(Manners):
     def prepare(self, account: Account, notice: Notice) -> HttpRequest:
         """The HTTP request of a notice."""
         link = Link(notice.url, notice.method, notice.options.get("username", ""), notice.options.get("password", ""))
-        return self._http(link, dict(notice.fields))
+        return self._http(account, link, dict(notice.fields))
 
     def notice_failure(self, notice: Notice, status: int | None, kind: str) -> tuple[str, str]:
         """Code and level of a notice that was not accepted."""

@@ -77,6 +77,10 @@ class TwimlDialect(Manners):
 
     # -- requests ----------------------------------------------------------------------------------------------
 
+    def facts(self, account: Account, call: CallRecord | None) -> Mapping[str, Any]:
+        """Nothing: its documents hold no expressions."""
+        return {}
+
     def document_request(self, account: Account, request: DocumentRequest) -> HttpRequest:
         """A signed request with the standard parameters."""
         fields: dict[str, str] = {}

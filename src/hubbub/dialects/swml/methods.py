@@ -1,0 +1,8 @@
+"""DOCUMENT: all methods of SWML."""
+
+from __future__ import annotations
+
+from hubbub.dialects.swml import flow, voice
+from hubbub.dialects.swml.document import METHODS, compile_script
+
+__all__ = ["METHODS", "compile_script", "flow", "voice"]

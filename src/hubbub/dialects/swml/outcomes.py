@@ -1,0 +1,59 @@
+"""OUTCOMES: the variables that a method leaves behind (3.4, 3.5, 3.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hubbub.events import RecordingRecord
+from hubbub.verbs.dialect import OutcomeRule
+from hubbub.verbs.model import Gather, JoinRoom, Outcome, Record, SendRequest, StartRecording, Verb
+
+Address = Callable[[RecordingRecord], str]
+
+
+def outcome_rules(address: Address) -> Mapping[type[Verb], OutcomeRule]:
+    """The rules; `address`: where a recording is heard."""
+
+    def recorded(prefix: str) -> Callable[[Outcome], dict[str, Any]]:
+        def variables(outcome: Outcome) -> dict[str, Any]:
+            recording = outcome["recording"]
+            found = {f"{prefix}_result": "failed" if outcome.kind == "failed" else "finished" if recording is not None else "no_input"}
+            return {**found, f"{prefix}_url": address(recording) if recording is not None else ""}
+
+        return variables
+
+    return {
+        JoinRoom: OutcomeRule(variables=_joined),
+        Gather: OutcomeRule(variables=_gathered),
+        Record: OutcomeRule(variables=recorded("record")),
+        StartRecording: OutcomeRule(variables=recorded("record_call")),
+        SendRequest: OutcomeRule(variables=_requested),
+    }
+
+
+def _joined(outcome: Outcome) -> dict[str, Any]:
+    """`completed` after any stay, `failed` when the join was refused (3.7)."""
+    value = "failed" if outcome.kind == "refused" else "completed"
+    found = {"join_conference_result": value, "return_value": value}
+    return {**found, "script_error": "relay_script_method_execute_failed"} if value == "failed" else found
+
+
+def _gathered(outcome: Outcome) -> dict[str, Any]:
+    digits, finish = outcome["digits"] or "", outcome["finish"] or ""
+    result = "match_digits" if digits else "no_match" if finish else "no_input"
+    return {"prompt_result": result, "prompt_value": digits, "prompt_digit_terminator": finish}
+
+
+def _requested(outcome: Outcome) -> dict[str, Any]:
+    if outcome.kind == "failed":
+        return {"request_result": "failed", "return_value": "failed", "request_url": outcome["url"]}
+    found: dict[str, Any] = {
+        "request_result": "success",
+        "return_value": "success",
+        "request_url": outcome["url"],
+        "request_response_code": outcome["status"],
+        "request_response_headers": outcome["headers"],
+        "request_response_body": outcome["body"],
+    }
+    return {**found, "request_response": outcome["read"]} if outcome["read"] is not None else found

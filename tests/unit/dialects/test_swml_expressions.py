@@ -1,0 +1,79 @@
+"""Variables and expressions (3.3), and what a hostile expression costs."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from hubbub.dialects.swml.expressions import EvaluationFailed, condition, evaluate, filled
+from hubbub.verbs.model import Scope
+
+
+def scope() -> Scope:
+    made = Scope({"n": 3, "who": "it's", "list": [1, 2], "deep": {"a": {"b": True}}})
+    made.params = {"p": "x"}
+    made.facts = {"call": {"from": "+15550001", "n": 9}, "envs": {"region": "eu", "n": 8}}
+    return made
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("n", 3),  # unprefixed: vars, envs, then call
+        ("vars.n", 3),
+        ("envs.n", 8),
+        ("call.n", 9),
+        ("region", "eu"),
+        ("from", "+15550001"),
+        ("params.p", "x"),
+        ("deep.a.b", True),
+        ("list[1]", 2),
+        ("nothing.at.all", None),
+        ("n + 1", 4),
+        ("(list.length)", 2),
+        ("who.toUpperCase()", "IT'S"),
+        ("deep['a']['b'] ? 'yes' : 'no'", "yes"),
+    ],
+)
+def test_values(text: str, value: Any) -> None:
+    """3.3: "Plain path => substitution"; anything else is JavaScript."""
+    assert evaluate(text, scope()) == value
+
+
+def test_filling_in() -> None:
+    """`${…}` and `%{…}` are equal; unset is the empty text; a text that is nothing but one keeps its type."""
+    assert filled("${who} has %{n}${nothing}!", scope()) == "it's has 3!"
+    assert filled({"a": ["${n}", "${ {x: n}.x }"]}, scope()) == {"a": [3, 3]}
+    assert filled("${open", scope()) == "${open"
+
+
+def test_conditions() -> None:
+    """`when`: bare JavaScript, "though examples with ${} exist"."""
+    assert condition("n == 3 && who != ''", scope())
+    assert condition("${n} > 2", scope())
+    assert not condition("vars.n > 3", scope())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(() => { while (true) {} })()",
+        "/(a+)+$/.test('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!')",
+        "'x'.repeat(1e9)",
+        "[...Array(1e8)]",
+        "(function f() { f() })()",
+        "missing + 1",
+        "1 +",
+        "fetch('http://x')",
+        "require('fs')",
+        "1" * 1025,
+    ],
+)
+def test_hostile_expressions(text: str) -> None:
+    """ "<= 1024 chars, <= 150 ms", no memory, no world outside."""
+    began = time.process_time()
+    with pytest.raises(EvaluationFailed):
+        evaluate(f"({text})", scope())
+    assert time.process_time() - began < 0.5
