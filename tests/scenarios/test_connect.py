@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import random
 import wave
 from collections.abc import AsyncIterator
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 import pytest_asyncio
 from tests.support.rest import Rest
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, caller_of, level_at, tone_wav
+from tests.support.watch import gauge, gauges
 
 from hubbub.sip.endpoint import Address
 from hubbub.sip.sippy_endpoint import SippyEndpoint
@@ -495,3 +497,41 @@ async def test_full_and_unknown_queues(application: Application, hubbub_server: 
     application.on("/voice", dial("<Queue>nowhere</Queue>"))
     await call(hubbub_server, phone, "dave")
     assert await after(application) == ("failed", "false", None)
+
+
+# -- races -----------------------------------------------------------------------------------------------------
+
+
+async def test_nothing_is_left_of_calls_that_end_at_any_moment(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker
+) -> None:
+    """Whoever hangs up, and whenever: no call, session, leg, mix, player or task stays behind, and nothing is reported as a bug."""
+    before = await gauges(hubbub_server)
+    bob, carol = await phone("bob", auto_answer=False), await phone("carol")
+    application.on("/wait.wav", tone_wav(2951.0))
+    application.on("/whisper", "<Response><Play>/wait.wav</Play></Response>")
+    nouns = sip(bob) + sip(carol, 'url="/whisper"')
+    documents = [dial(nouns), dial(nouns, 'sequential="true" timeout="1"'), enqueue(), dial("<Queue>support</Queue>"), dial(sip(carol))]
+    chance = random.Random(7)
+
+    async def one(number: int) -> None:
+        await asyncio.sleep(chance.random() * 2)
+        made = await call(hubbub_server, phone, chance.choice(("alice", "dave")))
+        await asyncio.sleep(chance.random() * 1.5)
+        if bob.calls and not bob.calls[-1].ended.is_set():
+            chance.choice((bob.calls[-1].answer, bob.calls[-1].reject, lambda: None))()
+        if carol.calls and number % 3 == 0:
+            carol.calls[-1].sip.hangup()
+        await asyncio.sleep(chance.random())
+        made.sip.hangup()
+
+    application.on("/voice", lambda request: chance.choice(documents))
+    await asyncio.gather(*(one(number) for number in range(30)))
+    for made in (*bob.calls, *carol.calls):
+        made.sip.hangup()
+    for name in ("calls", "sessions", "media_legs", "media_mixes", "media_playbacks"):
+        await gauge(hubbub_server, f"hubbub_{name}" if f"hubbub_{name}" in before else name, 0.0)
+    tasks = next(name for name in before if name.endswith("tasks"))
+    await gauge(hubbub_server, tasks, before[tasks], timeout=15.0)
+    bugs = [line for line in hubbub_server.log.splitlines() if "Traceback" in line or '"task_failed"' in line or "internal error" in line]
+    assert bugs == []

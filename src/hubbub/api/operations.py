@@ -24,8 +24,9 @@ from hubbub.ids import Id
 from hubbub.settings import Account
 from hubbub.storage.changes import Table
 from hubbub.storage.store import Condition, Delete, Query, Store
-from hubbub.verbs.hub import Hub, OutgoingCall
+from hubbub.verbs.hub import Hub
 from hubbub.verbs.model import Program
+from hubbub.verbs.outgoing import OutgoingCall
 
 Prepared = TypeVar("Prepared")
 

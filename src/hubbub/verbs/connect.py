@@ -22,10 +22,10 @@ from hubbub.tasks import spawn
 from hubbub.verbs.dialect import DocumentRequest
 from hubbub.verbs.hunt import CallOff, Effect, GiveUp, Hunt, Join, Place, Prepare, Ring
 from hubbub.verbs.model import Connect, Outcome, Stage, Target
+from hubbub.verbs.outgoing import OutgoingCall
 
 if TYPE_CHECKING:
     from hubbub.verbs.handlers import CallShell
-    from hubbub.verbs.hub import OutgoingCall
     from hubbub.verbs.session import Session
 
 
@@ -154,8 +154,6 @@ class Connecting:
         return send
 
     def _wish(self, target: Target) -> OutgoingCall:
-        from hubbub.verbs.hub import OutgoingCall  # the hub knows the handlers, and so this module
-
         caller = self._verb.caller or self._session.record.caller
         return OutgoingCall(
             callee=target.callee,

@@ -2,54 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
 from hubbub.calls.call import Call, ProgressWish
 from hubbub.calls.calls import Calls
 from hubbub.calls.directory import Directory, NumberRecord
-from hubbub.conference.policy import Joining, RecordingOrder
+from hubbub.conference.policy import Joining
 from hubbub.conference.room import Room, Rooms, new_member
 from hubbub.errors import Refused
-from hubbub.events import CallStatus, LeaveReason, Link, Party
+from hubbub.events import CallStatus, LeaveReason, Link
 from hubbub.ids import Id
 from hubbub.settings import Account, Number
 from hubbub.sip.endpoint import SipCall
 from hubbub.verbs.dialect import Dialect, DocumentRequest
 from hubbub.verbs.handlers import open_room
 from hubbub.verbs.model import JoinRoom, Program
+from hubbub.verbs.outgoing import OutgoingCall
 from hubbub.verbs.services import VerbServices
 from hubbub.verbs.session import Session
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class OutgoingCall:
-    """An outgoing call, as it is asked for."""
-
-    callee: Party
-    caller: Party
-    progress: tuple[ProgressWish, ...] = ()
-    ring_seconds: float = 60.0
-    total_seconds: float | None = None
-    sip_username: str = ""
-    sip_password: str = ""
-    headers: Mapping[str, str] | None = None
-    tag: str = ""
-    digits: str = ""
-    """Sent as soon as it is answered."""
-    parent: Id | None = None
-    """The call whose document asks for it."""
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    """Kept with the call for its dialect."""
-    application: Id | None = None
-    """The application whose URLs it goes by."""
-    recording: RecordingOrder | None = None
-    """Of this call, from its answer on."""
 
 
 class Hub:

@@ -1,0 +1,37 @@
+"""An outgoing call, as it is asked for: by REST, or by a document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hubbub.calls.call import ProgressWish
+from hubbub.conference.policy import RecordingOrder
+from hubbub.events import Party
+from hubbub.ids import Id
+
+
+@dataclass(frozen=True)
+class OutgoingCall:
+    """An outgoing call, as it is asked for."""
+
+    callee: Party
+    caller: Party
+    progress: tuple[ProgressWish, ...] = ()
+    ring_seconds: float = 60.0
+    total_seconds: float | None = None
+    sip_username: str = ""
+    sip_password: str = ""
+    headers: Mapping[str, str] | None = None
+    tag: str = ""
+    digits: str = ""
+    """Sent as soon as it is answered."""
+    parent: Id | None = None
+    """The call whose document asks for it."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Kept with the call for its dialect."""
+    application: Id | None = None
+    """The application whose URLs it goes by."""
+    recording: RecordingOrder | None = None
+    """Of this call, from its answer on."""
