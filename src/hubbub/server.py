@@ -16,6 +16,7 @@ import uvicorn
 
 from hubbub.api.app import build_app
 from hubbub.api.rest import Rest
+from hubbub.api.shield import BoundedHttp, Pace
 from hubbub.api.stream import News
 from hubbub.calls.call import CallServices
 from hubbub.calls.calls import Calls
@@ -146,6 +147,7 @@ class Server:
     def _serve_http(self, public_url: str) -> None:
         settings = self.settings
         faces = rest_faces(public_url, settings.accounts, self.clock.now, self.directory.key)
+        pace = Pace(settings.http.requests_per_second)  # one for all faces: an account's limit is its own, whatever it speaks
         rests = [
             Rest(
                 face,
@@ -155,12 +157,14 @@ class Server:
                 lambda: self.journal.healthy,
                 self._sip_address,
                 open_media=settings.http.open_media,
+                pace=pace,
             )
             for face in faces
         ]
         app = build_app(rests, self.health, self.numbers, settings.http.admin_token, self.store, self.news)
         config = uvicorn.Config(
             app,
+            http=BoundedHttp,
             log_config=None,
             access_log=False,
             timeout_keep_alive=75,  # longer than clients keep idle connections, so that none is closed under a request

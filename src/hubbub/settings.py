@@ -82,6 +82,9 @@ class HttpSettings(Section):
     tls_key: Path | None = Field(None, description="PEM key of `tls_certificate`.")
     open_media: bool = Field(False, description="Let everybody who knows a recording's URL hear it: no credentials are asked for.")
     admin_token: str = Field("", description="Bearer token for `/hubbub/…` and `/metrics`; needed when `listen` is off loopback.")
+    requests_per_second: float = Field(
+        0.0, ge=0, description="REST requests a second of one account, in bursts of twice as many; more get 429. 0: no limit."
+    )
 
 
 class SipSettings(Section):

@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from hubbub.api.rest import Rest
+from hubbub.api.shield import Shield
 from hubbub.api.stream import News, stream_route
 from hubbub.storage.store import Store
 
@@ -56,7 +58,7 @@ def build_app(rests: Sequence[Rest], health: Callable[[], str], numbers: Numbers
     routes: list[BaseRoute] = [Route("/healthz", healthz), Route("/metrics", metrics), stream_route(store, news, allowed)]
     for rest in rests:
         routes += rest.routes()
-    return Starlette(routes=routes)
+    return Starlette(routes=routes, middleware=[Middleware(Shield)])
 
 
 def _authorized(request: Request, token: str) -> bool:

@@ -19,6 +19,7 @@ from hubbub.api import announcements, directory, history, insights, operations, 
 from hubbub.api.face import RestFace
 from hubbub.api.media import MEDIA_TYPES, rendition
 from hubbub.api.operations import Asked
+from hubbub.api.shield import Pace, told_too_many
 from hubbub.api.views import MediaFile
 from hubbub.conference.rows import from_row
 from hubbub.dialects.tables import NOT_BUILT, Operation, Page, Param
@@ -57,7 +58,9 @@ class Rest:
         host: Callable[[], str],
         *,
         open_media: bool = False,
+        pace: Pace | None = None,
     ) -> None:
+        self._pace = pace or Pace(0)
         self._face = face
         self._hub = hub
         self._store = store
@@ -103,6 +106,7 @@ class Rest:
             named = str(request.path_params.get("account", ""))
             authorization = request.headers.get("authorization", "")
             account = self._face.owner(named) if public else self._face.authenticate(authorization, named)
+            self._pace.check(account.name, self._hub.services.clock.monotonic())
             response: Response = await work(account)
             return response
         except Refused as refusal:
@@ -116,6 +120,8 @@ class Rest:
     def _refused(self, refusal: Refused, request: Request) -> Response:
         status, body = self._face.error(refusal, request.url.path)
         headers = {"WWW-Authenticate": self._face.challenge} if status == 401 else {}
+        if refusal.reason == "too-many":
+            status, headers, body = 429, {"Retry-After": "1"}, told_too_many(body)
         return JSONResponse(body, status, headers, media_type=self._face.habits.content_type)
 
     async def _unknown(self, request: Request) -> Response:
@@ -141,6 +147,8 @@ class Rest:
         asked = Asked(self._hub, self._store, account, self._face, path, values, self._face.window(query), self._host(), notes)
         result = await OPERATIONS[operation.does](asked)
         self._report(asked, result, request)
+        if operation.method != "GET":
+            self._audit(asked, operation, result)
         if isinstance(result, Page):
             body = self._face.show_page(operation.shows, result, account, request.url.path, query)
             return JSONResponse(body, headers=habits.page_headers(result, str(request.url)), media_type=habits.content_type)
@@ -175,6 +183,14 @@ class Rest:
         if not await asyncio.to_thread(file.exists):
             raise Refused("media-gone")
         return FileResponse(file, media_type=self._face.habits.media_type(media.path.suffix))
+
+    def _audit(self, asked: Asked, operation: Operation, result: Any) -> None:
+        """Who changed what: names only, for values may be secrets."""
+        ids = {name: value for name, value in asked.path.items() if name != "account"}
+        made = getattr(result[0] if isinstance(result, tuple) and result else result, "id", None)
+        log.info(
+            "audit", account=asked.account.name, operation=operation.does, face=self._face.base, of=ids, id=made, given=sorted(asked.values)
+        )
 
     def _report(self, asked: Asked, result: Any, request: Request) -> None:
         """Keep for its account what was asked for and has no effect (law 1: never silently lost)."""

@@ -1,0 +1,102 @@
+"""What stands before every page and resource: headers that browsers obey, bounds of what is read, and how often an account may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from hubbub.errors import Refused
+from hubbub.sip.limits import Bucket
+
+HEADERS: Mapping[bytes, bytes] = MappingProxyType(
+    {
+        b"x-content-type-options": b"nosniff",
+        b"x-frame-options": b"DENY",
+        b"referrer-policy": b"no-referrer",
+        b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+        b"cache-control": b"no-store",
+    }
+)
+"""Set where a response does not say otherwise. There is none that lets pages of other origins read answers (CORS)."""
+LONGEST_QUERY = 16 << 10
+LARGEST_HEAD = 64 << 10
+TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class Shield:
+    """Adds HEADERS to every response; a query that is longer than LONGEST_QUERY bytes gets 414."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = list(message.get("headers", ()))
+                names = {name.lower() for name, _ in given}
+                message = {**message, "headers": [*given, *((name, value) for name, value in HEADERS.items() if name not in names)]}
+            await send(message)
+
+        if len(scope.get("query_string", b"")) > LONGEST_QUERY:
+            await guarded({"type": "http.response.start", "status": 414, "headers": [(b"content-length", b"0")]})
+            await guarded({"type": "http.response.body", "body": b""})
+            return
+        await self._app(scope, receive, guarded)
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """Request line and headers of no more than LARGEST_HEAD bytes: the parser below has no bound of its own."""
+
+    _head = 0
+    _head_complete = True
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._head, self._head_complete = 0, False
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """What follows is a body: it has a bound elsewhere."""
+        self._head_complete = True
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come."""
+        super().data_received(data)
+        if self._head_complete:
+            return
+        self._head += len(data)
+        if self._head > LARGEST_HEAD and not self.transport.is_closing():
+            self.transport.write(TOO_LARGE)
+            self.transport.close()
+
+
+class Pace:
+    """Requests a second of each account, in bursts of two seconds' worth; 0 is no limit."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._buckets: dict[str, Bucket] = {}
+        self.refused = 0
+
+    def check(self, account: str, now: float) -> None:
+        """Count a request. Raises Refused (too-many)."""
+        if self._rate <= 0:
+            return
+        if not self._buckets.setdefault(account, Bucket(at=now)).take(now, self._rate, max(1.0, 2 * self._rate)):
+            self.refused += 1
+            raise Refused("too-many", f"more than {self._rate:g} requests a second")
+
+
+def told_too_many(body: Any) -> Any:
+    """An error body of a face that has no row of its own for it."""
+    return {**body, "status": 429} if isinstance(body, dict) and "status" in body else body
