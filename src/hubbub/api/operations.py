@@ -413,7 +413,7 @@ async def list_recordings(asked: Asked) -> Page:
     if "room" in asked.path:
         where += (Condition("room", "=", (await fetch_room(asked)).id),)
     elif "call" in asked.path:
-        where += (Condition("call", "=", asked.identity("call")), Condition("room", "is null"))
+        where += (Condition("call", "=", (await fetch_call(asked)).id), Condition("room", "is null"))
     return await _page(asked, "recordings", RecordingRecord, where)
 
 
