@@ -14,6 +14,7 @@ from hubbub.verbs.model import (
     Answer,
     Gather,
     JoinRoom,
+    OpenStream,
     Outcome,
     Pause,
     PlayAudio,
@@ -47,7 +48,7 @@ class OutcomeRule:
 
 
 ANSWERING: frozenset[type[Verb]] = frozenset(
-    {Answer, Speak, PlayAudio, PlayTone, SendDigits, JoinRoom, Gather, Record, Pause, WaitInLine, TakeFromLine}
+    {Answer, Speak, PlayAudio, PlayTone, SendDigits, JoinRoom, Gather, Record, Pause, WaitInLine, TakeFromLine, OpenStream}
 )
 """Verbs that answer a call that is not answered yet."""
 

@@ -12,15 +12,17 @@ from hubbub.conference.state import PRESENT
 from hubbub.errors import HubbubError, Refused, ResourceExhausted
 from hubbub.events import CallRecord, LeaveReason, Presence, RecordingStatus
 from hubbub.ids import Id
-from hubbub.verbs import bridging, connect, gather, record, recordings, request, waiting
+from hubbub.verbs import bridging, connect, gather, record, recordings, request, streams, waiting
 from hubbub.verbs.model import (
     Answer,
     BridgeTo,
+    CloseStream,
     Connect,
     Gather,
     Hangup,
     JoinRoom,
     LeaveLine,
+    OpenStream,
     Outcome,
     Pause,
     PauseRecording,
@@ -288,6 +290,8 @@ HANDLERS: dict[type[Verb], Handler] = {
     Gather: gather.perform,
     Record: record.perform,
     Connect: connect.perform,
+    OpenStream: streams.perform,
+    CloseStream: streams.stop,
     BridgeTo: bridging.perform,
     WaitInLine: waiting.perform,
     LeaveLine: waiting.leave,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from hubbub.calls.call import ProgressWish
 from hubbub.conference.policy import Joining, RecordingOrder, RecordingWish, Wait
@@ -154,6 +154,7 @@ class Record(Verb):
     max_seconds: float = 3600.0
     beep: bool = True
     trim: bool = True
+    name: str = ""
     notices: RecordingWish | None = None
 
 
@@ -243,6 +244,8 @@ class Connect(Verb):
     """A recording of the caller's leg: what it says and what it hears."""
     record_ringing: bool = False
     """Whether that begins at once, and not when somebody is connected."""
+    on_referred: Link | None = None
+    """Asked instead of `on_done` when the callee sends a REFER; None: that is refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,9 +283,32 @@ class TakeFromLine(Verb):
     on_done: Link | None = None
     document: Link | None = None
     """Heard by the one who waited before it is connected."""
+    recording: RecordingOrder | None = None
+    """A recording of the taker's leg while they talk."""
     ring_seconds: float = 30.0
     time_limit_seconds: float | None = None
     leave_on_star: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenStream(Verb):
+    """Carry the call's audio over a WebSocket: both ways until the far side closes, or beside everything else."""
+
+    url: str
+    speaks: Callable[..., Any] = field(compare=False, repr=False)
+    """Makes what speaks the dialect's messages (verbs/streams.py, `Speaks`)."""
+    both_ways: bool = False
+    name: str = ""
+    tracks: tuple[Literal["inbound", "outbound"], ...] = ("inbound",)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    on_done: Link | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloseStream(Verb):
+    """End the stream of that name; all for the empty name."""
+
+    name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -436,6 +462,8 @@ class Program:
     base: str = ""
     """The URL it came from."""
     remarks: tuple[Remark, ...] = ()
+    dialect: str = ""
+    """What it speaks, where that matters to whoever runs it: notices of what it starts in a room of another dialect."""
 
     @property
     def main(self) -> tuple[Step, ...]:

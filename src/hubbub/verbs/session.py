@@ -45,6 +45,8 @@ class Session:
         self.released_by: asyncio.Future[LeaveReason] | None = None
         self.on_over: Callable[[], None] | None = None
         """Called when the call has ended, before its script is told."""
+        self.streams: dict[str, asyncio.Task[None]] = {}
+        """Media streams beside everything else, by their names."""
         self._audio: dict[AudioKind, asyncio.Task[None]] = {}
         self._shell = CallShell(self, services)
         self._script = Script(self._shell, dialect, services.accounts[call.record.account], services.documents)
@@ -174,6 +176,8 @@ class Session:
             self.room.leave(self.call.id, reason, self._status_when_over())
         for kind in tuple(self._audio):
             self.stop_audio(kind)
+        for task in self.streams.values():
+            task.cancel()
         spawn(self._wind_up(self._task))
 
     def _status_when_over(self) -> CallStatus:

@@ -28,6 +28,8 @@ from hubbub.webhooks.guard import Network, NetworkGuard
 CONNECTIONS = 4096
 """Most connections at a time; a request that finds none free waits within its connect time."""
 
+LARGEST_MESSAGE = 1 << 20
+"""Bytes of one message of a WebSocket."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # What `retry_on` names, as kinds of RequestFailed. A connection that broke after it was made is none of them: the request may have arrived.
 _RETRIES = {"connect": frozenset({"connect_timeout", "refused", "dns", "network"}), "timeout": frozenset({"timeout"})}
@@ -108,6 +110,7 @@ class Requester:
         self._guard = NetworkGuard(allow)
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
+        self._sockets: aiohttp.ClientSession | None = None
         self._jars = Jars()
 
     async def start(self) -> None:
@@ -115,6 +118,7 @@ class Requester:
         connector = aiohttp.TCPConnector(
             limit=CONNECTIONS, socket_factory=self._guard, ssl=self._tls if self._tls is not None else True, ttl_dns_cache=10
         )
+        self._sockets = aiohttp.ClientSession(connector=connector, connector_owner=False, cookie_jar=aiohttp.DummyCookieJar())
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -125,9 +129,24 @@ class Requester:
 
     async def stop(self) -> None:
         """Close all connections; requests under way fail."""
+        sockets, self._sockets = self._sockets, None
+        if sockets is not None:
+            await sockets.close()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+    async def websocket(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientWebSocketResponse:
+        """Open a WebSocket (`ws` or `wss`), under the same rules on networks. Raises RequestFailed."""
+        if self._sockets is None:
+            raise RequestFailed("network", "the client is stopped", url=loggable(url))
+        try:
+            async with asyncio.timeout(Limits.total):
+                return await self._sockets.ws_connect(url, headers=dict(headers), heartbeat=20.0, max_msg_size=LARGEST_MESSAGE)
+        except TimeoutError:
+            raise RequestFailed("timeout", "the WebSocket was not opened in time", url=loggable(url)) from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise RequestFailed("network", f"the WebSocket cannot be opened: {error}", url=loggable(url)) from error
 
     def forget(self, key: str) -> None:
         """Drop the cookies of a call that has ended."""

@@ -32,6 +32,11 @@ def hmac_sha256_form(secret: str, url: str, params: Params = (), *, drop_https_p
     return _sign(secret, explain(url, params, drop_https_port=drop_https_port), "sha256")
 
 
+def hmac_sha1_text(secret: str, text: str) -> str:
+    """Base64 of the HMAC-SHA1 of a text that is no HTTP URL: the handshake of a WebSocket."""
+    return _sign(secret, text, "sha1")
+
+
 def body_sha256(body: bytes) -> str:
     """Lower-case hex SHA-256 of a raw body."""
     return hashlib.sha256(body).hexdigest()

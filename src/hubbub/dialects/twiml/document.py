@@ -27,7 +27,7 @@ from hubbub.dialects.tables import (
     url,
     words,
 )
-from hubbub.dialects.twiml import nouns, recording
+from hubbub.dialects.twiml import nouns, recording, streams
 from hubbub.events import Link
 from hubbub.verbs.model import (
     Gather,
@@ -113,8 +113,8 @@ DIAL = (
     Attr("recordingStatusCallback", "dial_recording_url", url, None, "13256"),
     Attr("recordingStatusCallbackMethod", "dial_recording_method", method, "POST", "13256"),
     Attr("recordingStatusCallbackEvent", "dial_recording_events", recording.EVENTS, None, "13621"),
-    Attr("referUrl", None, why=f"{NOT_BUILT}: a REFER of somebody who was called is refused"),
-    Attr("referMethod", None, why=f"{NOT_BUILT}: a REFER of somebody who was called is refused"),
+    Attr("referUrl", "refer_url", url, None, "13210", why="asked when somebody who was called sends a SIP REFER; a conference sends none"),
+    Attr("referMethod", "refer_method", method, "POST", "13210", why="a conference sends no SIP REFER"),
     Attr("callReason", None, why="shown by carriers only"),
     Attr("events", None, why="numbers only"),
     Attr("passports", None, why="shown by carriers only"),
@@ -327,7 +327,8 @@ TABLE = DocumentTable(
             Element("Redirect", redirect, (Attr("method", "method", method, "POST", "13710"),), EVERYWHERE),
             Element("Hangup", hangup, stages=BEFORE_BRIDGE, children=("Parameter",)),
             Element("Reject", reject, (Attr("reason", "reason", mapping({"rejected": "declined", "busy": "busy"}), "declined", "13810"),)),
-            *(Element(name, None, why=NOT_BUILT, children=("*",)) for name in ("Connect", "Echo")),
+            *(Element(name, None, why=NOT_BUILT, children=("*",)) for name in ("Echo",)),
+            streams.CONNECT_ELEMENT,
             *(Element(name, None, why=why, children=("*",)) for name, why in ELSEWHERE.items()),
         )
     },
@@ -336,6 +337,7 @@ TABLE = DocumentTable(
         "Dial/Conference": Element("Conference", None, CONFERENCE, why="made by what stands around it"),
         **nouns.NOUNS,
         **recording.NESTED,
+        **streams.NESTED,
         "Gather/Say": SAY_ELEMENT,
         "Gather/Play": PLAY_ELEMENT,
         "Gather/Pause": PAUSE,

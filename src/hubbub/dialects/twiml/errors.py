@@ -19,6 +19,7 @@ REFUSALS: Mapping[str, str] = {
     "ended": "16022",
     "already-in": "16099",
     "audio": "13420",
+    "stream": "31920",
     "not-allowed": "13225",
     "no-route": "13224",
     "not-registered": "13224",
@@ -38,6 +39,7 @@ REFUSALS: Mapping[str, str] = {
 NOT_FOUND = ErrorRow(404, "20404", "The requested resource {path} was not found")
 ERRORS: Mapping[str, ErrorRow] = {
     "not-found": NOT_FOUND,
+    "too-many": ErrorRow(429, "20429", "Too many requests"),
     "unauthenticated": ErrorRow(401, "20003", "Authenticate"),
     "forbidden": ErrorRow(403, "20003", "Permission denied"),
     "method": ErrorRow(405, "20004", "Method not allowed"),

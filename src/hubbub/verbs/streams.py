@@ -1,0 +1,279 @@
+"""Media streams: a call's audio over a WebSocket, beside everything else, or both ways until the far side closes.
+
+What the messages look like is the dialect's business (`Conversation`); here sound is moved: what the leg says and hears is
+tapped at 8 kHz and sent as it comes, what the far side sends is played to the leg.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+import aiohttp
+import numpy as np
+import soxr
+import structlog
+
+from hubbub.errors import HubbubError, MediaError
+from hubbub.events import CallRecord
+from hubbub.ids import Id, new_id
+from hubbub.media.client import Capture, Media, Pcm, Playback, Stream, Tap
+from hubbub.settings import Account
+from hubbub.verbs.model import CloseStream, OpenStream, Outcome
+
+if TYPE_CHECKING:
+    from hubbub.verbs.handlers import CallShell
+
+log = structlog.get_logger()
+
+WIRE_RATE: Final = 8000
+WIRE_FRAME: Final = 160
+"""Samples of 20 ms."""
+ROUND: Final = 0.06
+"""Seconds between two looks at what was tapped."""
+HEADER: Final = 44
+MOST_QUEUED: Final = 3000
+"""Pieces of sound that may wait to be played; one that sends faster than that waits."""
+Track = Literal["inbound", "outbound"]
+_TAPS: Final[Mapping[Track, Literal["leg_in", "leg_out"]]] = {"inbound": "leg_in", "outbound": "leg_out"}
+
+
+@dataclass(frozen=True)
+class Said:
+    """The far side wants the caller to hear this: 8 kHz, mono."""
+
+    pcm: Pcm
+
+
+@dataclass(frozen=True)
+class Marked:
+    """The far side wants to know when what it has said so far was heard."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Cleared:
+    """The far side takes back what was not heard yet."""
+
+
+class Conversation(Protocol):
+    """How a dialect speaks on a stream; it numbers its messages."""
+
+    def headers(self) -> Mapping[str, str]:
+        """Of the handshake: signed."""
+
+    def opened(self) -> Sequence[str]:
+        """The first messages."""
+
+    def heard(self, track: Track, pcm: Pcm) -> str:
+        """20 ms of a track."""
+
+    def key(self, digit: str) -> str:
+        """A key was pressed."""
+
+    def reached(self, name: str) -> str:
+        """What was said before that mark was heard."""
+
+    def closed(self) -> str:
+        """The last message."""
+
+    def read(self, text: str) -> Said | Marked | Cleared | None:
+        """What the far side says; None for what means nothing here."""
+
+
+Speaks = Callable[[Account, CallRecord, OpenStream, Id], Conversation]
+
+
+@dataclass
+class _Mouth:
+    """What the far side says, on its way to the leg."""
+
+    media: Media
+    shell: CallShell
+    send: Callable[[str], None]
+    pieces: asyncio.Queue[Pcm] = field(default_factory=lambda: asyncio.Queue(MOST_QUEUED))
+    playback: Playback | None = None
+    until: float = 0.0
+    """When everything so far will have been heard."""
+    marks: list[tuple[str, asyncio.TimerHandle]] = field(default_factory=list)
+
+    async def say(self, pcm: Pcm, wide: Pcm) -> None:
+        """Play this after what waits."""
+        loop = asyncio.get_running_loop()
+        if self.playback is None:
+            self.playback = self.media.play(Stream(self._waiting()), self.shell.session.leg)
+        self.until = max(loop.time(), self.until) + len(pcm) / WIRE_RATE
+        if len(wide):
+            await self.pieces.put(wide)
+
+    async def _waiting(self) -> AsyncIterator[Pcm]:
+        while True:
+            yield await self.pieces.get()
+
+    def mark(self, name: str, reached: Callable[[str], str]) -> None:
+        """Tell when what was said so far has been heard; the message is made then, so that its number is in order."""
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(max(0.0, self.until - loop.time()), lambda: self.send(reached(name)))
+        self.marks.append((name, timer))
+
+    def clear(self, reached: Callable[[str], str]) -> None:
+        """Stop, and forget what waits; marks are reached at once."""
+        loop = asyncio.get_running_loop()
+        if self.playback is not None:
+            self.playback.stop()
+        self.playback, self.pieces, self.until = None, asyncio.Queue(MOST_QUEUED), 0.0
+        for name, timer in self.marks:
+            if not timer.cancelled() and timer.when() > loop.time():
+                timer.cancel()
+                self.send(reached(name))
+        self.marks.clear()
+
+    def close(self) -> None:
+        """Nothing more is heard."""
+        if self.playback is not None:
+            self.playback.stop()
+        for _, timer in self.marks:
+            timer.cancel()
+
+
+class _Ear:
+    """What the leg says and hears, 20 ms after 20 ms, through a file that has no name and goes with the process."""
+
+    def __init__(self, media: Media, shell: CallShell, tracks: Sequence[Track]) -> None:
+        self._tracks = tracks
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the stream
+        self._at = HEADER
+        taps = [Tap(_TAPS[track], shell.session.leg) for track in tracks]
+        try:
+            self._capture: Capture = media.record(Path(f"/proc/self/fd/{self._file.fileno()}"), taps, rate=WIRE_RATE)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def read(self) -> list[tuple[Track, Pcm]]:
+        """What came since the last time, in whole frames."""
+        width = 2 * WIRE_FRAME * len(self._tracks)
+        data = os.pread(self._file.fileno(), 1 << 20, self._at)
+        whole = len(data) // width * width
+        self._at += whole
+        frames = np.frombuffer(data[:whole], "<i2").reshape(-1, WIRE_FRAME, len(self._tracks))
+        return [(track, frame[:, n].astype(np.int16)) for frame in frames for n, track in enumerate(self._tracks)]
+
+    async def close(self) -> None:
+        """Tap no more."""
+        try:
+            with contextlib.suppress(HubbubError, OSError):
+                await self._capture.stop()
+        finally:
+            self._file.close()
+
+
+async def perform(shell: CallShell, verb: OpenStream) -> Outcome:
+    """Speak with the far side until it closes; or carry the audio beside everything else, and go on at once."""
+    session = shell.session
+    if verb.both_ways:
+        try:
+            return await _converse(shell, verb, new_id())
+        except HubbubError as error:
+            session.report(session.dialect.refusal_code("stream"), str(error), level="error", line=verb.at.line)
+            return Outcome("failed", str(error))
+    session.streams = {name: task for name, task in session.streams.items() if not task.done()}
+    identity = new_id()
+    session.streams[verb.name or identity] = asyncio.create_task(_beside(shell, verb, identity), name=f"stream-{identity}")
+    return Outcome(details={"stream": identity})
+
+
+async def _beside(shell: CallShell, verb: OpenStream, identity: Id) -> None:
+    try:
+        await _converse(shell, verb, identity)
+    except HubbubError as error:
+        shell.session.report(shell.session.dialect.refusal_code("stream"), str(error), level="error", line=verb.at.line)
+
+
+async def stop(shell: CallShell, verb: CloseStream) -> Outcome:
+    """End the stream of that name; all for the empty name."""
+    for name, task in shell.session.streams.items():
+        if verb.name in ("", name):
+            task.cancel()
+    return Outcome()
+
+
+async def _converse(shell: CallShell, verb: OpenStream, identity: Id) -> Outcome:
+    services, session = shell.services, shell.session
+    account = services.accounts[session.record.account]
+    talk: Conversation = verb.speaks(account, session.record, verb, identity)
+    socket = await services.requester.websocket(verb.url, talk.headers())
+    try:
+        ear = _Ear(services.media, shell, verb.tracks)
+    except (HubbubError, OSError) as error:
+        await socket.close()
+        raise MediaError(f"the call cannot be streamed: {error}") from error
+    outgoing: asyncio.Queue[str] = asyncio.Queue()
+    mouth = _Mouth(services.media, shell, outgoing.put_nowait)
+    if verb.both_ways:
+        session.call.on_digit = lambda digit: outgoing.put_nowait(talk.key(digit))
+    for message in talk.opened():
+        outgoing.put_nowait(message)
+    sending = asyncio.create_task(_send(socket, outgoing))
+    tapping = asyncio.create_task(_tap(ear, talk, outgoing))
+    try:
+        await _listen(socket, talk, mouth, both_ways=verb.both_ways)
+    finally:
+        tapping.cancel()
+        sending.cancel()
+        if verb.both_ways:
+            session.call.on_digit = None
+        mouth.close()
+        await asyncio.gather(tapping, sending, ear.close(), _say_goodbye(socket, talk), return_exceptions=True)
+    return Outcome()
+
+
+async def _say_goodbye(socket: aiohttp.ClientWebSocketResponse, talk: Conversation) -> None:
+    with contextlib.suppress(aiohttp.ClientError, OSError):
+        if not socket.closed:
+            await socket.send_str(talk.closed())
+        await socket.close()
+
+
+async def _send(socket: aiohttp.ClientWebSocketResponse, outgoing: asyncio.Queue[str]) -> None:
+    while True:
+        message = await outgoing.get()
+        try:
+            await socket.send_str(message)
+        except (aiohttp.ClientError, OSError):  # the reader sees the end of it
+            return
+
+
+async def _tap(ear: _Ear, talk: Conversation, outgoing: asyncio.Queue[str]) -> None:
+    while True:
+        for track, pcm in ear.read():
+            outgoing.put_nowait(talk.heard(track, pcm))
+        await asyncio.sleep(ROUND)
+
+
+async def _listen(socket: aiohttp.ClientWebSocketResponse, talk: Conversation, mouth: _Mouth, *, both_ways: bool) -> None:
+    """Until the far side closes."""
+    widen = soxr.ResampleStream(WIRE_RATE, 2 * WIRE_RATE, 1, dtype="int16")
+    async for message in socket:
+        if message.type is not aiohttp.WSMsgType.TEXT or not both_ways:
+            continue
+        match talk.read(message.data):
+            case Said(pcm):
+                await mouth.say(pcm, np.asarray(widen.resample_chunk(pcm), dtype=np.int16))
+            case Marked(name):
+                mouth.mark(name, talk.reached)
+            case Cleared():
+                mouth.clear(talk.reached)
+                widen = soxr.ResampleStream(WIRE_RATE, 2 * WIRE_RATE, 1, dtype="int16")
+            case None:
+                log.info("stream_message_ignored", call=mouth.shell.session.call.id)
+
+
+__all__ = ["Cleared", "Conversation", "Marked", "Said", "Speaks", "perform", "stop"]

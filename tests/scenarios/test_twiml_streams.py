@@ -1,0 +1,151 @@
+"""Media streams (8.2): real audio over a real WebSocket, one way and both ways."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import numpy as np
+import pytest
+from aiohttp import WSMsgType, web
+from tests.support.stage import TONE, PhoneMaker, assert_matrix, call_in, level_at, room, sid_of
+
+from hubbub.media.g711 import decode_table, encode_table
+from hubbub.testing import Application, HubbubServer, assert_hears
+
+pytestmark = pytest.mark.scenario
+
+DECODE, ENCODE = decode_table()[0], encode_table()[0]
+SAID = 2951.0
+
+
+class FarSide:
+    """An application's end of a stream."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.socket: web.WebSocketResponse | None = None
+        self.headers: dict[str, str] = {}
+        self.url = ""
+        self.news = asyncio.Event()
+
+    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+        self.headers = dict(request.headers)
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        self.socket = socket
+        async for message in socket:
+            if message.type is WSMsgType.TEXT:
+                self.messages.append(json.loads(message.data))
+                self.news.set()
+        return socket
+
+    async def send(self, event: str, **body: Any) -> None:
+        assert self.socket is not None
+        await self.socket.send_str(json.dumps({"event": event, **body}))
+
+    async def say(self, frequency: float, seconds: float) -> None:
+        pcm = (8000 * np.sin(2 * np.pi * frequency * np.arange(int(8000 * seconds)) / 8000)).astype(np.int16)
+        for start in range(0, len(pcm), 160):
+            payload = base64.b64encode(ENCODE[(pcm[start : start + 160] >> 2) + 8192].tobytes()).decode()
+            await self.send("media", media={"payload": payload})
+
+    async def wait(self, event: str) -> dict[str, Any]:
+        async with asyncio.timeout(10):
+            while True:
+                found = next((message for message in self.messages if message["event"] == event), None)
+                if found is not None:
+                    return found
+                self.news.clear()
+                await self.news.wait()
+
+    def heard(self, track: str, last: int = 50) -> np.ndarray[Any, Any]:
+        """The last seconds of a track."""
+        frames = [m["media"]["payload"] for m in self.messages if m["event"] == "media" and m["media"]["track"] == track][-last:]
+        return np.concatenate([DECODE[np.frombuffer(base64.b64decode(frame), np.uint8)] for frame in frames])
+
+
+@pytest.fixture
+async def far_side() -> AsyncIterator[FarSide]:
+    side = FarSide()
+    app = web.Application()
+    app.router.add_get("/media", side.serve)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    side.url = f"ws://127.0.0.1:{runner.addresses[0][1]}/media"
+    yield side
+    await runner.cleanup()
+
+
+async def test_a_stream_both_ways(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, far_side: FarSide) -> None:
+    """8.2: `<Connect><Stream>`: connected, start, media, dtmf, mark, stop; media, mark and clear back; the far side's close goes on."""
+    stream = f'<Stream url="{far_side.url}"><Parameter name="room" value="7"/></Stream>'
+    application.on("/voice", f'<Response><Connect action="/after">{stream}</Connect></Response>')
+    application.on("/after", "<Response><Pause length='20'/></Response>")
+    calls = await call_in(hubbub_server, phone, "alice")
+    start = await far_side.wait("start")
+    sid = sid_of(application, "alice")
+    assert far_side.messages[0] == {"event": "connected", "protocol": "Call", "version": "1.0.0"}
+    assert (start["sequenceNumber"], start["streamSid"][:2], start["start"]["callSid"]) == ("1", "MZ", sid)
+    assert start["start"]["customParameters"] == {"room": "7"}
+    assert start["start"]["mediaFormat"] == {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
+    token = hubbub_server.faces["twilio"]["token"]
+    made = base64.b64encode(hmac.digest(token.encode(), far_side.url.encode(), hashlib.sha1)).decode()
+    assert far_side.headers["X-Twilio-Signature"] == made, "6.1: handshakes are signed too"
+
+    await far_side.say(SAID, 3.0)
+    await far_side.send("mark", mark={"name": "said"})
+    await assert_hears(calls["alice"], {SAID}, among=(*TONE.values(), SAID))
+    media = await far_side.wait("media")
+    assert (media["media"]["track"], len(base64.b64decode(media["media"]["payload"]))) == ("inbound", 160)
+    await asyncio.sleep(1.0)
+    assert level_at(far_side.heard("inbound"), TONE["alice"]) > -30
+    assert level_at(far_side.heard("inbound"), SAID) < -50, "what is said to the caller is not on the inbound track"
+    await calls["alice"].press("5")
+    assert (await far_side.wait("dtmf"))["dtmf"]["digit"] == "5"
+    assert (await far_side.wait("mark"))["mark"]["name"] == "said"
+
+    await far_side.say(SAID, 20.0)
+    await assert_hears(calls["alice"], {SAID}, among=(*TONE.values(), SAID))
+    await far_side.send("clear")
+    await assert_hears(calls["alice"], set(), among=(*TONE.values(), SAID))
+    assert far_side.socket is not None
+    await far_side.socket.close()
+    await application.wait_for("/after")
+    assert not calls["alice"].ended.is_set()
+    numbers = [int(message["sequenceNumber"]) for message in far_side.messages[1:]]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def test_a_stream_of_a_leg_in_a_room(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, far_side: FarSide
+) -> None:
+    """8.2: "In a room: inbound = that leg's own voice, outbound = what it hears (the mix)"; it ends with the call."""
+    start = f'<Start><Stream name="both" url="{far_side.url}" track="both_tracks"/></Start>'
+    plain = room()
+    streamed = plain.replace("<Response>", f"<Response>{start}")
+    application.on("/voice", lambda request: streamed if "alice" in str(request.params["From"]) else plain)
+    calls = await call_in(hubbub_server, phone, "alice", "bob")
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    assert (await far_side.wait("start"))["start"]["tracks"] == ["inbound", "outbound"]
+    await asyncio.sleep(1.5)
+    inbound, outbound = far_side.heard("inbound"), far_side.heard("outbound")
+    assert level_at(inbound, TONE["alice"]) > -30 > -50 > level_at(inbound, TONE["bob"])
+    assert level_at(outbound, TONE["bob"]) > -30 > -50 > level_at(outbound, TONE["alice"])
+    await calls["alice"].hangup()
+    assert (await far_side.wait("stop"))["stop"]["callSid"] == sid_of(application, "alice")
+
+
+async def test_a_stream_that_cannot_be_opened(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """31920: the handshake fails; the call goes on with what follows."""
+    application.on("/voice", '<Response><Connect><Stream url="ws://127.0.0.1:9/media"/></Connect><Redirect>/next</Redirect></Response>')
+    application.on("/next", "<Response><Pause length='20'/></Response>")
+    await call_in(hubbub_server, phone, "alice")
+    await application.wait_for("/next")
