@@ -213,6 +213,14 @@ Track = Literal["inbound", "outbound", "both"]
 
 
 @dataclass(frozen=True)
+class Speaker:
+    """Who is heard in a channel of a recording."""
+
+    call: Id
+    label: str = ""
+
+
+@dataclass(frozen=True)
 class RecordingRecord:
     """The facts about one recording."""
 
@@ -236,6 +244,8 @@ class RecordingRecord:
     track: Track = "both"
     name: str = ""
     """What a document calls it."""
+    speakers: tuple[Speaker, ...] = ()
+    """Of a room that is recorded with a channel per speaker: who is in which."""
 
 
 class RoomEventKind(StrEnum):

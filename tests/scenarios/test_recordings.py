@@ -3,57 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import json
-from typing import Any
 
 import aiohttp
-import numpy as np
 import pytest
-import soundfile
+from tests.support.recorded import EVERYTHING, PROMPT, TOLD, call_sid, channels, refused, settled, status, tones_in
 from tests.support.rest import Rest, RestError
 from tests.support.stage import TONE, PhoneMaker, by_caller, call_in, level_at, room, sid_of, tone_wav
 
-from hubbub.testing import Application, HubbubServer, Request, assert_hears
+from hubbub.testing import Application, HubbubServer, assert_hears
 
 pytestmark = pytest.mark.scenario
-PROMPT = 2951.0
-TOLD = 'recordingStatusCallback="/recording" recordingStatusCallbackEvent="started in-progress paused resumed stopped completed absent"'
-EVERYTHING = [
-    ("RecordingStatusCallbackEvent", name) for name in ("started", "in-progress", "paused", "resumed", "stopped", "completed", "absent")
-]
-
-
-def status(word: str) -> Any:
-    return lambda request: request.params["RecordingStatus"] == word
-
-
-def channels(content: bytes) -> list[np.ndarray[Any, Any]]:
-    """Each channel of a WAV or MP3, as 16-bit samples at 8 kHz."""
-    samples, rate = soundfile.read(io.BytesIO(content), always_2d=True)
-    assert rate == 8000
-    return list((samples * 32768).T)
-
-
-def tones_in(samples: np.ndarray[Any, Any], floor: float = -35.0) -> set[float]:
-    """The tones in the middle of a channel."""
-    middle = samples[len(samples) // 3 : len(samples) * 2 // 3]
-    return {frequency for frequency in (*TONE.values(), PROMPT) if level_at(middle, frequency) > floor}
-
-
-async def call_sid(application: Application, name: str) -> str:
-    await application.wait_for("/voice")
-    return sid_of(application, name)
-
-
-async def settled(rest: Rest, path: str, wanted: str = "completed") -> dict[str, Any]:
-    """A recording, when it has that status."""
-    for _ in range(60):
-        found: dict[str, Any] = await rest.get(path, IncludeSoftDeleted="true")
-        if found["status"] == wanted:
-            return found
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{found['status']} is not {wanted}")
 
 
 async def test_a_dialled_leg_has_its_voice_in_the_first_and_the_room_in_the_second_channel(
@@ -147,13 +106,6 @@ async def test_rest_records_a_call_with_pauses_that_are_silent_or_left_out(
     assert [(r["sid"], r["status"]) for r in kept] == [(begun["sid"], "deleted")]
 
 
-async def refused(request: Any, http: int, code: int) -> None:
-    with pytest.raises(RestError) as error:
-        await request
-    body = error.value.body if isinstance(error.value.body, dict) else json.loads(error.value.body)
-    assert (error.value.status, body["code"]) == (http, code)
-
-
 async def test_several_recordings_of_a_call_at_a_time(
     application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
 ) -> None:
@@ -179,30 +131,6 @@ async def test_several_recordings_of_a_call_at_a_time(
     heard = {name: [tones_in(s) for s in channels(await rest.media(f"/Recordings/{name}.wav"))] for name in (dual, mono["sid"], out["sid"])}
     assert heard == {dual: [{TONE["alice"]}, {PROMPT}], mono["sid"]: [{TONE["alice"], PROMPT}], out["sid"]: [{PROMPT}]}
     await refused(rest.media(f"/Recordings/{out['sid']}.wav?RequestedChannels=2"), 400, 16113)
-
-
-async def test_a_room_is_recorded_by_rest_at_any_time(
-    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
-) -> None:
-    """P3: "conference recording cannot be started mid-call over REST": here POST /Conferences/{CF}/Recordings.json does."""
-    application.on("/voice", room('beep="false"'))
-    application.on("/recording", None)
-    calls = await call_in(hubbub_server, phone, "alice")
-    await refused(rest.post("/Conferences/standup/Recordings.json"), 400, 16001)
-    calls |= await call_in(hubbub_server, phone, "bob")
-    await assert_hears(calls["alice"], {TONE["bob"]})
-    begun = await rest.post("/Conferences/standup/Recordings.json", EVERYTHING, RecordingStatusCallback=application.url("/recording"))
-    assert (begun["source"], begun["status"]) == ("StartConferenceRecordingAPI", "in-progress")
-    assert begun["uri"].endswith(f"/Conferences/{begun['conference_sid']}/Recordings/{begun['sid']}.json")
-    await asyncio.sleep(1.5)
-    again = await rest.post(f"/Conferences/{begun['conference_sid']}/Recordings/Twilio.CURRENT.json", Status="stopped")
-    assert (again["sid"], again["status"]) == (begun["sid"], "stopped")
-    done = await application.wait_for("/recording", status("completed"))
-    assert done.params["RecordingSource"] == "StartConferenceRecordingAPI"
-    (samples,) = channels(await rest.media(f"/Recordings/{begun['sid']}.mp3"))
-    assert tones_in(samples) == {TONE["alice"], TONE["bob"]}
-    await rest.delete(f"/Conferences/{begun['conference_sid']}/Recordings/{begun['sid']}.json")
-    assert (await rest.get(f"/Conferences/{begun['conference_sid']}/Recordings.json"))["recordings"] == []
 
 
 async def test_calls_and_participants_are_recorded_from_their_answer(
@@ -237,83 +165,3 @@ async def test_calls_and_participants_are_recorded_from_their_answer(
     assert (done.params["RecordingSource"], done.params["RecordingChannels"]) == ("OutboundAPI", "2")
     content = await rest.media(f"/Recordings/{done.params['RecordingSid']}.wav")
     assert [tones_in(samples) for samples in channels(content)] == [{TONE["bob"]}, {TONE["alice"]}]
-
-
-async def test_what_is_too_short_or_silent_is_absent(
-    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
-) -> None:
-    """1.10: 16101 too short, 16102 silent: `absent`, with ErrorCode; no media."""
-    application.on("/voice", "<Response><Pause length='60'/></Response>")
-    application.on("/recording", None)
-    calls = await call_in(hubbub_server, phone, "alice")
-    base = f"/Calls/{await call_sid(application, 'alice')}/Recordings"
-    told = [("RecordingStatusCallbackEvent", "absent")]
-    short = await rest.post(f"{base}.json", told, RecordingStatusCallback=application.url("/recording"))
-    await rest.post(f"{base}/Twilio.CURRENT.json", Status="stopped")
-    assert (await settled(rest, f"/Recordings/{short['sid']}.json", "absent"))["error_code"] == 16101
-    calls["alice"].silence()
-    await asyncio.sleep(0.5)
-    quiet = await rest.post(f"{base}.json", told, RecordingStatusCallback=application.url("/recording"))
-    await asyncio.sleep(1.0)
-    await rest.post(f"{base}/Twilio.CURRENT.json", Status="stopped")
-    assert (await settled(rest, f"/Recordings/{quiet['sid']}.json", "absent"))["error_code"] == 16102
-    await application.wait_for("/recording", count=2)
-    assert [r.params["ErrorCode"] for r in application.requests("/recording")] == ["16101", "16102"]
-    await refused(rest.media(f"/Recordings/{quiet['sid']}.wav"), 404, 20404)
-
-
-async def test_the_record_verb_ends_by_key_silence_limit_and_hangup(
-    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker
-) -> None:
-    """1.6: finishOnKey, timeout (0: off), maxLength, playBeep; Digits is the key or `hangup`; recordingStatusCallback."""
-
-    def document(request: Request) -> str:
-        return {
-            "alice": f'<Response><Record timeout="0" finishOnKey="9" action="/key" {TOLD}/></Response>',
-            "bob": '<Response><Record timeout="1" playBeep="false" action="/silence"/></Response>',
-            "carol": '<Response><Record timeout="0" playBeep="false" maxLength="2" action="/limit"/></Response>',
-            "dave": f'<Response><Record playBeep="false" action="/hangup" trim="do-not-trim" {TOLD}/></Response>',
-        }[request.params["From"].removeprefix("sip:").partition("@")[0]]
-
-    application.on("/voice", document)
-    for path in ("/key", "/silence", "/limit", "/hangup"):
-        application.on(path, "<Response><Pause length='20'/></Response>")
-    application.on("/recording", None)
-    calls = await call_in(hubbub_server, phone, "alice", "bob", "carol", "dave")
-    await asyncio.sleep(1.5)
-    calls["bob"].silence()
-    await calls["alice"].press("1")
-    await asyncio.sleep(0.4)
-    assert application.requests("/key") == []
-    await calls["alice"].press("9")
-    await calls["dave"].hangup()
-    ended = {path: (await application.wait_for(path, timeout=8)).params for path in ("/key", "/silence", "/limit", "/hangup")}
-    assert {path: params["Digits"] for path, params in ended.items()} == {"/key": "9", "/silence": "", "/limit": "", "/hangup": "hangup"}
-    assert ended["/limit"]["RecordingDuration"] == "2"
-    assert all(params["RecordingUrl"].endswith(params["RecordingSid"]) for params in ended.values())
-    await application.wait_for("/recording", status("completed"), count=2)
-    sources = {r.params["RecordingSource"] for r in application.requests("/recording")}
-    assert sources == {"RecordVerb"}
-
-
-async def test_recordings_of_a_killed_server_have_their_true_duration(
-    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker
-) -> None:
-    """Issue: "recordings that survive a crash": the row tells what is in the file, in two channels, and it is told."""
-    application.on("/voice", "<Response><Pause length='60'/></Response>")
-    application.on("/recording", None)
-    async with Rest(hubbub_server) as rest:
-        await call_in(hubbub_server, phone, "alice")
-        base = f"/Calls/{await call_sid(application, 'alice')}/Recordings"
-        begun = await rest.post(f"{base}.json", RecordingChannels="dual", RecordingStatusCallback=application.url("/recording"))
-        await asyncio.sleep(3.0)
-    await hubbub_server.kill()
-    await hubbub_server.restart()
-    done = await application.wait_for("/recording", status("completed"), timeout=10)
-    async with Rest(hubbub_server) as rest:
-        found = await rest.get(f"/Recordings/{begun['sid']}.json")
-        left, right = channels(await rest.media(f"/Recordings/{begun['sid']}.wav"))
-    assert (found["status"], found["channels"]) == ("completed", 2)
-    assert int(found["duration"]) in (2, 3)
-    assert done.params["RecordingDuration"] == found["duration"] == str(round(len(left) / 8000))
-    assert (tones_in(left), tones_in(right)) == ({TONE["alice"]}, set())

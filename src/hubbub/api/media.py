@@ -1,4 +1,7 @@
-"""The audio of recordings as clients ask for it: as it is, in one channel, as MP3. Each form is made once and kept beside it."""
+"""The audio of recordings as clients ask for it: as it is, in one channel, as MP3 (which has two channels at most).
+
+Each form is made once and kept beside the recording.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ def forget_renditions(file: Path) -> None:
 
 def _rendition(file: Path, kind: str, mono: bool) -> Path:
     with wave.open(str(file), "rb") as source:
-        mono = mono and source.getnchannels() > 1
+        mono = (mono and source.getnchannels() > 1) or (kind == "mp3" and source.getnchannels() > 2)
         if kind == "wav" and not mono:
             return file
         target = file.with_name(f"{file.stem}{'.mono' if mono else ''}.{kind}")

@@ -23,7 +23,13 @@ def leg_order(values: Mapping[str, Any], dialect: str, source: RecordingSource) 
 
 def room_order(values: Mapping[str, Any], dialect: str) -> RecordingOrder:
     """What is to be recorded of a room."""
-    return RecordingOrder("room-request", dialect, trim=values.get("recording_trim", False), wish=told_to(values))
+    return RecordingOrder(
+        "room-request",
+        dialect,
+        trim=values.get("recording_trim", False),
+        wish=told_to(values),
+        per_speaker=values.get("recording_per_speaker", False),
+    )
 
 
 def told_to(values: Mapping[str, Any]) -> RecordingWish | None:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hubbub.api.media import forget_renditions
-from hubbub.api.operations import Asked, Operation, _needed_room, fetch_call, fetch_recording, recorder_of
+from hubbub.api.operations import Asked, Operation, _needed_room, fetch_call, fetch_recording, recorder_of, windowed
 from hubbub.api.orders import leg_order, room_order
 from hubbub.conference.journal import within
 from hubbub.conference.policy import RecordingOrder
 from hubbub.conference.recording import Recorder
 from hubbub.conference.rows import from_row, recording_row
+from hubbub.dialects.tables import Page
 from hubbub.errors import Refused
 from hubbub.events import RecordingRecord, RecordingStatus, RoomStatus
 from hubbub.storage.store import Condition, Delete, Put, Query
@@ -38,6 +39,13 @@ async def create_room_recording(asked: Asked) -> RecordingRecord:
     if room.record.status is not RoomStatus.IN_PROGRESS:
         raise Refused("not-bridged", "nobody is heard before the conference has started")
     return await _begin(room.recorder, room_order(asked.values, asked.face.dialect.name))
+
+
+async def list_tracks(asked: Asked) -> Page:
+    """Who is in which channel of a recording that has a channel per speaker."""
+    recording = await fetch_recording(asked)
+    tracks = [(number, speaker, recording) for number, speaker in enumerate(recording.speakers, 1)]
+    return windowed(tracks, asked.window)
 
 
 async def _begin(recorder: Recorder, order: RecordingOrder) -> RecordingRecord:
@@ -90,5 +98,6 @@ async def _forget_old(asked: Asked, before: float) -> None:
 
 
 OPERATIONS: Mapping[str, Operation] = {
-    operation.__name__: operation for operation in (create_recording, create_room_recording, update_recording, delete_recording)
+    operation.__name__: operation
+    for operation in (create_recording, create_room_recording, update_recording, delete_recording, list_tracks)
 }

@@ -59,6 +59,8 @@ class RecordingOrder:
     trim: bool = False
     wish: RecordingWish | None = None
     name: str = ""
+    per_speaker: bool = False
+    """Of a room: a channel for each speaker, on one clock, instead of the mix."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from hubbub.clock import Clock
 from hubbub.conference.journal import Journal, Renderer, Written, rendered
 from hubbub.conference.policy import RecordingOrder, RecordingWish
 from hubbub.conference.rows import kept, recording_row
+from hubbub.conference.tracks import SpeakerTracks, assemble, sheet_of, speakers_of
 from hubbub.errors import HubbubError, Refused
 from hubbub.events import Problem, RecordingEvent, RecordingKind, RecordingRecord, RecordingStatus
 from hubbub.ids import Id, new_id
@@ -203,6 +204,9 @@ class Recorder:
     async def _finish(self, running: _Running) -> RecordingRecord:
         try:
             result = await running.capture.stop()
+            if isinstance(running.capture, SpeakerTracks):
+                speakers = running.capture.speakers
+                running = replace(running, record=replace(running.record, speakers=speakers, channels=max(1, len(speakers))))
             final = await finished(running.record, result, trim=running.order.trim, now=self._services.clock.now())
         except (HubbubError, OSError) as error:
             return self._failed(running.record, running.order, str(error))
@@ -267,7 +271,11 @@ def salvaged(record: RecordingRecord, folder: Path, now: float, data: Mapping[st
     """The facts about a recording whose server died while it was written: what its file holds. `data`: what was remembered beside it."""
     path = folder / record.file
     seconds, size = 0.0, 0
-    with contextlib.suppress(OSError, EOFError, wave.Error, HubbubError):
+    with contextlib.suppress(OSError, EOFError, ValueError, wave.Error, HubbubError):
+        if sheet_of(path).exists():
+            speakers = speakers_of(path)
+            record = replace(record, speakers=speakers, channels=max(1, len(speakers)))
+            assemble(path)
         seconds, size = wav_seconds(path), path.stat().st_size
         if data.get("trim") and seconds >= SHORTEST_SECONDS:
             seconds, size = trim_file(path), path.stat().st_size

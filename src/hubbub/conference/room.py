@@ -18,8 +18,9 @@ from hubbub.conference.policy import Joining, RecordingOrder, RecordingWish, Roo
 from hubbub.conference.recording import RATE, Capturing, Recorded, Recorder, RecordingServices
 from hubbub.conference.rows import kept, member_row, room_row
 from hubbub.conference.state import Audio, Effect, MemberChange, RoomCore
+from hubbub.conference.tracks import SpeakerTracks
 from hubbub.errors import HubbubError, Refused
-from hubbub.events import CallStatus, EndReason, LeaveReason, Link, MemberRecord, Presence, RoomEvent, RoomRecord, RoomStatus
+from hubbub.events import CallStatus, EndReason, LeaveReason, Link, MemberRecord, Presence, Problem, RoomEvent, RoomRecord, RoomStatus
 from hubbub.ids import Id, new_id
 from hubbub.media.client import Clip, Leg, Media, Mix, Tap
 from hubbub.media.tones import beep_enter, beep_exit
@@ -94,6 +95,8 @@ class Room:
         self._written: Written | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._settings_kept = kept(RoomSettings, core.settings)
+        self._speaking: set[Id] = set()
+        self._tracks: list[SpeakerTracks] = []
         recorded = Recorded(self.record.account, self._capture, self._witness, self.id, self.record.name, self.record.tag)
         kit = RecordingServices(services.media, services.journal, services.render, services.clock, services.recordings)
         self.recorder = Recorder(recorded, kit)
@@ -189,7 +192,27 @@ class Room:
             self.recorder.start(RecordingOrder("room", self.record.dialect, trim=trim, wish=wish))
 
     def _capture(self, path: Path, order: RecordingOrder) -> tuple[Capturing, int]:
-        return self._services.media.record(path, [Tap("mix", self.mix)], rate=RATE), 1
+        if not order.per_speaker:
+            return self._services.media.record(path, [Tap("mix", self.mix)], rate=RATE), 1
+        tracks = SpeakerTracks(path, self._services.media, RATE, self._track_failed)
+        self._tracks = [known for known in self._tracks if known.live] + [tracks]
+        for call in self._speaking:
+            self._follow(call, tracks)
+        return tracks, 1
+
+    def _follow(self, call: Id, *tracks: SpeakerTracks) -> None:
+        """Let recordings of speakers know whether a member can be heard."""
+        member, host = self.core.members.get(call), self._hosts.get(call)
+        for each in tracks:
+            if member is None or host is None:
+                each.left(call)
+            else:
+                each.follow(call, member.label, host.leg, speaks=call in self._speaking)
+
+    def _track_failed(self, why: str) -> None:
+        services, record = self._services, self.record
+        code = services.render.refusal_code(record.dialect, "recording-failed")
+        services.journal.report(Problem(record.account, code, "error", why, None, record.id), self._now())
 
     def _witness(self) -> Id | None:
         return next((member.call for member in self.core.members.values() if member.presence is Presence.MIXED), None)
@@ -248,6 +271,8 @@ class Room:
         leg = self._hosts[call].leg
         leg.route(self.mix, speak=audio.speak, hear=audio.hear)
         leg.whisper([self._hosts[target].leg for target in audio.whisper if target in self._hosts])
+        (self._speaking.add if audio.speak else self._speaking.discard)(call)
+        self._follow(call, *self._tracks)
         if not (audio.speak or audio.hear or audio.whisper) and call not in self.core.members:
             leg.on_speech = None
             leg.route(None, speak=False, hear=False)

@@ -127,6 +127,11 @@ class Media:
         )
 
     @property
+    def tick(self) -> int:
+        """The last tick that was done: the clock that all audio shares, 20 ms a tick."""
+        return int(self._control.engine.wires[0].header[layout.H_TICK])
+
+    @property
     def worker_pid(self) -> int:
         """The process that carries the audio now (for operators and tests), 0 while there is none."""
         return self._control.supervisor.active_pid

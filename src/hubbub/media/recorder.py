@@ -104,6 +104,7 @@ class Capture:
         self._flushed = 0.0
         self._finished = False
         self._overruns = 0
+        self._begins: int | None = None
         for tap in taps:
             if tap.of.closed:
                 raise MediaError("cannot record what is closed")
@@ -140,6 +141,13 @@ class Capture:
         """Write sound again from now on."""
         self._marks.append((self._now(), "on"))
 
+    @property
+    def begins(self) -> int | None:
+        """The tick of the media plane that its first sample belongs to, once it has begun."""
+        first = min((int(self._control.engine.taps[ring.index].start) for ring in self._rings), default=-1)
+        self._begins = first if first >= 0 else self._begins
+        return self._begins
+
     def _now(self) -> int:
         """The present as a position of the taps' clock, in wide samples."""
         starts = [int(self._control.engine.taps[ring.index].start) for ring in self._rings]
@@ -152,6 +160,7 @@ class Capture:
         """End the recording and close its file."""
         if not self._stopping:
             self._stopping = True
+            _ = self.begins  # known as long as the rings are there
             for ring in self._rings:
                 self._control.close_tap(ring)
         return await asyncio.shield(self._result)

@@ -159,6 +159,8 @@ RECORDED = (
 SIDES = (Param("RecordingChannels", "recording_channels", recording.CHANNELS), Param("RecordingTrack", "recording_track", recording.TRACK))
 LEG_RECORDING = (Param("Record", "recorded", truth), *SIDES, *RECORDED)
 """The recording of a leg from its answer on."""
+TRACKS = Param("RecordingTracks", "recording_per_speaker", mapping({"mix": False, "speakers": True}))
+"""Not the vendor's: a channel per speaker."""
 UPDATE_RECORDING = (
     Param("Status", "status", choice("in-progress", "paused", "stopped")),
     Param("PauseBehavior", "keep_silence", mapping({"silence": True, "skip": False})),
@@ -318,7 +320,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("DELETE", _MEMBER, "remove_member", status=204),
     Operation("GET", _ROOM + "/Recordings", "list_recordings", "room-recording", RECORDING_FILTERS),
     Operation("GET", _ROOM + "/Recordings/{recording}", "fetch_recording", "room-recording"),
-    Operation("POST", _ROOM + "/Recordings", "create_room_recording", "room-recording", RECORDED, 201),
+    Operation("POST", _ROOM + "/Recordings", "create_room_recording", "room-recording", (*RECORDED, TRACKS), 201),
+    Operation("GET", _ROOM + "/Recordings/{recording}/Tracks", "list_tracks", "track"),
     Operation("POST", _ROOM + "/Recordings/{recording}", "update_recording", "room-recording-now", UPDATE_RECORDING),
     Operation("DELETE", _ROOM + "/Recordings/{recording}", "delete_recording", status=204),
     Operation(

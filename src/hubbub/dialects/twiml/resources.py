@@ -231,6 +231,18 @@ CALL_RECORDING = Resource(
 )
 
 
+TRACK = Resource(
+    (
+        Out("channel", lambda s: s.thing[0]),
+        Out("call_sid", lambda s: s.words.call.write(s.thing[1].call)),
+        Out("label", lambda s: s.thing[1].label or None),
+        Out("recording_sid", lambda s: s.words.recording.write(s.thing[2].id)),
+    ),
+    "tracks",
+)
+"""Who is in which channel of a conference recording with a channel per speaker."""
+
+
 def _now(resource: Resource) -> Resource:
     """The answer to an update "shows the fine status (paused, in-progress, stopped)"."""
     fine = Out("status", lambda s: s.thing.status.value)
@@ -274,6 +286,7 @@ RESOURCES = {
     "member": PARTICIPANT,
     "room-recording": ROOM_RECORDING,
     "call-recording": CALL_RECORDING,
+    "track": TRACK,
     "room-recording-now": _now(ROOM_RECORDING),
     "call-recording-now": _now(CALL_RECORDING),
     "recording": ACCOUNT_RECORDING,

@@ -151,7 +151,7 @@ class TwimlRest:
 
     def check_media(self, recording: RecordingRecord, query: Mapping[str, str]) -> None:
         """`RequestedChannels`: "2 not available: 400". Raises Refused (one-channel)."""
-        if query.get("RequestedChannels", "1") not in ("1", "2")[: recording.channels]:
+        if query.get("RequestedChannels", "1") not in (("1", "2") if recording.channels == 2 else ("1",)):
             raise Refused("one-channel")
 
     def join(self, values: Mapping[str, Any], room: str) -> JoinRoom:
