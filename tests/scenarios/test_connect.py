@@ -388,6 +388,31 @@ async def test_a_dial_is_recorded_with_both_sides_apart(
         assert level_at(middle[:, channel], TONE[own]) > level_at(middle[:, channel], TONE[other]) + 20
 
 
+async def test_a_callee_that_refers_the_caller(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """1.7 referUrl: "SIP REFER from callee, adds ReferTransferTarget"; without it a REFER is refused."""
+    bob = await phone("bob")
+    application.on("/voice", dial(sip(bob), 'referUrl="/refer" action="/after"'))
+    application.on("/refer", "<Response><Play loop='0'>/next.wav</Play></Response>")
+    application.on("/next.wav", tone_wav(2951.0))
+    alice = await call(hubbub_server, phone)
+    answered = await bob.wait_call()
+    answered.tone(TONE["bob"])
+    await talk({"alice": alice, "bob": answered})
+    assert await answered.sip.refer("sip:elsewhere@127.0.0.1") == 202
+    asked = (await application.wait_for("/refer")).params
+    assert (asked["ReferTransferTarget"], asked["DialCallStatus"]) == ("sip:elsewhere@127.0.0.1", "completed")
+    await answered.wait_ended()
+    await assert_hears(alice, {2951.0}, among=AMONG)
+    assert application.requests("/after") == []
+    application.on("/voice", dial(sip(bob)))
+    dave = await call(hubbub_server, phone, "dave")
+    answered = await bob.wait_call()
+    answered.tone(TONE["bob"])
+    await talk({"dave": dave, "bob": answered})
+    assert await answered.sip.refer("sip:elsewhere@127.0.0.1") == 603
+    await talk({"dave": dave, "bob": answered})
+
+
 class Guarded(Phone):
     """A phone that wants credentials from whoever calls it."""
 

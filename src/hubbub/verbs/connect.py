@@ -2,7 +2,7 @@
 
 Outcome `done` or `failed` with details `status` (how the attempt went: `completed` when somebody was connected, else
 `busy`, `no-answer`, `failed`, `canceled`), `child` (the record of the call that it is about, if one was made), `seconds` (from
-that call's answer), `bridged`.
+that call's answer), `bridged`, `recording`; `referred` when the callee sent a REFER, with `refer_to`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from hubbub.calls.bridge import Bridge
 from hubbub.errors import HubbubError, MediaError, Refused, ResourceExhausted
 from hubbub.events import CallRecord, CallStatus, RecordingRecord, RecordingStatus
 from hubbub.media.tones import ringback
+from hubbub.sip.endpoint import SipCall
 from hubbub.tasks import spawn
 from hubbub.verbs.dialect import DocumentRequest
 from hubbub.verbs.hunt import CallOff, Effect, GiveUp, Hunt, Join, Place, Prepare, Ring
@@ -27,6 +30,8 @@ from hubbub.verbs.outgoing import OutgoingCall
 if TYPE_CHECKING:
     from hubbub.verbs.handlers import CallShell
     from hubbub.verbs.session import Session
+
+log = structlog.get_logger()
 
 
 async def perform(shell: CallShell, verb: Connect) -> Outcome:
@@ -46,6 +51,14 @@ async def perform(shell: CallShell, verb: Connect) -> Outcome:
         connecting.close()
 
 
+async def ring(shell: CallShell, country: str = "us") -> None:
+    """Let a call hear ringing until this is cancelled; one whose audio is gone hears nothing any more."""
+    try:
+        await shell.services.sound(shell.session.leg).play(ringback(country), 0)
+    except HubbubError as error:
+        log.info("ringing_not_heard", call=shell.session.call.id, reason=str(error))
+
+
 class Connecting:
     """One Connect verb that is being done: the hunt bound to calls and audio."""
 
@@ -59,6 +72,7 @@ class Connecting:
         self._child: CallRecord | None = None
         self._headers: dict[str, str] = {}
         self._recording: RecordingRecord | None = None
+        self._refer_to = ""
         self._bridge: Bridge | None = None
         self._done: asyncio.Future[CallStatus] = asyncio.get_running_loop().create_future()
         self._effects: deque[Effect] = deque()
@@ -81,6 +95,8 @@ class Connecting:
         details: dict[str, Any] = {"status": final.value, "child": record, "seconds": seconds, "bridged": bridged, "headers": self._headers}
         if self._recording is not None:
             details["recording"] = self._recording
+        if self._refer_to:
+            return Outcome("referred", final.value, {**details, "refer_to": self._refer_to})
         return Outcome("done" if bridged else "failed", final.value, details)
 
     def close(self) -> None:
@@ -225,6 +241,8 @@ class Connecting:
             return
         self._bridge.join(leave_on_star=verb.leave_on_star, time_limit_seconds=verb.time_limit_seconds)
         self._bridge.over.add_done_callback(lambda _: self._parted())
+        if verb.on_referred is not None and child.call.sip is not None:
+            child.call.sip.on_refer = partial(self._referred, child.call.sip)
         self._start_recording()
 
     def _start_recording(self) -> None:
@@ -234,6 +252,19 @@ class Connecting:
             started = self._session.call.recorder.start(order)
             self._recording = None if started.status is RecordingStatus.FAILED else started
 
+    def _referred(self, sip: SipCall, target: str) -> bool:
+        """The callee wants the caller to go elsewhere: the application says where, once this request is answered."""
+        if self._refer_to:
+            return False
+        self._refer_to = target
+        asyncio.get_running_loop().call_soon(self._obey, sip)
+        return True
+
+    def _obey(self, sip: SipCall) -> None:
+        sip.refer_result(200, "OK")
+        if self._bridge is not None:
+            self._bridge.end("second-left")
+
     def _parted(self) -> None:
         if not self._done.done():
             self._done.set_result(CallStatus.COMPLETED)
@@ -242,9 +273,9 @@ class Connecting:
 
     def _ring(self) -> None:
         """Let an answered caller hear that it rings."""
-        if self._ringing is None and self._bridge is None and not self._hunt.over and self._session.call.answered:
-            sound = self._services.sound(self._session.leg)
-            self._ringing = spawn(sound.play(ringback(self._verb.ring_country), 0), f"ring-{self._session.call.id}")
+        call = self._session.call
+        if self._ringing is None and self._bridge is None and not self._hunt.over and call.answered and not call.over:
+            self._ringing = spawn(ring(self._shell, self._verb.ring_country), f"ring-{self._session.call.id}")
 
     def _quiet(self) -> None:
         if self._ringing is not None:

@@ -130,7 +130,7 @@ class Interpreter:
         if isinstance(verb, Redirect):
             return Ask(self.generation, verb.link, verb)
         self.variables.update(rule.variables(outcome))
-        link: Link | None = getattr(verb, "on_done", None)
+        link: Link | None = getattr(verb, "on_referred" if outcome.kind == "referred" else "on_done", None)
         if link is not None and rule.asks(outcome):
             return Ask(self.generation, link, verb, rule.fields(outcome))
         return self._advance()

@@ -10,18 +10,22 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from hubbub.calls.bridge import Bridge
 from hubbub.calls.line import LinePlace, Waiting
 from hubbub.errors import HubbubError, Refused
-from hubbub.events import CallRecord, CallStatus
+from hubbub.events import CallRecord, CallStatus, RecordingRecord, RecordingStatus
 from hubbub.media.music import hold_music
-from hubbub.media.tones import ringback
 from hubbub.tasks import spawn
+from hubbub.verbs.connect import ring
 from hubbub.verbs.dialect import DocumentRequest
 from hubbub.verbs.model import LeaveLine, Outcome, Stage, TakeFromLine, WaitInLine
 
 if TYPE_CHECKING:
     from hubbub.verbs.handlers import CallShell
+
+log = structlog.get_logger()
 
 
 async def perform(shell: CallShell, verb: WaitInLine) -> Outcome:
@@ -67,7 +71,10 @@ async def _wait_audio(shell: CallShell, verb: WaitInLine, waiting: Waiting) -> N
             heard = await session.prelude(request, Stage.LINE, beside=lambda: _place_fields(shell, waiting), on_leave=waiting.leave)
             if asyncio.get_running_loop().time() - began < SHORTEST_LOOP_SECONDS:
                 await asyncio.sleep(SHORTEST_LOOP_SECONDS)
-    await shell.services.sound(session.leg).play(hold_music(), 0)
+    try:
+        await shell.services.sound(session.leg).play(hold_music(), 0)
+    except HubbubError as error:
+        log.info("line_music_not_heard", call=session.call.id, reason=str(error))
 
 
 SHORTEST_LOOP_SECONDS = 1.0
@@ -91,9 +98,10 @@ async def take(shell: CallShell, verb: TakeFromLine) -> Outcome:
     if line is None:
         session.report(session.dialect.refusal_code("unknown-line"), f"no line is called {verb.line!r}", level="error", line=verb.at.line)
         return _taken(None, CallStatus.FAILED, None)
-    ringing = spawn(services.sound(session.leg).play(ringback(), 0), f"ring-{session.call.id}")
+    ringing = spawn(ring(shell), f"ring-{session.call.id}")
     bridge: Bridge | None = None
     waiting: Waiting | None = None
+    recorded: RecordingRecord | None = None
     try:
         async with asyncio.timeout(verb.ring_seconds):
             waiting = await services.lines.next(line, services.clock.now)
@@ -107,28 +115,33 @@ async def take(shell: CallShell, verb: TakeFromLine) -> Outcome:
         bridge = Bridge(services.media, session.call, waiting.call)
         waiting.on_gone = lambda: bridge.end("second-left") if bridge is not None else None
         bridge.join(leave_on_star=verb.leave_on_star, time_limit_seconds=verb.time_limit_seconds)
+        if verb.recording is not None:
+            recorded = session.call.recorder.start(verb.recording)
         await asyncio.shield(bridge.over)
-        return _taken(waiting, CallStatus.COMPLETED, services.clock.now())
+        return _taken(waiting, CallStatus.COMPLETED, services.clock.now(), recorded)
     except TimeoutError:
         return _taken(None, CallStatus.NO_ANSWER, None)
     except HubbubError as error:
         session.report(session.dialect.refusal_code("busy"), f"no bridge: {error}", level="error", line=verb.at.line)
         return _taken(waiting, CallStatus.FAILED, None)
     except asyncio.CancelledError:
-        shell.interrupted = _taken(
-            waiting, CallStatus.COMPLETED if bridge else CallStatus.CANCELED, services.clock.now() if bridge else None
-        )
+        status = CallStatus.COMPLETED if bridge else CallStatus.CANCELED
+        shell.interrupted = _taken(waiting, status, services.clock.now() if bridge else None, recorded)
         raise
     finally:
         ringing.cancel()
+        if recorded is not None:
+            session.call.recorder.end(recorded.id)
         if bridge is not None:
             bridge.end("first-left")
         if waiting is not None:
             waiting.release("bridged" if bridge is not None else "error")
 
 
-def _taken(waiting: Waiting | None, status: CallStatus, until: float | None) -> Outcome:
+def _taken(waiting: Waiting | None, status: CallStatus, until: float | None, recorded: RecordingRecord | None = None) -> Outcome:
     child: CallRecord | None = waiting.call.record if waiting is not None else None
     seconds = until - waiting.taken_at if until is not None and waiting is not None and waiting.taken_at is not None else None
     details: dict[str, Any] = {"status": status.value, "child": child, "seconds": seconds, "bridged": until is not None, "headers": {}}
+    if recorded is not None and recorded.status is not RecordingStatus.FAILED:
+        details["recording"] = recorded
     return Outcome("done" if until is not None else "failed", status.value, details)

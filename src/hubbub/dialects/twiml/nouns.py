@@ -121,6 +121,7 @@ def connect(compiler: Compiler, node: Node, values: Mapping[str, Any]) -> Verb |
         leave_on_star=values["leave_on_star"],
         answer_on_bridge=values["answer_on_bridge"],
         ring_country=values["ring_country"],
+        on_referred=link(compiler, values["refer_url"], values["refer_method"]),
         recording=recording(compiler, values),
         record_ringing=values["dial_record"] is not None and values["dial_record"][1],
         at=node.at,
@@ -267,6 +268,7 @@ def _queue(compiler: Compiler, dial: Node, node: Node, values: Mapping[str, Any]
         ring_seconds=values["ring_seconds"] + BUFFER_SECONDS,
         time_limit_seconds=float(values["time_limit"] or LONGEST_CALL),
         leave_on_star=values["leave_on_star"],
+        recording=recording(compiler, values),
         at=dial.at,
     )
 

@@ -29,6 +29,7 @@ def _connected(outcome: Outcome) -> dict[str, Any]:
         "DialCallDuration": None if seconds is None else str(round(seconds)),
         "DialBridged": "true" if outcome["bridged"] else "false",
         "dial_recording": outcome["recording"],
+        "ReferTransferTarget": outcome["refer_to"],
     }
     if child is not None and child.callee.kind == "sip":
         found |= {"DialSipCallId": child.sip_call_id or None, "DialSipResponseCode": child.sip_code or (200 if child.answered else None)}
