@@ -246,6 +246,10 @@ class RecordingRecord:
     """What a document calls it."""
     speakers: tuple[Speaker, ...] = ()
     """Of a room that is recorded with a channel per speaker: who is in which."""
+    tag: str = ""
+    """Of the room."""
+    format: str = "wav"
+    """How whoever asked for it wants its sound: `wav` or `mp3`. The file is a WAV; other forms are made of it."""
 
 
 class RoomEventKind(StrEnum):

@@ -177,7 +177,7 @@ def ended(application: Application) -> list[str]:
 
 async def heard_recording(application: Application, rest: V2, room: str) -> None:
     told = (await application.wait_for("/recorded", kind("conferenceRecordingAvailable"))).json
-    assert (told["status"], told["channels"], told["fileFormat"]) == ("complete", 1, "wav")
+    assert (told["status"], told["channels"], told["fileFormat"], told["tag"]) == ("complete", 1, "wav", "A")
     assert re.fullmatch(r"PT[0-9.]+S", told["duration"])
     media = await rest.send("GET", told["mediaUrl"], headers={"Accept": "application/json"})
     assert (media.status, media.headers["Content-Type"]) == (200, "audio/vnd.wave")
@@ -185,4 +185,9 @@ async def heard_recording(application: Application, rest: V2, room: str) -> None
         assert file.getnframes() / file.getframerate() > 3
     (listed,) = (await rest.get(f"{room}/recordings")).body
     assert listed["recordingId"] == told["recordingId"]
-    assert (await rest.get(f"{room}/recordings/{told['recordingId']}")).body == listed
+    recording = f"{room}/recordings/{told['recordingId']}"
+    assert (await rest.get(recording)).body == listed
+    assert (await rest.delete(f"{recording}/media")).status == 204
+    assert ((await rest.get(recording)).body["status"], (await rest.get(f"{recording}/media")).status) == ("deleted", 404)
+    assert (await rest.delete(recording)).status == 204
+    assert (await rest.get(recording)).status == 404

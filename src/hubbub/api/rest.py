@@ -179,10 +179,11 @@ class Rest:
             return self._refused(refusal, request)
 
     async def _file(self, media: MediaFile) -> Response:
-        file = self._recordings / media.path
-        if not await asyncio.to_thread(file.exists):
-            raise Refused("media-gone")
-        return FileResponse(file, media_type=self._face.habits.media_type(media.path.suffix))
+        try:
+            file = await rendition(self._recordings / media.path, media.kind)
+        except (OSError, EOFError, wave.Error) as error:
+            raise Refused("media-gone") from error
+        return FileResponse(file, media_type=self._face.habits.media_type(media.kind))
 
     def _audit(self, asked: Asked, operation: Operation, result: Any) -> None:
         """Who changed what: names only, for values may be secrets."""

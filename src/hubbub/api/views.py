@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from hubbub.api.media import forget_renditions
 from hubbub.api.operations import (
     Asked,
     Operation,
@@ -30,11 +32,13 @@ from hubbub.dialects.tables import Page
 from hubbub.errors import Refused
 from hubbub.events import CallRecord, EndReason, MemberRecord, Presence, RecordingRecord, RecordingStatus, RoomRecord
 from hubbub.ids import Id
-from hubbub.storage.changes import Row
+from hubbub.storage.changes import Delete, Row
 from hubbub.storage.store import Condition, Query
 from hubbub.verbs.dialect import DocumentRequest
 from hubbub.verbs.model import Stage
 
+LIVE = frozenset({RecordingStatus.IN_PROGRESS, RecordingStatus.PAUSED, RecordingStatus.STOPPED, RecordingStatus.PROCESSING})
+"""Statuses of recordings whose file is still written."""
 JOINED = frozenset({Presence.WAITING, Presence.MIXED})
 
 
@@ -61,6 +65,7 @@ class MediaFile:
     """The audio of a recording, below the folder of recordings."""
 
     path: Path
+    kind: str = "wav"
 
 
 @dataclass(frozen=True)
@@ -175,7 +180,12 @@ async def inspect_recordings(asked: Asked) -> Page:
     """Recordings of a call with that call; none of one that is not known."""
     if "call" in asked.path and asked.face.identity("call", asked.path["call"]) is None:
         return Page((), 0, 1, more=False)
-    page = await list_recordings(asked)
+    try:
+        page = await list_recordings(asked)
+    except Refused as refusal:
+        if refusal.reason != "not-found" or "room" in asked.path:
+            raise
+        return Page((), 0, 1, more=False)
     return Page(tuple(await _with_calls(asked, page.items)), page.number, page.size, page.more)
 
 
@@ -211,12 +221,26 @@ async def steer_recording(asked: Asked) -> None:
     await within(call.recorder.written)
 
 
+async def forget_recording(asked: Asked) -> None:
+    """Remove a recording that is over, with its sound."""
+    recording = await _over(asked)
+    await asked.store.commit(Delete("recordings", recording.id))
+    await asyncio.to_thread(forget_renditions, asked.hub.services.recordings / recording.file)
+
+
+async def _over(asked: Asked) -> RecordingRecord:
+    recording = await fetch_recording(asked)
+    if recording.status in LIVE:
+        raise Refused("recording-live", "the recording is not over")
+    return recording
+
+
 async def fetch_media(asked: Asked) -> MediaFile:
     """The audio of a recording."""
     recording = await fetch_recording(asked)
     if recording.status is not RecordingStatus.COMPLETED:
         raise Refused("media-gone")
-    return MediaFile(Path(recording.file))
+    return MediaFile(Path(recording.file), recording.format)
 
 
 async def _with_calls(asked: Asked, recordings: Sequence[RecordingRecord]) -> list[RecordingView]:
@@ -250,6 +274,7 @@ OPERATIONS: Mapping[str, Operation] = {
         inspect_recordings,
         inspect_all_recordings,
         steer_recording,
+        forget_recording,
         fetch_media,
         fetch_statistics,
     )

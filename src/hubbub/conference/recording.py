@@ -58,6 +58,7 @@ class Recorded:
     """The leg, or one that is in the room."""
     room: Id | None = None
     room_name: str = ""
+    tag: str = ""
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,8 @@ class Recorder:
             file=str(Path(recorded.account) / f"{identity}.wav"),
             track=order.track,
             name=order.name,
+            tag=recorded.tag,
+            format=order.wish.format if order.wish is not None else "wav",
         )
 
     def _changed(self, running: _Running, status: RecordingStatus) -> _Running:

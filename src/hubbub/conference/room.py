@@ -186,10 +186,10 @@ class Room:
 
         return self._services.beside.announce(self, link, call, dialect or self.record.dialect, done)
 
-    def start_recording(self, wish: RecordingWish | None, *, trim: bool) -> None:
-        """Record the room, unless it is being recorded."""
+    def start_recording(self, wish: RecordingWish | None, *, trim: bool, name: str = "", dialect: str = "") -> None:
+        """Record the room, unless it is being recorded; whoever wishes to know is told in `dialect`, or else in that of the room."""
         if not self.recorder.active:
-            self.recorder.start(RecordingOrder("room", self.record.dialect, trim=trim, wish=wish))
+            self.recorder.start(RecordingOrder("room", dialect or self.record.dialect, trim=trim, wish=wish, name=name))
 
     def _capture(self, path: Path, order: RecordingOrder) -> tuple[Capturing, int]:
         if not order.per_speaker:

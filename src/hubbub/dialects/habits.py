@@ -45,7 +45,7 @@ class Habits:
         """Headers that answer a creation."""
         return {}
 
-    def media_type(self, path: str) -> str:
+    def media_type(self, kind: str) -> str:
         """What a recording's file is called."""
         return "audio/x-wav"
 

@@ -278,6 +278,7 @@ class RoomStage:
         code = self._services.dialects[room.record.dialect].refusal_code("audio")
         while room.live:
             program = await queue.programs.get()
+            shell.dialect = program.dialect
             for step in program.main:
                 if not room.live:
                     return
@@ -324,12 +325,14 @@ class RoomShell:
     def __init__(self, services: VerbServices, room: Room) -> None:
         self._room = room
         self._sound = services.sound(room.mix)
+        self.dialect = ""
+        """What the document speaks that is being executed; empty: what the room speaks."""
 
     async def perform(self, verb: Verb) -> Outcome:
         """Play to the room, or act on its recording."""
         match verb:
             case StartRecording():
-                self._room.start_recording(verb.notices, trim=False)
+                self._room.start_recording(verb.notices, trim=False, name=verb.name, dialect=self.dialect)
             case StopRecording() | PauseRecording() | ResumeRecording():
                 act_on(self._room.recorder, verb)
             case _:

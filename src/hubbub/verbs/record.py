@@ -21,7 +21,7 @@ async def perform(shell: CallShell, verb: Record) -> Outcome:
     if verb.beep:
         await shell.services.sound(shell.session.leg).play(tones.beep_enter())
     recorder = shell.session.call.recorder
-    order = RecordingOrder("verb", shell.session.dialect.name, "inbound", trim=verb.trim, wish=verb.notices)
+    order = RecordingOrder("verb", shell.session.dialect.name, "inbound", trim=verb.trim, wish=verb.notices, name=verb.name)
     started = recorder.start(order)
     if started.status is RecordingStatus.FAILED:
         return Outcome("failed", "recording-failed", {"finish": ""})

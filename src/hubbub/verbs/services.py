@@ -13,6 +13,7 @@ from hubbub.conference.journal import Journal, Renderer
 from hubbub.media.client import Leg, Media, Mix
 from hubbub.settings import Account
 from hubbub.speech.voices import Speech
+from hubbub.verbs.audiocache import AudioCache
 from hubbub.verbs.dialect import Dialect
 from hubbub.verbs.documents import Documents
 from hubbub.verbs.sound import Sound
@@ -40,6 +41,7 @@ class VerbServices:
     accounts: Mapping[str, Account]
     recordings: Path
     lines: Lines = field(default_factory=Lines)
+    audio: AudioCache = field(default_factory=AudioCache)
     rooms: Rooms = field(init=False)
     calls: Calls = field(init=False)
     hub: Hub = field(init=False)
@@ -47,4 +49,4 @@ class VerbServices:
 
     def sound(self, target: Leg | Mix) -> Sound:
         """A voice for a target."""
-        return Sound(self.media, self.speech, self.requester, target)
+        return Sound(self.media, self.speech, self.requester, target, self.clock, self.audio)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import structlog
 
+from hubbub.clock import Clock
 from hubbub.errors import HubbubError, MediaError
 from hubbub.media import tones
 from hubbub.media.audiofile import decode
 from hubbub.media.client import Clip, Leg, Media, Mix
 from hubbub.media.tones import Pcm
 from hubbub.speech.voices import Speech
+from hubbub.verbs.audiocache import AudioCache
 from hubbub.verbs.model import Outcome, Pause, PlayAudio, PlayTone, Speak, Verb
 from hubbub.webhooks.requester import HttpRequest, Limits, Requester
 
@@ -31,6 +33,8 @@ class Sound:
     speech: Speech
     requester: Requester
     target: Leg | Mix
+    clock: Clock
+    cache: AudioCache
 
     async def perform(self, verb: Verb) -> Outcome:
         """Do a verb that only makes itself heard; Outcome `failed` with a reason when its audio cannot be had."""
@@ -69,6 +73,10 @@ class Sound:
     async def _fetched(self, verb: PlayAudio) -> Pcm:
         if verb.body:
             return await decode(verb.body, verb.content_type)
+        key = (verb.link.url, verb.link.username, verb.link.password)
+        kept = self.cache.get(key, self.clock.now())
+        if kept is not None:
+            return kept
         request = HttpRequest(
             method="GET",
             url=verb.link.url,
@@ -80,4 +88,6 @@ class Sound:
         reply = await self.requester.send(request)
         if reply.status >= 400:
             raise MediaError(f"{verb.link.url} answered {reply.status}")
-        return await decode(reply.body, reply.content_type)
+        pcm = await decode(reply.body, reply.content_type)
+        self.cache.put(key, pcm, reply.headers, self.clock.now())
+        return pcm

@@ -1,4 +1,4 @@
-"""BXML: the vocabulary of Bandwidth, a first slice: conferences, their webhooks and the replies that a room executes."""
+"""BXML: the vocabulary of Bandwidth: documents of calls and rooms, their webhooks, REST v2."""
 
 from hubbub.dialects.bxml.face import BxmlDialect
 

@@ -97,7 +97,7 @@ def duration(seconds: float) -> str:
 
 def file_format(recording: RecordingRecord) -> str:
     """`wav` or `mp3`."""
-    return "mp3" if recording.file.endswith(".mp3") else "wav"
+    return recording.format
 
 
 def base_url(account: Account, public_url: str) -> str:
@@ -274,6 +274,7 @@ ROOM_RECORDING_AVAILABLE: tuple[Out, ...] = (
     Out("accountId", lambda told: face(told.account, "account")),
     Out("conferenceId", lambda told: CONFERENCE.write(told.fact.recording.room)),
     Out("name", lambda told: told.fact.recording.room_name),
+    Out("tag", lambda told: told.fact.recording.tag or None),
     *_RECORDING,
 )
 

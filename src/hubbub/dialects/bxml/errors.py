@@ -23,6 +23,7 @@ ERRORS: Mapping[str, ErrorRow] = {
     "unknown-room": NOT_FOUND,
     "no-recording": NOT_FOUND,
     "media-gone": NOT_FOUND,
+    "recording-live": ErrorRow(409, VALIDATION, "{what} cannot be modified in its current state"),
     "method": ErrorRow(405, VALIDATION, "Method Not Allowed"),
     "media-type": ErrorRow(415, VALIDATION, "Content type '{detail}' not supported"),
     "bad-body": ErrorRow(400, VALIDATION, "Bad Request"),
@@ -52,6 +53,7 @@ ERRORS: Mapping[str, ErrorRow] = {
     "full": DETAIL,
     "busy": ErrorRow(503, "system-overloaded", "Managing too many concurrent calls"),
     "storage": ErrorRow(503, "system-overloaded", "Handling too many requests"),
+    "too-many": ErrorRow(429, "error", "Account call creation rate limit exceeded"),
     "internal": ErrorRow(500, "internal-error", "An unknown internal error occurred"),
 }
 

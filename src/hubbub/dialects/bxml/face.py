@@ -60,7 +60,7 @@ class BxmlDialect(Manners):
         compiler.remarks += [
             Remark("unknown-attribute", f"attribute {name!r} of <{root.name}> is not known", root.at) for name in root.attributes
         ]
-        return Program({"main": compiler.steps(root.children)}, base, tuple(compiler.remarks))
+        return Program({"main": compiler.steps(root.children)}, base, tuple(compiler.remarks), self.name)
 
     def failure_program(self, failure: DocumentFailure) -> Program:
         """The call ends; its disconnect event says why."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from hubbub.dialects.builders import recording_wish
+from hubbub.conference.policy import RecordingWish
 from hubbub.dialects.bxml.rows import BOTH, CREDENTIALS, ON_CALL, TAG, link, tagged, webhook
-from hubbub.dialects.tables import NOT_BUILT, Attr, Compiler, Element, Node, choice, decimal, lenient_boolean, matching, method, text, url
+from hubbub.dialects.tables import NOT_BUILT, Attr, Compiler, Element, Node, choice, decimal, lenient_boolean, matching, method, url
 from hubbub.events import Link
 from hubbub.verbs.model import PauseRecording, Record, ResumeRecording, Stage, StartRecording, Step, StopRecording
 
@@ -20,9 +20,9 @@ TRANSCRIPTION = (
 AVAILABLE = (
     Attr("recordingAvailableUrl", "recording_url", url, None),
     Attr("recordingAvailableMethod", "recording_method", method, "POST"),
-    Attr("fileFormat", None, choice("wav", "mp3"), why=f"{NOT_BUILT}: recordings are WAV, and are told as such"),
+    Attr("fileFormat", "recording_format", choice("wav", "mp3"), "wav"),
 )
-NAMED = Attr("recordingName", None, text, why=f"{NOT_BUILT}: recordings are shown by their ids")
+NAMED = Attr("recordingName", "name", matching(r".{0,256}", "has at most 256 characters"), "")
 
 RECORD = (
     *webhook("recordComplete"),
@@ -52,8 +52,9 @@ def record(compiler: Compiler, node: Node, values: dict[str, Any]) -> tuple[Step
         finish_on=finish_on,
         max_seconds=values["max_seconds"],
         beep=False,
+        name=values["name"],
         trim=False,
-        notices=recording_wish(compiler, _available(compiler, values)),
+        notices=_wish(compiler, values),
         at=node.at,
     )
     return tagged(node, values, verb)
@@ -63,16 +64,17 @@ def start_recording(compiler: Compiler, node: Node, values: dict[str, Any]) -> t
     """`<StartRecording>`: of a room one channel; of a call "caller = left, prompts = right when multiChannel"."""
     in_room = compiler.stage is Stage.ROOM
     channels = 2 if values["two_channels"] and not in_room else 1
-    verb = StartRecording(notices=recording_wish(compiler, _available(compiler, values)), channels=channels, only_one=True, at=node.at)
+    verb = StartRecording(notices=_wish(compiler, values), channels=channels, name=values["name"], only_one=True, at=node.at)
     return (verb,) if in_room else tagged(node, values, verb)
 
 
-def _available(compiler: Compiler, values: dict[str, Any]) -> dict[str, Any]:
-    """The webhook for the file, with the verb's own credentials (4.4)."""
+def _wish(compiler: Compiler, values: dict[str, Any]) -> RecordingWish | None:
+    """The webhook for the file, with the verb's own credentials (4.4), and the file's form."""
+    form = values["recording_format"]
     if not values["recording_url"]:
-        return values
+        return RecordingWish(format=form) if form != "wav" else None
     target = Link(compiler.absolute(values["recording_url"]), values["recording_method"], values["username"], values["password"])
-    return {**values, "recording_link": target, "recording_events": frozenset({"completed", "absent", "failed"})}
+    return RecordingWish(target, frozenset({"completed", "absent", "failed"}), form)
 
 
 ELEMENTS = (

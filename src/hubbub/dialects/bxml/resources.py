@@ -143,6 +143,7 @@ ROOM_RECORDING: tuple[Out, ...] = (
     Out("fileFormat", lambda s: file_format(s.thing)),
     Out("status", lambda s: RECORDING_STATES.get(s.thing.status, "processing")),
     Out("mediaUrl", lambda s: _media(s, s.thing)),
+    Out("recordingName", lambda s: s.thing.name or None),
 )
 
 

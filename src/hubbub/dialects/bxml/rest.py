@@ -27,6 +27,10 @@ from hubbub.verbs.model import JoinRoom, Program, Stage
 E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 SIP_ADDRESS = re.compile(r"sips?:[^\x00-\x20\x7f<>\"@;?]+@[^\x00-\x20\x7f<>\"@?]+")
 PRIVATE = frozenset({"restricted", "anonymous", "private", "unavailable"})
+SHOWING_DELETED = frozenset(
+    {"list_recordings", "fetch_recording", "inspect_recording", "inspect_recordings", "inspect_all_recordings", "forget_recording"}
+)
+"""A recording whose media were deleted is still shown, as `deleted`, until it is deleted itself."""
 PAGE = 1000
 RING_SECONDS = 30.0
 LARGEST_PAGE = 10_000
@@ -77,6 +81,8 @@ class BxmlHabits(Habits):
                 raise Refused("redirect-missing")
             if over and values.get("url"):
                 raise Refused("redirect-needless")
+        if operation.does in SHOWING_DELETED:
+            return {**values, "deleted_too": True}
         if operation.does == "steer_recording" and "recording_state" not in values:
             raise Refused("bad-body")
         return values
@@ -94,9 +100,9 @@ class BxmlHabits(Habits):
         """`Location` of a new call."""
         return {"Location": shown["callUrl"]}
 
-    def media_type(self, path: str) -> str:
+    def media_type(self, kind: str) -> str:
         """`audio/vnd.wave` or `audio/mpeg` (6.1)."""
-        return "audio/mpeg" if path == ".mp3" else "audio/vnd.wave"
+        return "audio/mpeg" if kind == "mp3" else "audio/vnd.wave"
 
     def token(self, authorization: str, form: Mapping[str, str]) -> dict[str, Any]:
         """Client credentials for a bearer token (1.2). Raises Refused (unauthenticated, bad-body)."""
