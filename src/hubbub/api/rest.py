@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import wave
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from hubbub.api import announcements, directory, history, insights, operations, recordings, views
+from hubbub.api import announcements, directory, history, insights, operations, recordings, streams, views
 from hubbub.api.face import RestFace
 from hubbub.api.media import MEDIA_TYPES, rendition
 from hubbub.api.operations import Asked
@@ -37,6 +36,7 @@ OPERATIONS = {
     **history.OPERATIONS,
     **insights.OPERATIONS,
     **announcements.OPERATIONS,
+    **streams.OPERATIONS,
     **views.OPERATIONS,
     **recordings.OPERATIONS,
 }

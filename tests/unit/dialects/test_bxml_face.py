@@ -1,0 +1,107 @@
+"""BXML: account options, tokens, bodies, voices, and what a room takes from its account and its creator."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.support.facts import ACCOUNT, CALL, PUBLIC
+
+from hubbub.conference.policy import Joining, RoomSettings
+from hubbub.dialects.bxml import BxmlDialect, account, tokens, voices
+from hubbub.dialects.bxml.document import ROOM
+from hubbub.dialects.bxml.errors import what
+from hubbub.dialects.bxml.face import flat
+from hubbub.dialects.bxml.rest import BxmlRest, flattened
+from hubbub.errors import ConfigurationError, Refused
+from hubbub.events import Link
+from hubbub.settings import Account
+from hubbub.verbs.dialect import DocumentRequest
+
+DIALECT = BxmlDialect(PUBLIC)
+NOW = 1_000_000.0
+
+
+def with_options(**values: str) -> Account:
+    return ACCOUNT.model_copy(update={"faces": {**ACCOUNT.faces, "bandwidth": {**ACCOUNT.faces["bandwidth"], **values}}})
+
+
+def test_options_have_the_vendors_limits() -> None:
+    """1.4: 20 calls in a room, 24 h; 2.5: 15 s."""
+    assert account.options(ACCOUNT) == account.Options(20, 24.0, 15.0)
+    assert account.options(with_options(room_capacity="500", room_hours="72")) == account.Options(500, 72.0, 15.0)
+
+
+@pytest.mark.parametrize("values", [{"room_capacity": "many"}, {"callback_timeout": "26"}, {"room_hours": "0"}, {"client_id": "x"}])
+def test_wrong_options_are_named(values: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(values))):
+        account.check("dev", values)
+
+
+def test_a_room_takes_limits_tag_and_time_limit() -> None:
+    """4.1: "callbackTimeout inherits creating call's"; the room tag is "the creator's effective tag at creation"."""
+    joining = Joining(RoomSettings("bxml", ROOM.policy))
+    limited = with_options(room_capacity="3", room_hours="1", callback_timeout="7")
+    made = DIALECT.settled(limited, replace(CALL, tag="T", extra={"timeout": 4.0}), joining).settings
+    assert (made.policy.capacity, made.policy.max_age_seconds, made.tag, made.timeout) == (3, 3600.0, "T", 4.0)
+    assert DIALECT.settled(limited, None, joining).settings.timeout == 7.0
+
+
+def test_time_limits_of_requests() -> None:
+    """The link's own, else the call's, else the account's."""
+    call = replace(CALL, extra={"timeout": 4.0})
+    asked = DocumentRequest(Link("http://a.test/", timeout=2.0), "redirect", call)
+    assert DIALECT.document_request(ACCOUNT, asked).limits.total == 2.0
+    assert DIALECT.document_request(ACCOUNT, replace(asked, link=Link("http://a.test/"))).limits.total == 4.0
+    assert DIALECT.document_request(ACCOUNT, replace(asked, link=Link("http://a.test/"), call=CALL)).limits.total == 15.0
+
+
+def test_tokens_live_for_an_hour_and_belong_to_a_secret() -> None:
+    """1.2: "`expires_in` integer seconds", "a JWT listing the accounts it may use"."""
+    token = tokens.write(ACCOUNT, NOW)
+    assert tokens.read(token, [ACCOUNT], NOW + 3599) is ACCOUNT
+    assert tokens.read(token, [ACCOUNT], NOW + 3600) is None
+    assert tokens.read(token, [with_options(client_id="c", client_secret="s")], NOW) is None
+    for wrong in ("", ".", "..", "a.b.c", token + "x", "ä.ö.ü"):
+        assert tokens.read(wrong, [ACCOUNT], NOW) is None
+
+
+def test_nobody_has_empty_credentials() -> None:
+    assert not tokens.same(("", ""), ("", ""))
+    assert tokens.same(("a", "b"), ("a", "b"))
+    nobody = ACCOUNT.model_copy(update={"faces": {"bandwidth": {"account": "1"}}})
+    with pytest.raises(Refused, match="bad-credentials"):
+        BxmlRest(DIALECT, [nobody], lambda: NOW).authenticate("Basic Og==", "1")
+
+
+def test_json_bodies_as_names_and_texts() -> None:
+    """Lists become words (an empty one is a value), null is as if not given, nested names are joined."""
+    given = {"to": "+1", "privacy": True, "callTimeout": 1.5, "tag": None, "callIdsToCoach": [], "machineDetection": {"mode": "sync"}}
+    assert flattened(given) == [
+        *(("to", "+1"), ("privacy", "true"), ("callTimeout", "1.5"), ("callIdsToCoach", "")),
+        ("machineDetection.mode", "sync"),
+    ]
+
+
+def test_get_webhooks_have_flat_properties() -> None:
+    assert flat({"a": "x", "b": {"c": 1, "d": {"e": "y"}}, "f": [1]}) == {"a": "x", "b.c": "1", "b.d.e": "y", "f": "[1]"}
+
+
+def test_voices() -> None:
+    """3.1: "default speaker susan"; `voice` overrides gender and locale."""
+    assert voices.chosen("", "en_US", "female") == ("susan", "en-US", "female")
+    assert voices.chosen("stefan", "en_US", "female") == ("stefan", "de", "male")
+    assert voices.chosen("", "en_UK", "male") == ("simon", "en-GB", "male")
+    assert voices.chosen("", "arb", "male") == ("zeina", "arb", "male")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/api/v2/accounts/1/calls/c-1", "Call c-1"),
+        ("/api/v2/accounts/1/conferences/x/members/c-2", "Member c-2"),
+        ("/nothing", "Resource"),
+    ],
+)
+def test_what_is_not_found_is_named(path: str, name: str) -> None:
+    assert what(path) == name
