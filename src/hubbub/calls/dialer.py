@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from hubbub.errors import Refused
 from hubbub.events import Party
@@ -45,6 +46,12 @@ def split_uri(uri: str) -> tuple[str, str]:
     return match["user"] or "", match["host"] + (match["port"] or "")
 
 
+def _leads_elsewhere(uri: str) -> bool:
+    """Whether a parameter `maddr` stands behind the host (RFC 3261 19.1.1), however it is spelled."""
+    match = _SIP_URI.match(uri.strip().lstrip("<"))
+    return match is not None and "maddr" in unquote(match.string[match.end("host") :]).lower()
+
+
 def destination(
     party: Party,
     *,
@@ -70,6 +77,8 @@ def destination(
         raise Refused("invalid-target", f"{party.uri!r} is not a SIP URI")
     if host not in settings.allow_sip and host.partition(":")[0] not in settings.allow_sip:
         raise Refused("not-allowed", f"SIP host {host!r} is not in dial.allow_sip")
+    if _leads_elsewhere(party.uri):
+        raise Refused("not-allowed", "a SIP URI may not say maddr: the call would go to another host than the one that is allowed")
     return Destination(party.uri)
 
 
