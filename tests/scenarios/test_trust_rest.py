@@ -263,3 +263,16 @@ async def test_every_change_leaves_its_line_in_the_log(hubbub_server: HubbubServ
     assert "delete_application" in lines[1]
     assert made["sid"] in lines[1]
     assert all("dev" in line and "s3cret" not in line for line in lines)
+
+
+async def test_every_metric_is_documented(hubbub_server: HubbubServer) -> None:
+    """Issue: "/metrics (Prometheus names, documented)"."""
+    from tests.support.watch import gauges
+
+    page = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
+    documented = {re.sub(r"_[A-Z]+$", "_", name) for name in re.findall(r"`(hubbub_\w+)`", page)}
+    names = await gauges(hubbub_server)
+    missing = [
+        name for name in names if name not in documented and not any(name.startswith(each) for each in documented if each.endswith("_"))
+    ]
+    assert missing == []
