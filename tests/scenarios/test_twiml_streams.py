@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from aiohttp import WSMsgType, web
+from tests.support.rest import Rest, RestError
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, call_in, level_at, room, sid_of
 
 from hubbub.media.g711 import decode_table, encode_table
@@ -149,3 +150,26 @@ async def test_a_stream_that_cannot_be_opened(application: Application, hubbub_s
     application.on("/next", "<Response><Pause length='20'/></Response>")
     await call_in(hubbub_server, phone, "alice")
     await application.wait_for("/next")
+
+
+async def test_a_stream_by_request(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, far_side: FarSide, rest: Rest
+) -> None:
+    """8.2: "REST `POST /Calls/{CA}/Streams.json` … → MZ; stop with Status=stopped"; Parameter1.Name and .Value."""
+    application.on("/voice", "<Response><Pause length='20'/></Response>")
+    await call_in(hubbub_server, phone, "alice")
+    path = f"/Calls/{sid_of(application, 'alice')}/Streams"
+    more = [("Parameter1.Name", "room"), ("Parameter1.Value", "7")]
+    made = await rest.post(f"{path}.json", [("Url", far_side.url), ("Name", "tap"), ("Track", "inbound_track"), *more])
+    assert (made["sid"][:2], made["name"], made["status"]) == ("MZ", "tap", "in-progress")
+    start = await far_side.wait("start")
+    assert (start["streamSid"], start["start"]["customParameters"]) == (made["sid"], {"room": "7"})
+    await far_side.wait("media")
+    await asyncio.sleep(1.0)
+    assert level_at(far_side.heard("inbound"), TONE["alice"]) > -30
+    stopped = await rest.post(f"{path}/{made['sid']}.json", Status="stopped")
+    assert stopped["status"] == "stopped"
+    await far_side.wait("stop")
+    with pytest.raises(RestError) as error:
+        await rest.post(f"{path}.json", Url="http://127.0.0.1/x")
+    assert (error.value.status, error.value.body["code"]) == (400, 21205)

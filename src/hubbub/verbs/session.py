@@ -12,15 +12,17 @@ from hubbub.calls.call import Call
 from hubbub.conference.policy import Wait
 from hubbub.conference.room import AudioKind, Room
 from hubbub.events import CallRecord, CallStatus, LeaveReason, Problem
+from hubbub.ids import Id
 from hubbub.media.client import Leg, Media
 from hubbub.media.music import hold_music
 from hubbub.tasks import spawn
 from hubbub.verbs.beside import play_beside
 from hubbub.verbs.dialect import Dialect, DocumentRequest
 from hubbub.verbs.handlers import CallShell
-from hubbub.verbs.model import Outcome, Program, SendDigits, Stage
+from hubbub.verbs.model import OpenStream, Outcome, Program, SendDigits, Stage
 from hubbub.verbs.script import Script, ScriptFailed
 from hubbub.verbs.services import VerbServices
+from hubbub.verbs.streams import OpenedStream, begin
 
 log = structlog.get_logger()
 
@@ -45,8 +47,8 @@ class Session:
         self.released_by: asyncio.Future[LeaveReason] | None = None
         self.on_over: Callable[[], None] | None = None
         """Called when the call has ended, before its script is told."""
-        self.streams: dict[str, asyncio.Task[None]] = {}
-        """Media streams beside everything else, by their names."""
+        self.streams: dict[Id, OpenedStream] = {}
+        """Media streams beside everything else."""
         self._audio: dict[AudioKind, asyncio.Task[None]] = {}
         self._shell = CallShell(self, services)
         self._script = Script(self._shell, dialect, services.accounts[call.record.account], services.documents)
@@ -176,8 +178,8 @@ class Session:
             self.room.leave(self.call.id, reason, self._status_when_over())
         for kind in tuple(self._audio):
             self.stop_audio(kind)
-        for task in self.streams.values():
-            task.cancel()
+        for stream in self.streams.values():
+            stream.task.cancel()
         spawn(self._wind_up(self._task))
 
     def _status_when_over(self) -> CallStatus:
@@ -191,6 +193,10 @@ class Session:
                 await asyncio.wait([self.call.written], timeout=LAST_ROW_SECONDS)
         finally:
             self._ended(self)
+
+    def open_stream(self, verb: OpenStream) -> OpenedStream:
+        """Carry the call's audio beside everything else, by request."""
+        return begin(self._shell, verb)
 
     # -- member host -------------------------------------------------------------------------------------------
 

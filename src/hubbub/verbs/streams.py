@@ -184,10 +184,31 @@ async def perform(shell: CallShell, verb: OpenStream) -> Outcome:
         except HubbubError as error:
             session.report(session.dialect.refusal_code("stream"), str(error), level="error", line=verb.at.line)
             return Outcome("failed", str(error))
-    session.streams = {name: task for name, task in session.streams.items() if not task.done()}
-    identity = new_id()
-    session.streams[verb.name or identity] = asyncio.create_task(_beside(shell, verb, identity), name=f"stream-{identity}")
-    return Outcome(details={"stream": identity})
+    return Outcome(details={"stream": begin(shell, verb).id})
+
+
+@dataclass(frozen=True)
+class OpenedStream:
+    """A stream that goes on beside everything else."""
+
+    id: Id
+    call: Id
+    name: str
+    task: asyncio.Task[None]
+
+    @property
+    def live(self) -> bool:
+        """Whether it goes on."""
+        return not self.task.done() and not self.task.cancelling()
+
+
+def begin(shell: CallShell, verb: OpenStream) -> OpenedStream:
+    """Begin a stream beside everything else."""
+    session, identity = shell.session, new_id()
+    task = asyncio.create_task(_beside(shell, verb, identity), name=f"stream-{identity}")
+    opened = OpenedStream(identity, session.record.id, verb.name, task)
+    session.streams = {each.id: each for each in (*session.streams.values(), opened) if each.live}
+    return opened
 
 
 async def _beside(shell: CallShell, verb: OpenStream, identity: Id) -> None:
@@ -199,9 +220,9 @@ async def _beside(shell: CallShell, verb: OpenStream, identity: Id) -> None:
 
 async def stop(shell: CallShell, verb: CloseStream) -> Outcome:
     """End the stream of that name; all for the empty name."""
-    for name, task in shell.session.streams.items():
-        if verb.name in ("", name):
-            task.cancel()
+    for opened in shell.session.streams.values():
+        if verb.name in ("", opened.name):
+            opened.task.cancel()
     return Outcome()
 
 

@@ -10,7 +10,7 @@ from hubbub.dialects.tables import (
     Out,
     Resource,
 )
-from hubbub.dialects.twiml import announcements, directory
+from hubbub.dialects.twiml import announcements, directory, streams
 from hubbub.dialects.twiml import words as spell
 from hubbub.dialects.twiml.callbacks import recording_url
 from hubbub.dialects.twiml.words import address, date
@@ -293,4 +293,5 @@ RESOURCES = {
     "notification": NOTIFICATION,
     **directory.RESOURCES,
     "announcement": announcements.RESOURCE,
+    "stream": streams.RESOURCE,
 }

@@ -14,7 +14,7 @@ from hubbub.calls.directory import KeyRecord
 from hubbub.dialects.builders import EVENT_GROUPS, join_room
 from hubbub.dialects.habits import Habits
 from hubbub.dialects.tables import Compiler, DocumentTable, ErrorRow, Operation, Page, Resource, Window, render
-from hubbub.dialects.twiml import announcements, directory, words
+from hubbub.dialects.twiml import announcements, directory, streams, words
 from hubbub.dialects.twiml.document import TABLE, valid_label
 from hubbub.dialects.twiml.errors import ERRORS
 from hubbub.dialects.twiml.face import TwimlDialect
@@ -40,6 +40,7 @@ OTHERS = {
     "application": directory.APPLICATION_SID,
     "key": directory.KEY_SID,
     "notification": words.NOTIFICATION,
+    "stream": streams.STREAM_SID,
     "announcement": announcements.ANNOUNCEMENT,
 }
 

@@ -5,13 +5,33 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from hubbub.dialects.builders import link
-from hubbub.dialects.tables import NOT_BUILT, Attr, Compiler, Element, Node, Prefixed, choice, mapping, matching, method, text, url
+from hubbub.dialects.tables import (
+    NOT_BUILT,
+    Attr,
+    Compiler,
+    Converter,
+    Element,
+    Node,
+    Operation,
+    Out,
+    Param,
+    Prefixed,
+    Resource,
+    choice,
+    mapping,
+    matching,
+    method,
+    text,
+    url,
+)
 from hubbub.dialects.twiml import words
 from hubbub.events import CallRecord, Link
 from hubbub.ids import Id
@@ -97,6 +117,50 @@ class StreamTalk:
         return json.dumps({"event": event, "sequenceNumber": str(self._number), event: body, "streamSid": self._sid})
 
 
+MOST_PARAMETERS = 99
+
+
+def _target(value: str) -> tuple[str, type[StreamTalk]]:
+    """A `ws` or `wss` URL."""
+    if not re.fullmatch(r"wss?://[^\s/]+\S*", value):
+        raise ValueError("must be a ws or wss URL")
+    return value, StreamTalk
+
+
+def operations(absolute_url: Converter, post: Converter) -> tuple[Operation, ...]:
+    """REST: begin and end a stream of a live call."""
+    numbered = [
+        Param(f"Parameter{number}.{part}", f"parameter-{part.lower()}-{number}", text)
+        for number in range(1, MOST_PARAMETERS + 1)
+        for part in ("Name", "Value")
+    ]
+    create = (
+        Param("Url", "target", _target, "bad-url"),
+        Param("Name", "name", text),
+        Param("Track", "tracks", mapping(TRACKS)),
+        Param("StatusCallback", None, absolute_url, why=f"{NOT_BUILT}: the far side sees its socket"),
+        Param("StatusCallbackMethod", None, post, why=f"{NOT_BUILT}: the far side sees its socket"),
+        *numbered,
+    )
+    one = "/Calls/{call}/Streams/{stream}"
+    return (
+        Operation("POST", "/Calls/{call}/Streams", "create_stream", "stream", create, 201),
+        Operation("POST", one, "update_stream", "stream", (Param("Status", "status", choice("stopped")),)),
+    )
+
+
+RESOURCE = Resource(
+    (
+        Out("sid", lambda s: STREAM_SID.write(s.thing.id)),
+        Out("account_sid", lambda s: s.sid),
+        Out("call_sid", lambda s: s.words.call.write(s.thing.call)),
+        Out("name", lambda s: s.thing.name or None),
+        Out("status", lambda s: "in-progress" if s.thing.live else "stopped"),
+        Out("date_updated", lambda s: words.date(time.time())),
+        Out("uri", lambda s: f"{s.base}/Calls/{s.words.call.write(s.thing.call)}/Streams/{STREAM_SID.write(s.thing.id)}.json"),
+    ),
+    "streams",
+)
 STREAM = (
     Attr("url", "url", matching(r"wss?://[^\s/]+\S*", "must be a ws or wss URL"), "", "31900", "error", required=True),
     Attr("name", "name", text, ""),
