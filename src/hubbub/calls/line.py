@@ -74,8 +74,16 @@ class Line:
     name: str
     core: LineCore
     entries: dict[Id, Waiting] = field(default_factory=dict)
-    takers: deque[asyncio.Future[Waiting]] = field(default_factory=deque)
-    """Who wants the next, while nobody waits."""
+    takers: deque[asyncio.Future[None]] = field(default_factory=deque)
+    """Who wants the next, while nobody waits: woken one by one."""
+
+    def wake(self) -> None:
+        """Let the taker that has waited longest look."""
+        while self.takers:
+            taker = self.takers.popleft()
+            if not taker.done():
+                taker.set_result(None)
+                return
 
 
 @dataclass(eq=False)
@@ -122,11 +130,7 @@ class Lines:
         line.core.join(call.id, now)
         waiting = Waiting(call, line, now, asyncio.get_running_loop().create_future())
         line.entries[call.id] = waiting
-        while line.takers:
-            taker = line.takers.popleft()
-            if not taker.done():
-                taker.set_result(self._taken(waiting, now))
-                break
+        line.wake()
         return waiting
 
     def leave(self, waiting: Waiting, now: float) -> None:
@@ -139,17 +143,16 @@ class Lines:
 
     async def next(self, line: Line, now: Callable[[], float]) -> Waiting:
         """The call that has waited longest, taken out of the line; waits for one while there is none."""
-        first = line.core.first()
-        if first is not None:
-            return self._taken(line.entries[first], now())
-        taker: asyncio.Future[Waiting] = asyncio.get_running_loop().create_future()
-        line.takers.append(taker)
-        try:
-            return await taker
-        except asyncio.CancelledError:
-            if taker.done() and not taker.cancelled():
-                taker.result().release("error")
-            raise
+        while (first := line.core.first()) is None:
+            taker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            line.takers.append(taker)
+            try:
+                await taker
+            except asyncio.CancelledError:
+                if taker.done() and not taker.cancelled():  # it was woken and does not look: the next one may
+                    line.wake()
+                raise
+        return self._taken(line.entries[first], now())
 
     def place(self, waiting: Waiting, now: float) -> LinePlace:
         """How a call stands."""

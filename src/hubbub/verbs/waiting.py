@@ -39,8 +39,6 @@ async def perform(shell: CallShell, verb: WaitInLine) -> Outcome:
         return Outcome("refused", refusal.reason, {"result": "full", "line": None, "seconds": 0.0})
     audio = spawn(_wait_audio(shell, verb, waiting), f"line-{session.call.id}")
     waiting.on_taken = audio.cancel
-    if waiting.taken_at is not None:  # somebody was waiting for it
-        audio.cancel()
     try:
         result = await waiting.over
     except asyncio.CancelledError:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any, cast
+
 import pytest
 
-from hubbub.calls.line import LineCore
+from hubbub.calls.line import LineCore, Lines
 from hubbub.errors import Refused
 from hubbub.ids import Id
 
@@ -43,3 +46,33 @@ def test_a_full_line_takes_nobody() -> None:
     line.leave(B, 2.0)
     line.leave(A, 3.0)
     line.join(B, 4.0)
+
+
+class SomeCall:
+    """As much of a call as a line asks for."""
+
+    def __init__(self, identity: Id) -> None:
+        self.id = identity
+        self.record = type("Record", (), {"account": "dev"})()
+
+
+async def test_takers_wait_for_callers_and_one_that_gave_up_takes_nobody() -> None:
+    """ "If the queue is empty, Dial will wait until the next person joins the queue or until the timeout is reached"."""
+    lines = Lines()
+    first = lines.join(cast(Any, SomeCall(A)), "support", None, 0.0)
+    assert (await lines.next(first.line, lambda: 3.0)).call.id == A
+    assert (first.taken_at, lines.place(first, 9.0).seconds) == (3.0, 3.0)
+    takers = [asyncio.create_task(lines.next(first.line, lambda: 5.0)) for _ in range(2)]
+    await asyncio.sleep(0)
+    second = lines.join(cast(Any, SomeCall(B)), "support", None, 4.0)
+    takers[0].cancel()  # it gives up at the moment in which somebody comes
+    assert await takers[1] is second
+    assert len(second.line.core) == 0
+
+
+async def test_a_call_that_leaves_is_not_taken() -> None:
+    lines = Lines()
+    waiting = lines.join(cast(Any, SomeCall(A)), "support", None, 0.0)
+    waiting.leave()
+    lines.leave(waiting, 2.0)
+    assert (waiting.over.result(), waiting.line.core.first(), waiting.gone) == ("leave", None, True)
