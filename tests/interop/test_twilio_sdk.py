@@ -111,3 +111,24 @@ async def test_the_sdk_accepts_every_signature(application: Application, hubbub_
     assert len(requests) >= 6
     assert all(answer["verdicts"]), [r["url"] for r, ok in zip(requests, answer["verdicts"], strict=True) if not ok]
     assert not any(answer["forged"])
+
+
+async def test_recordings_through_the_sdk(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """5.7: recordings of a call, of a conference and of the account; Twilio.CURRENT; media; soft delete."""
+    application.on("/voice", room('record="record-from-start" beep="false"'))
+    calls = await call_in(hubbub_server, phone, "alice", "bob")
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    face = hubbub_server.faces["twilio"]
+    job = {"base": hubbub_server.http_url("").rstrip("/"), "sid": face["sid"], "token": face["token"], "call": sid_of(application, "bob")}
+    seen = await run_sdk("recordings", job)
+    assert seen["begun"] == ["in-progress", "StartCallRecordingAPI", 2, "both"]
+    assert seen["fine"] == ["paused", "in-progress", "stopped", "stopped"]
+    assert seen["sids"] == [seen["sid"], seen["sid"]]
+    assert seen["done"][0] == "completed"
+    assert seen["done"][1:] == ["2", True]
+    assert seen["room"] == [["Conference", "in-progress", True]]
+    assert seen["sid"] in seen["account"]
+    assert seen["media"] == [200, "audio/x-wav", "RIFF"]
+    assert seen["gone"] == [True, False]
+    assert seen["deleted"] == ["deleted"]
+    assert seen["missing"] == {"status": 404, "code": 20404}

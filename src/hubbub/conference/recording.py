@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import numpy as np
 import structlog
 
 from hubbub.clock import Clock
@@ -20,9 +21,8 @@ from hubbub.conference.tracks import SpeakerTracks, assemble, sheet_of, speakers
 from hubbub.errors import HubbubError, Refused
 from hubbub.events import Problem, RecordingEvent, RecordingKind, RecordingRecord, RecordingStatus
 from hubbub.ids import Id, new_id
-from hubbub.media.audiofile import read_wav, write_wav
 from hubbub.media.client import CaptureResult, Media
-from hubbub.media.trim import trim_silence
+from hubbub.media.trim import MARGIN_SECONDS, sound_within
 from hubbub.storage.store import Put
 
 log = structlog.get_logger()
@@ -294,11 +294,36 @@ def wav_seconds(path: Path) -> float:
 
 
 def trim_file(path: Path) -> float:
-    """Cut silence at both ends of a WAV; return its seconds."""
-    pcm, rate = read_wav(path)
-    trimmed = trim_silence(pcm, rate)
-    if len(trimmed) != len(pcm):
+    """Cut silence at both ends of a WAV, whatever its length, minute by minute; return its seconds."""
+    with wave.open(str(path), "rb") as file:
+        rate, count, channels = file.getframerate(), file.getnframes(), file.getnchannels()
+        minutes = range(0, count, 60 * rate)
+        first = next((found for begin in minutes if (found := _sound(file, begin, count)) is not None), None)
+        if first is None:
+            return 0.0
+        last = next(found for begin in reversed(minutes) if (found := _sound(file, begin, count)) is not None)
+        begin, end = first[0], last[1]
+        if end - begin == count:
+            return count / rate
         whole = path.with_suffix(".trim")
-        write_wav(whole, trimmed, rate)
-        whole.replace(path)
-    return len(trimmed) / rate
+        with wave.open(str(whole), "wb") as out:
+            out.setnchannels(channels)
+            out.setsampwidth(2)
+            out.setframerate(rate)
+            file.setpos(begin)
+            for at in range(begin, end, 60 * rate):
+                out.writeframes(file.readframes(min(60 * rate, end - at)))
+    whole.replace(path)
+    return (end - begin) / rate
+
+
+def _sound(file: wave.Wave_read, begin: int, count: int) -> tuple[int, int] | None:
+    """Where sound begins and ends within the minute from `begin`, with a margin that may reach beyond it."""
+    file.setpos(begin)
+    rate, channels = file.getframerate(), file.getnchannels()
+    samples = np.frombuffer(file.readframes(60 * rate), "<i2").reshape(-1, channels)
+    found = sound_within(samples, rate)
+    if found is None:
+        return None
+    margin = int(rate * MARGIN_SECONDS)
+    return max(0, begin + found[0] - margin), min(count, begin + found[1] + margin)

@@ -12,18 +12,13 @@ MARGIN_SECONDS = 0.1
 """Kept on both sides, so that no consonant is cut."""
 
 
-def trim_silence(pcm: NDArray[np.int16], rate: int) -> NDArray[np.int16]:
-    """The recording without the silence before its first and after its last sound (mono or channels in columns)."""
-    mono = pcm if pcm.ndim == 1 else pcm.astype(np.int32).max(axis=1)
+def sound_within(pcm: NDArray[np.int16], rate: int) -> tuple[int, int] | None:
+    """From where to where something is heard in any channel, without a margin; None: nowhere."""
+    mono = pcm if pcm.ndim == 1 else np.abs(pcm.astype(np.int32)).max(axis=1)
     window = int(rate * WINDOW_SECONDS)
     count = len(mono) // window
     if count == 0:
-        return pcm
+        return None
     blocks = mono[: count * window].reshape(count, window).astype(np.float64)
     loud = np.flatnonzero(np.sqrt((blocks**2).mean(axis=1)) > THRESHOLD_RMS)
-    if loud.size == 0:
-        return pcm[:0]
-    margin = int(rate * MARGIN_SECONDS)
-    begin = max(0, int(loud[0]) * window - margin)
-    end = min(len(mono), (int(loud[-1]) + 1) * window + margin)
-    return pcm[begin:end]
+    return (int(loud[0]) * window, (int(loud[-1]) + 1) * window) if loud.size else None

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from typing import Any
 
+import requests
 from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.request_validator import RequestValidator
@@ -126,6 +128,45 @@ def insights(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def recordings(job: dict[str, Any]) -> dict[str, Any]:
+    """Recordings in all three places: create, list, fetch, update, delete, media."""
+    client = Client(job["sid"], job["token"], http_client=OtherHost(job["base"]))
+    mine = client.calls(job["call"]).recordings
+    begun = mine.create(recording_channels="dual", recording_track="both", trim="do-not-trim")
+    time.sleep(1.5)
+    current = client.calls(job["call"]).recordings("Twilio.CURRENT")
+    paused = current.update(status="paused", pause_behavior="skip")
+    time.sleep(1.0)
+    resumed = current.update(status="in-progress")
+    time.sleep(0.5)
+    stopped = mine(begun.sid).update(status="stopped")
+    while (done := mine(begun.sid).fetch()).status != "completed":
+        time.sleep(0.1)
+    room = client.conferences.list(friendly_name="standup", status="in-progress")[0]
+    of_room = client.conferences(room.sid).recordings.list()
+    over = client.conferences(room.sid).recordings(of_room[0].sid).update(status="stopped")
+    account_wide = client.recordings.list(call_sid=job["call"])
+    media = requests.get(account_wide[0].media_url, auth=(job["sid"], job["token"]), timeout=10)
+    gone = [client.recordings(begun.sid).delete(), begun.sid in [found.sid for found in client.recordings.list()]]
+    try:
+        mine(begun.sid).fetch()
+    except TwilioRestException as error:
+        missing = {"status": error.status, "code": error.code}
+    return {
+        "begun": [begun.status, begun.source, begun.channels, begun.track],
+        "fine": [paused.status, resumed.status, stopped.status, over.status],
+        "sids": [paused.sid, done.sid],
+        "sid": begun.sid,
+        "done": [done.status, done.duration, done.start_time is not None],
+        "room": [[found.source, found.status, found.conference_sid == room.sid] for found in of_room],
+        "account": [found.sid for found in account_wide],
+        "media": [media.status_code, media.headers["Content-Type"], media.content[:4].decode()],
+        "gone": gone,
+        "deleted": [found.status for found in client.recordings.list(include_soft_deleted=True) if found.sid == begun.sid],
+        "missing": missing,
+    }
+
+
 def validate(job: dict[str, Any]) -> dict[str, Any]:
     """The package's own validator on every request that arrived."""
     validator = RequestValidator(job["token"])
@@ -136,5 +177,5 @@ def validate(job: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    work = {"rest": rest, "directory": directory, "insights": insights, "validate": validate}[sys.argv[1]]
+    work = {"recordings": recordings, "rest": rest, "directory": directory, "insights": insights, "validate": validate}[sys.argv[1]]
     print(json.dumps(work(json.load(sys.stdin))))
