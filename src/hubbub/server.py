@@ -161,7 +161,7 @@ class Server:
             )
             for face in faces
         ]
-        app = build_app(rests, self.health, self.numbers, settings.http.admin_token, self.store, self.news)
+        app = build_app(rests, self.health, self.numbers, settings.http.admin_token, self.store, self.news, self.hub)
         config = uvicorn.Config(
             app,
             http=BoundedHttp,

@@ -13,10 +13,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from hubbub.api.functions import admitted, functions_route
 from hubbub.api.rest import Rest
 from hubbub.api.shield import Shield
 from hubbub.api.stream import News, stream_route
 from hubbub.storage.store import Store
+from hubbub.verbs.hub import Hub
 
 Numbers = Callable[[], Mapping[str, float]]
 
@@ -38,7 +40,15 @@ class _Collector:
         return families
 
 
-def build_app(rests: Sequence[Rest], health: Callable[[], str], numbers: Numbers, admin_token: str, store: Store, news: News) -> Starlette:
+def build_app(
+    rests: Sequence[Rest],
+    health: Callable[[], str],
+    numbers: Numbers,
+    admin_token: str,
+    store: Store,
+    news: News,
+    hub: Hub,
+) -> Starlette:
     """The application. `health` is `ok`, `starting`, `draining` or `degraded`."""
     registry = CollectorRegistry()
     registry.register(_Collector(numbers))
@@ -56,6 +66,7 @@ def build_app(rests: Sequence[Rest], health: Callable[[], str], numbers: Numbers
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
 
     routes: list[BaseRoute] = [Route("/healthz", healthz), Route("/metrics", metrics), stream_route(store, news, allowed)]
+    routes.append(functions_route(hub, admitted(admin_token, allowed)))
     for rest in rests:
         routes += rest.routes()
     return Starlette(routes=routes, middleware=[Middleware(Shield)])

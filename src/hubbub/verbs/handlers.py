@@ -12,7 +12,7 @@ from hubbub.conference.state import PRESENT
 from hubbub.errors import HubbubError, Refused, ResourceExhausted
 from hubbub.events import CallRecord, LeaveReason, Presence, RecordingStatus
 from hubbub.ids import Id
-from hubbub.verbs import bridging, connect, gather, record, recordings, request, streams, waiting
+from hubbub.verbs import bridging, connect, functions, gather, record, recordings, request, streams, waiting
 from hubbub.verbs.model import (
     Answer,
     BridgeTo,
@@ -20,6 +20,7 @@ from hubbub.verbs.model import (
     Connect,
     Gather,
     Hangup,
+    HoldForFunctions,
     JoinRoom,
     LeaveLine,
     OpenStream,
@@ -297,6 +298,7 @@ HANDLERS: dict[type[Verb], Handler] = {
     LeaveLine: waiting.leave,
     TakeFromLine: waiting.take,
     SendRequest: _send_request,
+    HoldForFunctions: functions.perform,
     StartRecording: recordings.start,
     StopRecording: recordings.act,
     PauseRecording: recordings.act,

@@ -129,6 +129,10 @@ class Interpreter:
         rule = self._outcomes.get(type(verb), OutcomeRule())
         if isinstance(verb, Redirect):
             return Ask(self.generation, verb.link, verb)
+        program = outcome["program"]
+        if isinstance(program, Program):
+            self._interrupted(verb, program, goes_on=outcome.kind == "interrupted")
+            return self._advance()
         self.variables.update(rule.variables(outcome))
         link: Link | None = getattr(verb, "on_referred" if outcome.kind == "referred" else "on_done", None)
         if link is not None and rule.asks(outcome):
@@ -246,6 +250,14 @@ class Interpreter:
         else:
             self._note(step.missing)
         return None
+
+    def _interrupted(self, verb: Verb, program: Program, *, goes_on: bool) -> None:
+        """A program takes over; where it goes on afterwards, the verb is done again."""
+        if not goes_on:
+            self._stack = [_Frame(program.main, program, section=True)]
+            return
+        self._push((verb,))
+        self._stack.append(_Frame(program.main, program, section=True, called=True))
 
     def _call(self, step: Execute, steps: tuple[Step, ...], program: Program) -> None:
         if step.then:

@@ -18,6 +18,7 @@ from hubbub.media.music import hold_music
 from hubbub.tasks import spawn
 from hubbub.verbs.beside import play_beside
 from hubbub.verbs.dialect import Dialect, DocumentRequest
+from hubbub.verbs.functions import Functions
 from hubbub.verbs.handlers import CallShell
 from hubbub.verbs.model import OpenStream, Outcome, Program, SendDigits, Stage
 from hubbub.verbs.script import Script, ScriptFailed
@@ -50,10 +51,17 @@ class Session:
         self.streams: dict[Id, OpenedStream] = {}
         """Media streams beside everything else."""
         self._audio: dict[AudioKind, asyncio.Task[None]] = {}
+        self.functions: Functions | None = None
+        """What may be called on the call now."""
         self._shell = CallShell(self, services)
         self._script = Script(self._shell, dialect, services.accounts[call.record.account], services.documents)
         self._task: asyncio.Task[None] | None = None
         call.on_ended = self._call_ended
+
+    @property
+    def variables(self) -> Mapping[str, Any]:
+        """What its documents have set."""
+        return self._script.interpreter.variables
 
     # -- the script --------------------------------------------------------------------------------------------
 

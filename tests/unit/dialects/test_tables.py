@@ -61,7 +61,7 @@ ELEMENTS: dict[tuple[str, str], Element] = {
 }
 NESTED = (CONFERENCE, *twiml_nouns.NOUNS.values(), *bxml_document.TABLE.nested.values())
 ROWS = [(dialect, name, row) for (dialect, name), element in ELEMENTS.items() for row in element.attributes]
-FLOW = ("execute", "transfer", "return", "label", "goto", "cond", "switch", "set", "unset")
+FLOW = ("execute", "transfer", "return", "label", "goto", "cond", "switch", "set", "unset", "ai")
 FREE = {(dialect, name, row.name) for dialect, name, row in ROWS if dialect == "swml" and name in FLOW}
 """Rows for parameters of any name; `result` and what it holds have vectors of whole documents."""
 WHOLE = {("swml", "join_conference", "name"), ("swml", "join_conference", "result")}

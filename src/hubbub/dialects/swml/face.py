@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
 from hubbub.calls.call import ProgressWish
 from hubbub.conference.policy import RecordingWish, RoomSettings
 from hubbub.dialects.cxml import CxmlDialect
-from hubbub.dialects.cxml.requests import raw_signature
 from hubbub.dialects.cxml.words import CXML
 from hubbub.dialects.readers import read_script
-from hubbub.dialects.swml import callbacks, methods
+from hubbub.dialects.swml import callbacks, methods, requests
 from hubbub.dialects.swml.callbacks import IDS, STATUS
 from hubbub.dialects.swml.document import PREFIX
 from hubbub.dialects.swml.outcomes import outcome_rules
@@ -23,27 +20,16 @@ from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, Recording
 from hubbub.ids import Id, new_id
 from hubbub.settings import Account
 from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, Manners, OutcomeRule
-from hubbub.verbs.model import Hangup, JoinRoom, PlayAudio, Program, Stage, Verb
+from hubbub.verbs.model import Hangup, HoldForFunctions, JoinRoom, PlayAudio, Program, Stage, Verb
 from hubbub.webhooks.delivery import Notice, lane_of
-from hubbub.webhooks.requester import HttpReply, HttpRequest, Limits
-
-
-def signatures(key: str, url: str, body: bytes) -> dict[str, str]:
-    """Scheme A over URL and raw body, under both names of the header, and by SHA-256 (1.11)."""
-    short = raw_signature(key, url, body, "sha1")
-    long = raw_signature(key, url, body, "sha256")
-    return {"X-SignalWire-Signature": short, "X-Twilio-Signature": short, "X-Signalwire-SHA256-Signature": long}
-
-
-LARGEST_AUDIO = 64 << 20
-"""Bytes of audio that is answered instead of a document."""
+from hubbub.webhooks.requester import HttpReply, HttpRequest
 
 
 class SwmlDialect(Manners):
     """SWML."""
 
     name = "swml"
-    answering = ANSWERING
+    answering = ANSWERING | {HoldForFunctions}
 
     def __init__(self, public_url: str = "", accounts: Sequence[Account] = ()) -> None:
         self.public_url = public_url
@@ -87,35 +73,11 @@ class SwmlDialect(Manners):
         """A POST of the call, the variables and the environment (3.2)."""
         facts = self.facts(account, request.call)
         body = {**facts, "vars": dict(request.variables), "params": dict(request.fields.get("params") or {})}
-        return self._http(account, request.link, body)
+        return requests.http_request(account, request.link, body)
 
     def facts(self, account: Account, call: CallRecord | None) -> Mapping[str, Any]:
         """`call` and `envs` of a document request and of expressions (3.2, 3.3)."""
-        if call is None:
-            return {"call": {}, "envs": {}}
-        return {"call": render(callbacks.CALL, callbacks.Told(call, account)), "envs": dict(call.extra.get("envs") or {})}
-
-    def _http(self, account: Account, link: Link, body: Mapping[str, Any]) -> HttpRequest:
-        headers = {"User-Agent": "hubbub", "Accept": "*/*"}
-        url, content = link.url, None
-        if link.method == "GET":
-            flat = {name: value if isinstance(value, str) else json.dumps(value) for name, value in body.items()}
-            url += ("&" if urlsplit(url).query else "?") + urlencode(flat)
-        else:
-            headers["Content-Type"] = "application/json"
-            content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        headers |= signatures(CXML.signing_key(account), url, content or b"")
-        return HttpRequest(
-            method=link.method,
-            url=url,
-            headers=headers,
-            body=content,
-            limits=Limits(total=link.timeout or 15.0),
-            username=link.username,
-            password=link.password,
-            auth="preemptive",
-            max_body=LARGEST_AUDIO,
-        )
+        return requests.facts(account, call)
 
     def room_reply_request(self, account: Account, event: RoomEvent, settings: RoomSettings) -> HttpRequest:
         """Rooms of this dialect execute no replies; the notice goes out all the same."""
@@ -188,7 +150,7 @@ class SwmlDialect(Manners):
     def prepare(self, account: Account, notice: Notice) -> HttpRequest:
         """The HTTP request of a notice."""
         link = Link(notice.url, notice.method, notice.options.get("username", ""), notice.options.get("password", ""))
-        return self._http(account, link, dict(notice.fields))
+        return requests.http_request(account, link, dict(notice.fields))
 
     def notice_failure(self, notice: Notice, status: int | None, kind: str) -> tuple[str, str]:
         """Code and level of a notice that was not accepted."""

@@ -1,0 +1,72 @@
+"""hubbub's own API: functions of an application are called on a live call, as a talking machine would."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from hubbub.errors import DocumentError, Refused, RequestFailed
+from hubbub.ids import parse_id
+from hubbub.verbs.hub import Hub
+
+STATUSES = {"not-found": 404, "bad-parameter": 400, "busy": 409}
+LARGEST_BODY = 1 << 20
+
+
+def functions_route(hub: Hub, allowed: Callable[[Request], bool]) -> Route:
+    """`POST /hubbub/calls/{call}/functions/{name}` with the arguments as a JSON object. `allowed`: who may."""
+
+    async def function(request: Request) -> Response:
+        if not allowed(request):
+            return JSONResponse({"error": "authorization needed"}, 401, {"WWW-Authenticate": "Bearer"})
+        try:
+            arguments = await _arguments(request)
+            identity = parse_id(request.path_params["call"].replace("-", "").lower()[-32:])
+            session = hub.sessions.get(identity) if identity is not None else None
+            if session is None:
+                raise Refused("not-found", "there is no such live call")
+            if session.functions is None:
+                raise Refused("busy", "the call does not wait for functions now")
+            return JSONResponse(await session.functions.call(request.path_params["name"], arguments))
+        except Refused as refusal:
+            return JSONResponse({"error": str(refusal)}, STATUSES.get(refusal.reason, 400))
+        except (RequestFailed, DocumentError) as error:
+            return JSONResponse({"error": str(error)}, 502)
+
+    return Route("/hubbub/calls/{call}/functions/{name}", function, methods=["POST"])
+
+
+def admitted(admin_token: str, authorized: Callable[[Request], bool]) -> Callable[[Request], bool]:
+    """With the admin token from anywhere; without one configured, from this machine only."""
+
+    def allowed(request: Request) -> bool:
+        if admin_token:
+            return authorized(request)
+        host = request.client.host if request.client else ""
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+    return allowed
+
+
+async def _arguments(request: Request) -> dict[str, Any]:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise Refused("bad-parameter", f"the body is larger than {LARGEST_BODY} bytes")
+    try:
+        arguments = json.loads(body) if body.strip() else {}
+    except (ValueError, RecursionError) as error:
+        raise Refused("bad-parameter", f"the body is not JSON: {error}") from error
+    if not isinstance(arguments, dict):
+        raise Refused("bad-parameter", "the body must be a JSON object: the function's arguments")
+    return arguments

@@ -1,0 +1,201 @@
+"""DOCUMENT and REQUESTS of `ai`: it holds the call; its functions are asked as SWAIG webhooks, and their replies act on the call (3.12)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hubbub.dialects.swml.document import ANYTHING, METHODS, ON_CALL, PREFIX, compile_script, listed, mistake, wrong
+from hubbub.dialects.swml.requests import facts as facts_of
+from hubbub.dialects.swml.requests import http_request
+from hubbub.dialects.tables import Attr, Compiler, Element, Node, loose_url
+from hubbub.errors import DocumentError, Refused
+from hubbub.events import CallRecord, Link
+from hubbub.ids import new_id
+from hubbub.settings import Account
+from hubbub.verbs.model import Execute, Hangup, HoldForFunctions, Position, Program, Reaction, Remark, Speak, Stage, Step, Transfer
+from hubbub.webhooks.requester import HttpRequest, Limits
+
+LIMITS = Limits(connect=30.0, total=120.0, retries=3, retry_on=frozenset({"connect", "timeout", "5xx"}))
+SILENT = frozenset(
+    {
+        *(
+            "set_global_data",
+            "unset_global_data",
+            "set_meta_data",
+            "unset_meta_data",
+            "toggle_functions",
+            "context_switch",
+            "change_context",
+        ),
+        *("change_step", "settings", "replace_in_history", "user_input", "user_event", "wait_for_user", "back_to_back_functions"),
+        *("add_dynamic_hints", "clear_dynamic_hints", "end_of_speech_timeout", "speech_event_timeout", "hold", "playback_bg"),
+        "stop_playback_bg",
+    }
+)
+"""Actions on the model, which is not here."""
+
+
+@dataclass(frozen=True)
+class SwaigDesk:
+    """The functions of one `ai`."""
+
+    functions: Mapping[str, tuple[Link, Mapping[str, Any]]]
+    """Where each is asked for, and how it was declared."""
+    allows_scripts: bool
+    session: str
+    global_data: Mapping[str, Any]
+
+    def request(
+        self, account: Account, call: CallRecord, name: str, arguments: Mapping[str, Any], variables: Mapping[str, Any]
+    ) -> HttpRequest:
+        """The SWAIG request. Raises Refused (not-found)."""
+        if name not in self.functions:
+            raise Refused("not-found", f"the document declares no function {name!r} with a URL")
+        link, declared = self.functions[name]
+        facts = facts_of(account, call)
+        body = {
+            "function": name,
+            "argument": {"parsed": [dict(arguments)], "raw": json.dumps(dict(arguments))},
+            "argument_desc": declared.get("argument") or declared.get("parameters") or {},
+            "description": declared.get("description") or declared.get("purpose") or "",
+            "call_id": facts["call"].get("call_id", ""),
+            "ai_session_id": self.session,
+            "app_name": "hubbub",
+            "meta_data_token": declared.get("meta_data_token") or "",
+            "meta_data": declared.get("meta_data") or {},
+            "channel_active": True,
+            "channel_offhook": True,
+            "channel_ready": True,
+            "content_type": "text/swaig",
+            "content_disposition": "SWAIG Function",
+            "version": "2.0",
+            "global_data": dict(self.global_data),
+            "caller_id_name": call.caller.display,
+            "caller_id_num": call.caller.value,
+            "project_id": facts["call"].get("project_id", ""),
+            "space_id": facts["call"].get("space_id", ""),
+            "SWMLVars": dict(variables),
+            "SWMLCall": facts["call"],
+        }
+        return http_request(account, link, body, LIMITS)
+
+    def reaction(self, body: bytes, base: str) -> Reaction:
+        """What a reply asks for. DocumentError where it is none."""
+        try:
+            reply = json.loads(body) if body.strip() else {}
+        except (ValueError, RecursionError) as error:
+            raise DocumentError(PREFIX + "parse_error", f"the reply is not JSON: {error}") from error
+        actions = reply.get("action", []) if isinstance(reply, dict) else None
+        actions = [actions] if isinstance(actions, dict) else actions
+        if not isinstance(actions, list) or not all(isinstance(action, dict) for action in actions):
+            raise DocumentError(PREFIX + "element_wrong_type", "the reply must be an object with 'response' and a list of actions")
+        reading = _Reading(base, self.allows_scripts)
+        for action in actions:
+            reading.take(action)
+        program = Program({"main": tuple(reading.steps)}, base) if reading.steps else None
+        return Reaction(program, reading.ends, reply, tuple(reading.remarks))
+
+
+class _Reading:
+    """Reads the actions of one reply, in order; what is wrong with one costs that one."""
+
+    def __init__(self, base: str, allows_scripts: bool) -> None:
+        self._base = base
+        self._allows = allows_scripts
+        self.steps: list[Step] = []
+        self.ends = False
+        self.remarks: list[Remark] = []
+
+    def take(self, action: Mapping[str, Any]) -> None:
+        for key, value in action.items():
+            if key == "SWML":
+                self._script(value, _true(action.get("transfer")))
+            elif key == "say" and isinstance(value, str) and value:
+                self.steps.append(Speak(text=value))
+            elif key == "hangup" and _true(value):
+                self.steps.append(Hangup())
+            elif key == "stop" and _true(value):
+                self.ends = True
+            elif key == "transfer" and "SWML" not in action:
+                self._transfer(value)
+            elif key not in SILENT and key not in ("transfer", "hangup", "stop"):
+                self._warn(f"the action {key[:100]!r} is not known")
+
+    def _script(self, script: Any, transfer: bool) -> None:
+        if not self._allows:
+            self._warn("swaig_allow_swml is false: the script is not run")
+            return
+        try:
+            if isinstance(script, str):
+                script = json.loads(script)
+            if isinstance(script, dict):
+                inside = script.get("transfer")  # one SDK puts it there
+                script = {key: value for key, value in script.items() if key != "transfer"}
+                transfer = transfer or _true(inside)
+            program = compile_script(script, self._base, Stage.CALL)
+        except (DocumentError, ValueError, RecursionError) as error:
+            self._warn(f"the script of an action is wrong: {error}")
+            return
+        note = mistake("nested_too_deep", "an action's script is nested too deeply", Position("/action/SWML"), ends=True)
+        self.steps.append(Execute(program, {}, note, note))
+        self.ends = self.ends or transfer
+
+    def _transfer(self, value: Any) -> None:
+        dest = value.get("dest") if isinstance(value, dict) else value
+        if not isinstance(dest, str) or not dest.startswith(("http://", "https://")):
+            self._warn("the action 'transfer' needs a URL here")
+            return
+        note = mistake("too_many_transfers", "more than 32 transfers in one call", Position("/action/transfer"), ends=True)
+        self.steps.append(Transfer(Link(dest, "POST"), {}, note, note))
+        self.ends = True
+
+    def _warn(self, message: str) -> None:
+        self.remarks.append(Remark(PREFIX + "method_parameter_invalid_value", message))
+
+
+def _true(value: Any) -> bool:
+    """`true` and "true"."""
+    return value is True or str(value).lower() == "true"
+
+
+def _ai(compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
+    params = values["params"] if values["params"] is not None else {}
+    if not isinstance(params, dict):
+        raise wrong("method_parameter_invalid_value", f"{node.at.path}: must be an object")
+    swaig = params.get("SWAIG") or {}
+    if not isinstance(swaig, dict):
+        raise wrong("method_parameter_invalid_value", f"{node.at.path}/SWAIG: must be an object")
+    defaults = swaig.get("defaults") or {}
+    functions = {}
+    for index, declared in enumerate(swaig.get("functions") or []):
+        if not isinstance(declared, dict) or not isinstance(declared.get("function"), str):
+            raise wrong("method_parameter_missing", f"{node.at.path}/SWAIG/functions[{index}]: needs 'function'")
+        link = _webhook(compiler, {**defaults, **declared}, f"{node.at.path}/SWAIG/functions[{index}]")
+        if link is not None:
+            functions[declared["function"]] = (link, declared)
+    allows = (params.get("params") or {}).get("swaig_allow_swml", True)
+    data = params.get("global_data") or {}
+    return HoldForFunctions(desk=SwaigDesk(functions, not _false(allows), str(new_id()), data), at=node.at)
+
+
+def _webhook(compiler: Compiler, declared: Mapping[str, Any], path: str) -> Link | None:
+    target = declared.get("web_hook_url")
+    if not target:
+        return None
+    try:
+        user, password = declared.get("web_hook_auth_user") or "", declared.get("web_hook_auth_password") or ""
+        return Link(compiler.absolute(loose_url(str(target))), "POST", str(user), str(password))
+    except ValueError as error:
+        raise wrong("method_parameter_invalid_value", f"{path}/web_hook_url: {error}") from error
+
+
+def _false(value: Any) -> bool:
+    return value is False or str(value).lower() == "false"
+
+
+PARAMS = Attr(ANYTHING, "params", listed, None, why="the model's own settings have no effect: the call is held for its functions")
+AI: Sequence[Element] = (Element("ai", _ai, (PARAMS,), ON_CALL),)
+METHODS.update({method.name: method for method in AI})

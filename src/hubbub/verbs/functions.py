@@ -1,0 +1,64 @@
+"""Functions of an application that are called on a live call while a verb holds it; the reply acts on the call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hubbub.errors import Refused, RequestFailed
+from hubbub.verbs.model import HoldForFunctions, Outcome
+
+if TYPE_CHECKING:
+    from hubbub.verbs.handlers import CallShell
+
+
+@dataclass
+class Functions:
+    """What can be called while the verb holds the call."""
+
+    shell: CallShell
+    verb: HoldForFunctions
+    variables: Callable[[], Mapping[str, Any]]
+    ended: asyncio.Future[Outcome]
+
+    async def call(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask the application, and do what it replies; returns the reply. Raises Refused, RequestFailed or DocumentError."""
+        services = self.shell.services
+        account = services.accounts[self.shell.call.account]
+        request = self.verb.desk.request(account, self.shell.call, name, arguments, self.variables())
+        try:
+            reply = await services.requester.send(request)
+        except RequestFailed as error:
+            self._report(str(error))
+            raise
+        if reply.status >= 300:
+            self._report(f"{request.url} answered {reply.status}")
+            raise RequestFailed("status", f"the application answered {reply.status}", status=reply.status, url=request.url)
+        reaction = self.verb.desk.reaction(reply.body, reply.url)
+        for remark in reaction.remarks:
+            self._report(remark.message)
+        if self.ended.done():
+            raise Refused("busy", "the call went on with something else before the reply came")
+        if reaction.program is not None:
+            kind = "transferred" if reaction.ends else "interrupted"
+            self.ended.set_result(Outcome(kind, "", {"program": reaction.program}))
+        elif reaction.ends:
+            self.ended.set_result(Outcome())
+        return {"reply": reaction.reply, "transferred": reaction.ends, "warnings": [remark.message for remark in reaction.remarks]}
+
+    def _report(self, text: str) -> None:
+        session = self.shell.session
+        session.report(session.dialect.refusal_code("verb-failed"), text, level="error", line=self.verb.at.line)
+
+
+async def perform(shell: CallShell, verb: HoldForFunctions) -> Outcome:
+    """Hold the call until a function's reply takes it elsewhere, or ends the holding."""
+    session = shell.session
+    ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    session.functions = Functions(shell, verb, lambda: session.variables, ended)
+    try:
+        return await ended
+    finally:
+        session.functions = None

@@ -1,0 +1,187 @@
+"""The official Python SDKs, unmodified, each in its own environment: agents (two versions) and compatibility."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from tests.support.stage import PhoneMaker, assert_matrix, call_in
+
+from hubbub.testing import Application, HubbubServer, PhoneCall
+
+ROOT = Path(__file__).parents[2]
+FLOW = Path(__file__).parent / "sdk" / "signalwire_flow.py"
+PROJECT, TOKEN = "00000000-0000-4000-8000-000000000001", "PT0123456789"
+OPTIONS = {
+    "muted": True,
+    "beep": "onEnter",
+    "start_on_enter": False,
+    "end_on_exit": True,
+    "wait_url": "/hold",
+    "max_participants": 10,
+    "record": "record-from-start",
+    "region": "us-east",
+    "trim": "do-not-trim",
+    "status_callback_event": "start end join leave",
+    "status_callback": "/events",
+    "status_callback_method": "POST",
+    "recording_status_callback": "/recording",
+    "recording_status_callback_event": "completed",
+    "result": {"case": {}, "default": []},
+}
+
+pytestmark = pytest.mark.interop
+
+
+def python_of(name: str) -> Path:
+    python = ROOT / f".venv-{name}" / "bin" / "python"
+    if not python.exists():
+        pytest.skip("the SDK's environment is missing: run `make peers`")
+    return python
+
+
+async def run_sdk(name: str, work: str, job: dict[str, Any]) -> dict[str, Any]:
+    pipe = asyncio.subprocess.PIPE
+    python = python_of(name)
+    process = await asyncio.create_subprocess_exec(python, FLOW, work, stdin=pipe, stdout=pipe, stderr=pipe)
+    out, err = await process.communicate(json.dumps(job).encode())
+    assert process.returncode == 0, err.decode()
+    answer: dict[str, Any] = json.loads(out.decode().strip().splitlines()[-1])
+    return answer
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for 127.0.0.1, made by openssl; its key stands beside it."""
+    made = tmp_path / "certificate.pem"
+    name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", str(tmp_path / "key.pem")]
+    subprocess.run([*command, "-out", str(made), *name], check=True, capture_output=True)
+    return made
+
+
+class TestAgents:
+    """3.11, 3.12: what FunctionResult serialises is executed on the live call."""
+
+    @pytest.fixture
+    def hubbub_config(self, application: Application) -> dict[str, Any]:
+        url = application.url("/voice")
+        return {"numbers": [{"number": "+15550001000", "account": "dev", "dialect": "swml", "url": url}]}
+
+    @pytest.mark.parametrize("name", ["signalwire-agents", "signalwire-sdk"])
+    async def test_replies_act_on_the_call(
+        self, application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, name: str
+    ) -> None:
+        """Without transfer `ai` resumes after the conference; with it `ai` ends first; parameters reach the room; wrong ones are told."""
+        replies = await run_sdk(name, "functions", {"options": OPTIONS})
+        assert set(replies["refused"]) == {"beep", "record", "name"}
+        called = ("plain", "full", "transfer", "raw", "nothing")
+        declared = [{"function": function, "web_hook_url": f"/swaig/{function}"} for function in called]
+        main = [{"ai": {"prompt": {"text": "x"}, "SWAIG": {"functions": declared}}}, {"play": {"url": "silence:1"}}]
+        application.on("/voice", {"version": "1.0.0", "sections": {"main": main}})
+        for function in called:
+            application.on(f"/swaig/{function}", replies[function])
+        application.on("/events", None)
+        application.on("/hold", {"version": "1.0.0", "sections": {"main": [{"sleep": 60000}]}})
+        calls = await call_in(hubbub_server, phone, "alice", "bob")
+        ids = {request.json["call"]["from"].split(":")[1][0]: request.json["call"]["call_id"] for request in application.requests("/voice")}
+        assert await _function(hubbub_server, ids["a"], "missing") == (404, None)
+        assert (await _function(hubbub_server, ids["a"], "nothing", color="red"))[0] == 200
+        asked = application.requests("/swaig/nothing")[0].json
+        assert (asked["function"], asked["argument"]["parsed"], asked["version"]) == ("nothing", [{"color": "red"}], "2.0")
+        assert asked["call_id"] == ids["a"]
+        status, answer = await _function(hubbub_server, ids["a"], "raw")
+        assert status == 200
+        assert "wrong" in answer["warnings"][0]
+        assert (await _function(hubbub_server, ids["a"], "plain"))[1]["transferred"] is False
+        assert (await _function(hubbub_server, ids["b"], "transfer"))[1]["transferred"] is True
+        await assert_matrix(calls, {"alice": "b", "bob": "a"})
+        assert (await _function(hubbub_server, ids["a"], "nothing"))[0] == 409  # suspended while in the room
+        await _remove(hubbub_server, "room", ids["a"])
+        await assert_matrix(calls, {"alice": "", "bob": ""})
+        assert (await _function(hubbub_server, ids["a"], "nothing"))[0] == 200  # `ai` has resumed
+        await _remove(hubbub_server, "room", ids["b"])
+        await asyncio.wait_for(calls["bob"].ended.wait(), 10)  # `ai` had ended: nothing follows
+        await _joins_with_everything(application, hubbub_server, calls["alice"], ids["a"])
+
+
+async def _joins_with_everything(application: Application, server: HubbubServer, call: PhoneCall, identity: str) -> None:
+    assert (await _function(server, identity, "full"))[0] == 200
+    await application.wait_for("/hold")
+    joined = (await application.wait_for("/events", lambda request: request.json["params"]["status"] == "participant-join")).json["params"]
+    assert (joined["muted"], joined["start_on_join"], joined["end_on_leave"], joined["name"]) == (True, False, True, "room")
+    await call.hangup()
+
+
+async def _function(server: HubbubServer, call: str, name: str, **arguments: Any) -> tuple[int, Any]:
+    url = server.http_url(f"/hubbub/calls/{call}/functions/{name}")
+    async with aiohttp.ClientSession() as session, session.post(url, json=arguments) as reply:
+        body = await reply.json()
+        return reply.status, body if reply.status == 200 else None
+
+
+async def _remove(server: HubbubServer, room: str, call: str) -> None:
+    url = server.http_url(f"/api/laml/2010-04-01/Accounts/{PROJECT}/Conferences/{room}/Participants/{call}")
+    headers = {"Authorization": aiohttp.encode_basic_auth(PROJECT, TOKEN)}
+    async with aiohttp.ClientSession(headers=headers) as session, session.delete(url) as reply:
+        assert reply.status == 204
+
+
+class TestCompatible:
+    """Checklist 7.1, 7.2: the compatibility SDK, which forces https."""
+
+    @pytest.fixture
+    def hubbub_config(self, application: Application, certificate: Path) -> dict[str, Any]:
+        number = {"number": "+15550001000", "account": "dev", "dialect": "cxml", "url": application.url("/voice")}
+        http = {"listen": "127.0.0.1:0", "tls_certificate": str(certificate), "tls_key": str(certificate.with_name("key.pem"))}
+        return {"numbers": [number], "http": http}
+
+    @pytest.fixture
+    async def secure_server(
+        self, application: Application, hubbub_config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> Any:
+        monkeypatch.setattr(HubbubServer, "_until_ready", _until_ready)
+        async with HubbubServer(application.url("/voice"), config=hubbub_config, folder=tmp_path / "hubbub") as running:
+            yield running
+
+    async def test_rest_and_signatures(
+        self, application: Application, secure_server: HubbubServer, phone: PhoneMaker, certificate: Path
+    ) -> None:
+        """List, fetch, update, paging, errors; every request that arrived validates with the SDK's own validator."""
+        application.on("/voice", '<Response><Dial><Conference statusCallback="/events" statusCallbackEvent="start join">Room 1234</Conference></Dial></Response>')  # fmt: skip  # noqa: E501
+        application.on("/events", None)
+        calls = await call_in(secure_server, phone, "alice", "bob")
+        await assert_matrix(calls, {"alice": "b", "bob": "a"})
+        host = "{}:{}".format(*secure_server.http)
+        job = {"project": PROJECT, "token": TOKEN, "host": host, "certificate": str(certificate)}
+        seen = await run_sdk("signalwire", "rest", job)
+        assert seen["room"]["status"] == "in-progress"
+        assert seen["room"]["uri"].startswith("/api/laml/2010-04-01/")
+        assert (seen["people"], seen["muted"], seen["filtered"], seen["calls"]) == (2, True, True, 2)
+        assert (seen["call"]["status"], seen["call"]["direction"]) == ("in-progress", "inbound")
+        assert seen["ended"] == {"status": "completed", "reason": "conference-ended-via-api"}
+        assert seen["missing"] == {"status": 404, "code": 20404}
+        requests = [
+            {"url": r.url, "fields": list(r.fields), "body": r.body.decode(), "signature": r.headers["X-SignalWire-Signature"]}
+            for r in application.requests()
+        ]
+        answer = await run_sdk("signalwire", "validate", {"token": TOKEN, "requests": requests})
+        assert len(requests) >= 5
+        assert all(answer["verdicts"])
+        assert not any(answer["forged"])
+
+
+async def _until_ready(server: HubbubServer, deadline: float) -> None:
+    """The address of a server that speaks TLS: its health is asked for by the SDK only."""
+    from hubbub.settings import split_address
+    from hubbub.testing.server import READY
+
+    while not (match := READY.search(server.log)) or not match[2]:
+        server._check_alive(deadline, "did not become ready")
+        await asyncio.sleep(0.02)
+    server.http, server.sip = split_address(match[1]), split_address(match[2])
