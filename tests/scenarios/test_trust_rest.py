@@ -125,6 +125,9 @@ async def test_another_accounts_ids_do_not_exist(application: Application, phone
                         if status == 200:
                             assert not [one for one in ids.values() if one in json.dumps(body, default=str)], (module, operation.path)
                 assert await state(face, owner, ids, session) == before
+                for kind in (".wav", ".mp3", "") if "recording" in ids and face.habits.common_media else ():
+                    status, body = await stranger(session, "GET", f"/Recordings/{ids['recording']}{kind}")
+                    assert status == 404, (module, kind, status)
             assert tried > 90
             assert leaks == []
         calls = await gauge(server)

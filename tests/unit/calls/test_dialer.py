@@ -78,7 +78,7 @@ def test_a_sip_host_is_the_host_and_nothing_else(uri: str) -> None:
     ],
 )
 def test_no_parameter_leads_a_call_elsewhere(uri: str) -> None:
-    """RFC 3261 19.1.1: maddr "indicates the server address to be contacted for this user, overriding any address derived from the host field"."""
+    """RFC 3261 19.1.1: maddr "indicates the server address to be contacted for this user, overriding any address" of the host."""
     assert refusal(sip(uri), DialSettings(allow_sip=("pbx.example",))) == "not-allowed"
 
 
