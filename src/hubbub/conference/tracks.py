@@ -91,13 +91,13 @@ class SpeakerTracks:
     def pause(self, *, keep_silence: bool) -> None:
         """Silence, or nothing, from now on, in all tracks at the same moment."""
         self._sheet.gaps.append((self._media.tick, None, keep_silence))
-        self._save()
+        self._keep()
 
     def resume(self) -> None:
         """Sound again."""
         begins, _, keep_silence = self._sheet.gaps.pop()
         self._sheet.gaps.append((begins, self._media.tick, keep_silence))
-        self._save()
+        self._keep()
 
     async def stop(self) -> CaptureResult:
         """End all tracks and put them together. MediaError or OSError when that cannot be done."""
@@ -132,6 +132,13 @@ class SpeakerTracks:
             self._failed(f"a track was not finished: {error}")
         if capture.begins is not None:
             stay.begins = capture.begins
+
+    def _keep(self) -> None:
+        """Save what a crash would need; a disk that is full costs no pause."""
+        try:
+            self._save()
+        except OSError as error:
+            self._failed(f"the tracks could not be noted: {error}")
 
     def _save(self) -> None:
         sheet_of(self._path).write_text(json.dumps(asdict(self._sheet)))
