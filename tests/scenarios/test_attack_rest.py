@@ -177,7 +177,7 @@ async def test_what_has_no_effect_is_notified(application: Application, hubbub_s
         Twiml="<Response/>",
         StatusCallback=application.url("/progress"),
         Recrod="true",
-        Record="true",
+        MachineDetection="Enable",
         SendDigits="1w2",
     )
     call = await bob.wait_call()

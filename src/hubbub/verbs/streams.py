@@ -25,6 +25,7 @@ from hubbub.events import CallRecord
 from hubbub.ids import Id, new_id
 from hubbub.media.client import Capture, Media, Pcm, Playback, Stream, Tap
 from hubbub.settings import Account
+from hubbub.verbs.dialect import Dialect
 from hubbub.verbs.model import CloseStream, OpenStream, Outcome
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Conversation(Protocol):
         """What the far side says; None for what means nothing here."""
 
 
-Speaks = Callable[[Account, CallRecord, OpenStream, Id], Conversation]
+Speaks = Callable[[Account, CallRecord, OpenStream, Id, Dialect], Conversation]
 
 
 @dataclass
@@ -229,7 +230,7 @@ async def stop(shell: CallShell, verb: CloseStream) -> Outcome:
 async def _converse(shell: CallShell, verb: OpenStream, identity: Id) -> Outcome:
     services, session = shell.services, shell.session
     account = services.accounts[session.record.account]
-    talk: Conversation = verb.speaks(account, session.record, verb, identity)
+    talk: Conversation = verb.speaks(account, session.record, verb, identity, session.dialect)
     socket = await services.requester.websocket(verb.url, talk.headers())
     try:
         ear = _Ear(services.media, shell, verb.tracks)

@@ -38,6 +38,7 @@ from hubbub.ids import Id
 from hubbub.media.g711 import decode_table, encode_table
 from hubbub.media.tones import Pcm
 from hubbub.settings import Account
+from hubbub.verbs.dialect import Dialect
 from hubbub.verbs.model import CloseStream, OpenStream, Verb
 from hubbub.verbs.streams import Cleared, Marked, Said, Track
 from hubbub.webhooks.signatures import hmac_sha1_text
@@ -54,7 +55,8 @@ TRACKS: Mapping[str, tuple[Track, ...]] = {
 class StreamTalk:
     """The messages of one stream: connected, start, media, dtmf, mark, stop; from the far side media, mark, clear."""
 
-    def __init__(self, account: Account, call: CallRecord, verb: OpenStream, identity: Id) -> None:
+    def __init__(self, account: Account, call: CallRecord, verb: OpenStream, identity: Id, dialect: Dialect) -> None:
+        self._words: words.Words = getattr(dialect, "words", words.TWIML)
         self._account = account
         self._call = call
         self._verb = verb
@@ -64,14 +66,14 @@ class StreamTalk:
 
     def headers(self) -> Mapping[str, str]:
         """The signature: handshakes are signed too (6.1)."""
-        return {"X-Twilio-Signature": hmac_sha1_text(words.auth_token(self._account), self._verb.url)}
+        return {"X-Twilio-Signature": hmac_sha1_text(self._words.auth_token(self._account), self._verb.url)}
 
     def opened(self) -> Sequence[str]:
         """`connected`, which has no number, and `start`."""
         start = {
             "streamSid": self._sid,
-            "accountSid": words.account_sid(self._account),
-            "callSid": words.CALL.write(self._call.id),
+            "accountSid": self._words.account_sid(self._account),
+            "callSid": self._words.call.write(self._call.id),
             "tracks": list(self._verb.tracks),
             "customParameters": dict(self._verb.parameters),
             "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
@@ -95,7 +97,9 @@ class StreamTalk:
 
     def closed(self) -> str:
         """`stop`."""
-        return self._message("stop", {"accountSid": words.account_sid(self._account), "callSid": words.CALL.write(self._call.id)})
+        return self._message(
+            "stop", {"accountSid": self._words.account_sid(self._account), "callSid": self._words.call.write(self._call.id)}
+        )
 
     def read(self, message: str) -> Said | Marked | Cleared | None:
         """`media`, `mark` or `clear`."""
