@@ -151,3 +151,22 @@ async def test_a_hostile_script_costs_its_call_only(application: Application, hu
     await application.wait_for("/told")
     assert application.requests("/told")[0].json == {"error": "relay_script_js_eval_error"}
     await assert_matrix(calls, {"alice": "b", "bob": "a"})
+
+
+async def test_connect_bridges_and_goes_on(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """connect: the two hear each other; afterwards the script goes on with `connect_result`."""
+    bob = await phone("bob")
+    result = {"case": {"connected": [{"request": {"url": "/told", "method": "POST", "body": {"was": "${connect_result}"}}}]}}
+    application.on("/swml", script({"connect": {"to": bob.uri, "timeout": 20, "result": result}}))
+    application.on("/told", None)
+    alice = await phone("alice")
+    ringing = asyncio.create_task(bob.wait_call(20))
+    calls = {"alice": await alice.call(hubbub_server.uri(SWML))}
+    await calls["alice"].wait_answered()
+    calls["bob"] = await ringing
+    for name, call in calls.items():
+        call.tone(TONE[name])
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    await calls["bob"].hangup()
+    await application.wait_for("/told")
+    assert application.requests("/told")[0].json == {"was": "connected"}

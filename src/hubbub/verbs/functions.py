@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hubbub.errors import Refused, RequestFailed
-from hubbub.verbs.model import HoldForFunctions, Outcome
+from hubbub.verbs.held import HoldForFunctions
+from hubbub.verbs.model import Outcome
 
 if TYPE_CHECKING:
     from hubbub.verbs.handlers import CallShell

@@ -13,6 +13,7 @@ from hubbub.errors import HubbubError, Refused, ResourceExhausted
 from hubbub.events import CallRecord, LeaveReason, Presence, RecordingStatus
 from hubbub.ids import Id
 from hubbub.verbs import bridging, connect, functions, gather, record, recordings, request, streams, waiting
+from hubbub.verbs.held import HoldForFunctions
 from hubbub.verbs.model import (
     Answer,
     BridgeTo,
@@ -20,7 +21,6 @@ from hubbub.verbs.model import (
     Connect,
     Gather,
     Hangup,
-    HoldForFunctions,
     JoinRoom,
     LeaveLine,
     OpenStream,

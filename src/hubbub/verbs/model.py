@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from hubbub.calls.call import ProgressWish
 from hubbub.conference.policy import Joining, RecordingOrder, RecordingWish, Wait
-from hubbub.events import CallRecord, Link, Party, Track
-from hubbub.settings import Account
-from hubbub.webhooks.requester import HttpRequest
+from hubbub.events import Link, Party, Track
 
 
 class Stage(StrEnum):
@@ -471,36 +469,6 @@ class Program:
     def main(self) -> tuple[Step, ...]:
         """Where it begins."""
         return self.sections.get("main", ())
-
-
-@dataclass(frozen=True)
-class Reaction:
-    """What the reply to a function asks for."""
-
-    program: Program | None
-    ends: bool
-    """Whether the call is held no more, before the program or without one."""
-    reply: Any = None
-    remarks: tuple[Remark, ...] = ()
-
-
-class FunctionDesk(Protocol):
-    """The functions of an application that may be called while a call is held."""
-
-    def request(
-        self, account: Account, call: CallRecord, name: str, arguments: Mapping[str, Any], variables: Mapping[str, Any]
-    ) -> HttpRequest:
-        """What asks for a function. Raises Refused (not-found)."""
-
-    def reaction(self, body: bytes, base: str) -> Reaction:
-        """What a reply asks for. DocumentError where it is none."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class HoldForFunctions(Verb):
-    """Hold the call for functions that are called from outside. Outcome: see `verbs/functions.py`."""
-
-    desk: FunctionDesk
 
 
 @dataclass(frozen=True)

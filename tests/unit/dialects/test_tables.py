@@ -31,6 +31,7 @@ from hubbub.events import EndReason, LeaveReason, RoomEventKind
 from hubbub.verbs import model
 from hubbub.verbs.dialect import OutcomeRule
 from hubbub.verbs.handlers import HANDLERS
+from hubbub.verbs.held import HoldForFunctions
 from hubbub.verbs.model import Stage, Verb
 
 SOURCE = Path(__file__).parents[3] / "src" / "hubbub"
@@ -64,7 +65,7 @@ ROWS = [(dialect, name, row) for (dialect, name), element in ELEMENTS.items() fo
 FLOW = ("execute", "transfer", "return", "label", "goto", "cond", "switch", "set", "unset", "ai")
 FREE = {(dialect, name, row.name) for dialect, name, row in ROWS if dialect == "swml" and name in FLOW}
 """Rows for parameters of any name; `result` and what it holds have vectors of whole documents."""
-WHOLE = {("swml", "join_conference", "name"), ("swml", "join_conference", "result")}
+WHOLE = {("swml", "connect", "result"), ("swml", "join_conference", "name"), ("swml", "join_conference", "result")}
 
 
 def ids(row: tuple[str, str, Attr]) -> str:
@@ -120,6 +121,9 @@ def test_names_are_given_once() -> None:
 # -- verbs and outcomes ----------------------------------------------------------------------------------------
 
 VERBS = {kind for kind in vars(model).values() if isinstance(kind, type) and issubclass(kind, Verb) and kind is not Verb}
+VERBS |= {HoldForFunctions}
+    HoldForFunctions
+}
 IN_ROOM = {model.StartRecording, model.StopRecording, model.PauseRecording, model.ResumeRecording}
 
 

@@ -275,7 +275,7 @@ ANSWER = (
     *(Attr(name, None, why="the codecs and credentials of SIP are configured") for name in ("codecs", "username", "password")),
 )
 LATER = (
-    *("amazon_bedrock", "connect", "denoise", "detect_machine", "enter_queue", "join_room"),
+    *("amazon_bedrock", "denoise", "detect_machine", "enter_queue", "join_room"),
     *("live_transcribe", "live_translate", "pay", "receive_fax"),
     *("send_fax", "send_sms", "sip_refer", "stop_denoise", "stop_stream", "stop_tap", "stream", "tap"),
     "user_event",

@@ -20,7 +20,8 @@ from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, Recording
 from hubbub.ids import Id, new_id
 from hubbub.settings import Account
 from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, Manners, OutcomeRule
-from hubbub.verbs.model import Hangup, HoldForFunctions, JoinRoom, PlayAudio, Program, Stage, Verb
+from hubbub.verbs.held import HoldForFunctions
+from hubbub.verbs.model import Hangup, JoinRoom, PlayAudio, Program, Stage, Verb
 from hubbub.webhooks.delivery import Notice, lane_of
 from hubbub.webhooks.requester import HttpReply, HttpRequest
 

@@ -15,7 +15,8 @@ from hubbub.errors import DocumentError, Refused
 from hubbub.events import CallRecord, Link
 from hubbub.ids import new_id
 from hubbub.settings import Account
-from hubbub.verbs.model import Execute, Hangup, HoldForFunctions, Position, Program, Reaction, Remark, Speak, Stage, Step, Transfer
+from hubbub.verbs.held import HoldForFunctions, Reaction
+from hubbub.verbs.model import Execute, Hangup, Position, Program, Remark, Speak, Stage, Step, Transfer
 from hubbub.webhooks.requester import HttpRequest, Limits
 
 LIMITS = Limits(connect=30.0, total=120.0, retries=3, retry_on=frozenset({"connect", "timeout", "5xx"}))

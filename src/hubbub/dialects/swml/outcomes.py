@@ -7,7 +7,7 @@ from typing import Any
 
 from hubbub.events import RecordingRecord
 from hubbub.verbs.dialect import OutcomeRule
-from hubbub.verbs.model import Gather, JoinRoom, Outcome, Record, SendRequest, StartRecording, Verb
+from hubbub.verbs.model import Connect, Gather, JoinRoom, Outcome, Record, SendRequest, StartRecording, Verb
 
 Address = Callable[[RecordingRecord], str]
 
@@ -25,6 +25,7 @@ def outcome_rules(address: Address) -> Mapping[type[Verb], OutcomeRule]:
 
     return {
         JoinRoom: OutcomeRule(variables=_joined),
+        Connect: OutcomeRule(variables=_connected),
         Gather: OutcomeRule(variables=_gathered),
         Record: OutcomeRule(variables=recorded("record")),
         StartRecording: OutcomeRule(variables=recorded("record_call")),
@@ -37,6 +38,13 @@ def _joined(outcome: Outcome) -> dict[str, Any]:
     value = "failed" if outcome.kind == "refused" else "completed"
     found = {"join_conference_result": value, "return_value": value}
     return {**found, "script_error": "relay_script_method_execute_failed"} if value == "failed" else found
+
+
+def _connected(outcome: Outcome) -> dict[str, Any]:
+    """`connected` or `failed`, and why: the status of the attempt."""
+    if outcome["bridged"]:
+        return {"connect_result": "connected", "return_value": "connected"}
+    return {"connect_result": "failed", "return_value": "failed", "connect_failed_reason": str(outcome["status"] or outcome.reason)}
 
 
 def _gathered(outcome: Outcome) -> dict[str, Any]:
