@@ -122,8 +122,6 @@ def test_names_are_given_once() -> None:
 
 VERBS = {kind for kind in vars(model).values() if isinstance(kind, type) and issubclass(kind, Verb) and kind is not Verb}
 VERBS |= {HoldForFunctions}
-    HoldForFunctions
-}
 IN_ROOM = {model.StartRecording, model.StopRecording, model.PauseRecording, model.ResumeRecording}
 
 
