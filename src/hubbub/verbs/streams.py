@@ -195,6 +195,7 @@ class OpenedStream:
     id: Id
     call: Id
     name: str
+    begun: float
     task: asyncio.Task[None]
 
     @property
@@ -207,7 +208,7 @@ def begin(shell: CallShell, verb: OpenStream) -> OpenedStream:
     """Begin a stream beside everything else."""
     session, identity = shell.session, new_id()
     task = asyncio.create_task(_beside(shell, verb, identity), name=f"stream-{identity}")
-    opened = OpenedStream(identity, session.record.id, verb.name, task)
+    opened = OpenedStream(identity, session.record.id, verb.name, shell.services.clock.now(), task)
     session.streams = {each.id: each for each in (*session.streams.values(), opened) if each.live}
     return opened
 

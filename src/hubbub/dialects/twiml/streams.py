@@ -6,7 +6,6 @@ import base64
 import binascii
 import json
 import re
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -160,7 +159,7 @@ RESOURCE = Resource(
         Out("call_sid", lambda s: s.words.call.write(s.thing.call)),
         Out("name", lambda s: s.thing.name or None),
         Out("status", lambda s: "in-progress" if s.thing.live else "stopped"),
-        Out("date_updated", lambda s: words.date(time.time())),
+        Out("date_updated", lambda s: words.date(s.thing.begun)),
         Out("uri", lambda s: f"{s.base}/Calls/{s.words.call.write(s.thing.call)}/Streams/{STREAM_SID.write(s.thing.id)}.json"),
     ),
     "streams",
