@@ -6,7 +6,7 @@ TEST_WORKERS ?= 3
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test unit lint bench docs clean peers
+.PHONY: help setup demo test unit lint bench soak docs clean peers
 
 help:
 	@echo "make demo   start hubbub, an application and callers who really speak; show and check what is heard"
@@ -48,6 +48,9 @@ test: setup peers lint
 
 bench: setup
 	@$(BIN)/python -m tests.bench
+
+soak: setup
+	@HUBBUB_SOAK=1000000 HUBBUB_KILLS=300 $(BIN)/pytest tests/unit/conference/test_soak.py tests/scenarios/test_storm.py --timeout=7200
 
 docs: setup
 	@$(BIN)/python -m hubbub.docs
