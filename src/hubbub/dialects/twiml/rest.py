@@ -39,7 +39,6 @@ OTHERS = {
     "number": directory.NUMBER_SID,
     "application": directory.APPLICATION_SID,
     "key": directory.KEY_SID,
-    "notification": words.NOTIFICATION,
     "stream": streams.STREAM_SID,
     "announcement": announcements.ANNOUNCEMENT,
 }
@@ -122,7 +121,8 @@ class TwimlRest:
     def identity(self, kind: str, spelled: str) -> Id | None:
         """The identity that a path names; None where it is no such id (a name or label, perhaps)."""
         spell = self.dialect.words
-        codecs = {"call": spell.call, "room": spell.conference, "member": spell.call, "recording": spell.recording, **OTHERS}
+        own = {"call": spell.call, "room": spell.conference, "member": spell.call, "recording": spell.recording}
+        codecs = {**own, "notification": spell.notification, **OTHERS}
         return codecs[kind].read(spelled)
 
     def party(self, spelled: str, host: str) -> Party:
