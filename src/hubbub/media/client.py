@@ -175,6 +175,11 @@ class Media:
         self._need_started()
         return self._recorder.record(path, taps, rate, mono=mono)
 
+    def levels(self) -> list[tuple[Leg, float, bool]]:
+        """Every leg with the level of its last frame (dBFS) and whether it speaks, the loudest first: who is heard now."""
+        found = [(leg, leg.level_db, leg.talking) for leg in self._control.listeners() if isinstance(leg, Leg)]
+        return sorted(found, key=lambda entry: entry[1], reverse=True)
+
     def _need_started(self) -> None:
         if not self._started:
             raise MediaError("the media plane is not running")

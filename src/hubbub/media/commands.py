@@ -5,7 +5,7 @@ from __future__ import annotations
 from hubbub.media import dtmf, layout
 from hubbub.media.compiled import kernel
 from hubbub.media.desk import Desk
-from hubbub.media.jitter import restart, retune
+from hubbub.media.jitter import DEEPEST, restart, retune, tune
 from hubbub.media.layout import (
     ACTIVE,
     CLIP,
@@ -14,6 +14,7 @@ from hubbub.media.layout import (
     CODECS,
     EDGE_GONE,
     EVENT_RESERVE,
+    FRAME,
     FREE,
     GAIN_MAX,
     H_BAD_COMMANDS,
@@ -22,6 +23,7 @@ from hubbub.media.layout import (
     MIX_GONE,
     PACKET_BYTES,
     PACKETS,
+    PAST,
     PCM_RING,
     PLAYED,
     SOCKET,
@@ -339,6 +341,31 @@ def _digit(engine: Engine, worker: int, words: Array) -> bool:
 
 
 @kernel
+def _tune(engine: Engine, worker: int, words: Array) -> bool:
+    """TUNE leg, generation, depth of its jitter buffer (samples of 8 kHz), or -1 for an adaptive one."""
+    leg = words[1]
+    if not 0 <= leg < engine.links.size or not _slot_ok(engine, worker, leg, words[2]) or not -1 <= words[3] <= DEEPEST:
+        return False
+    tune(engine.jitter, leg, max(words[3], 0), words[3] < 0)
+    return True
+
+
+@kernel
+def _sense(engine: Engine, worker: int, words: Array) -> bool:
+    """SENSE leg, generation, mean squares at which speech starts and ends, frames of onset and of hangover, mean square of the gate."""
+    leg = words[1]
+    if not 0 <= leg < engine.links.size or not _slot_ok(engine, worker, leg, words[2]):
+        return False
+    voices = engine.voices
+    voices[leg].loud = words[3]
+    voices[leg].faint = words[4]
+    voices[leg].onset_frames = max(1, min(words[5], 1000))
+    voices[leg].hang_frames = max(1, min(words[6], 1000))
+    voices[leg].gate = words[7]
+    return True
+
+
+@kernel
 def _apply(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> bool:
     code = words[0]
     if code == layout.ADD:
@@ -359,6 +386,10 @@ def _apply(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> 
         return _tap(engine, desk, worker, words, tick)
     if code == layout.UNTAP:
         return _untap(engine, desk, worker, words[1])
+    if code == layout.TUNE:
+        return _tune(engine, worker, words)
+    if code == layout.SENSE:
+        return _sense(engine, worker, words)
     if code == layout.DIGIT:
         return _digit(engine, worker, words)
     return False
@@ -418,6 +449,9 @@ def _revalidate_leg(engine: Engine, worker: int, leg: int) -> int:
     jitter = engine.jitter
     jitter[leg].clock = CODEC_CLOCK[engine.links[leg].codec]
     jitter[leg].wide = CODEC_WIDE[engine.links[leg].codec]
+    if not 0 <= jitter[leg].past_at < PAST or not 0 < jitter[leg].lag <= 3 * FRAME // 4:
+        jitter[leg].past_at = 0
+        jitter[leg].concealed = PAST
     for j in range(PACKETS):
         if not 0 <= jitter[leg].length[j] <= PACKET_BYTES or not 0 <= jitter[leg].codec[j] < CODECS:
             restart(jitter, leg)

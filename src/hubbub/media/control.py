@@ -109,6 +109,10 @@ class Control:
         self._listeners[slot] = (int(record.generation), listener)
         return int(record.generation)
 
+    def listeners(self) -> list[Listener]:
+        """The objects whose slots live."""
+        return [listener for _, listener in self._listeners.values()]
+
     def release(self, slot: int) -> None:
         """End a life: the slot's events concern nobody any more."""
         self._listeners.pop(slot, None)

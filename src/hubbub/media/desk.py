@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hubbub.media import g711
-from hubbub.media.layout import FRAME, FRAME_BYTES, G722_FRESH, NARROW, Array, Sizes
+from hubbub.media.layout import FRAME, FRAME_BYTES, G722_FRESH, NARROW, PAST, Array, Sizes
 
 RECEIVE_BYTES = 2048
 
@@ -44,6 +44,8 @@ class Desk(NamedTuple):
     high: Array
     codes: Array
     bytes: Array
+    past: Array
+    other: Array
     there: Array
     decode: Array
     encode: Array
@@ -84,6 +86,8 @@ def make_desk(sizes: Sizes, eventfd: int = -1) -> Desk:
         high=np.zeros(NARROW, np.int32),
         codes=np.zeros(2 * NARROW, np.int64),
         bytes=np.zeros(FRAME_BYTES, np.uint8),
+        past=np.zeros(PAST * FRAME, np.int64),
+        other=np.zeros(FRAME, np.int16),
         there=np.zeros(NARROW, np.uint8),
         decode=g711.decode_table(),
         encode=g711.encode_table(),

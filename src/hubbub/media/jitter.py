@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hubbub.media import g722
 from hubbub.media.compiled import kernel
+from hubbub.media.conceal import blend_frames, conceal, remember, resume
 from hubbub.media.desk import Desk
 from hubbub.media.layout import (
     CODEC_BYTES,
@@ -16,6 +17,7 @@ from hubbub.media.layout import (
     NARROW,
     PACKET_BYTES,
     PACKETS,
+    PAST,
     Array,
     Coders,
     Jitter,
@@ -33,13 +35,19 @@ AHEAD_LIMIT = 4000
 MISPLACED_LIMIT = 4
 """Late or far packets in a row after which the buffer starts anew at the sender's clock."""
 WINDOW = 100
-"""Frames over which the margin is observed before the playout point may slip."""
-EXCESS = 320
-"""Samples of margin above the wanted depth that are worth a slip."""
+"""Frames (2 s) over which the margin is observed before the playout point may slip."""
+LONGEST_WINDOW = 3200
+"""Frames (64 s) that an adaptive buffer waits at most before it believes that the network has calmed down."""
+SOON = 50
+"""Frames within which a slip waits for a quiet one."""
+HOLD = 5
+"""Frames in a row for which playout waits for a packet; then the sender has paused."""
 DEEPEST = 1600
 """The depth (200 ms) beyond which a ragged network gets no more delay."""
 HUSH = 10737
 """Mean square (-50 dBFS) below which a slip is not heard."""
+FIRST_DEPTH = 160
+"""Depth (20 ms) with which an adaptive buffer begins."""
 
 
 @kernel
@@ -54,11 +62,39 @@ def restart(jitter: Jitter, leg: int) -> None:
     jitter[leg].started = 0
     jitter[leg].sounded = 0
     jitter[leg].misplaced = 0
+    jitter[leg].rebase = 0
+    jitter[leg].shift = 0
+    jitter[leg].held = 0
     jitter[leg].slip = 0
-    jitter[leg].window = 0
-    jitter[leg].gaps = 0
+    _watch(jitter, leg, 0)
     for j in range(PACKETS):
         jitter[leg].length[j] = 0
+
+
+@kernel
+def _watch(jitter: Jitter, leg: int, window: int) -> None:
+    """Begin to observe the margin anew."""
+    jitter[leg].window = window
+    jitter[leg].least = 1 << 30
+    jitter[leg].most = -(1 << 30)
+
+
+@kernel
+def tune(jitter: Jitter, leg: int, depth: int, adaptive: bool) -> None:
+    """Set how long packets wait: `depth` in samples of 8 kHz, or as little as the network allows."""
+    jitter[leg].adaptive = 1 if adaptive else 0
+    jitter[leg].depth = FIRST_DEPTH if adaptive else depth
+    jitter[leg].patience = WINDOW
+    _watch(jitter, leg, 0)
+
+
+@kernel
+def follow(jitter: Jitter, leg: int) -> None:
+    """A stream with another clock takes over: while sound waits it goes on where that ends, else it starts anew."""
+    if jitter[leg].started and apart(jitter[leg].newest, jitter[leg].play) > 0:
+        jitter[leg].rebase = 1
+    else:
+        restart(jitter, leg)
 
 
 @kernel
@@ -73,6 +109,12 @@ def store(jitter: Jitter, leg: int, sequence: int, time: int, data: Array, start
     length = min(length, PACKET_BYTES)
     units = length // CODEC_BYTES[codec]
     clock = jitter[leg].clock
+    if jitter[leg].rebase:
+        jitter[leg].shift = (jitter[leg].newest - time) & 0xFFFFFFFF
+        jitter[leg].rebase = 0
+    if jitter[leg].held >= HOLD:
+        restart(jitter, leg)  # after a pause the depth is what it should be
+    time = (time + jitter[leg].shift) & 0xFFFFFFFF
     if jitter[leg].started:
         ahead = apart(time, jitter[leg].play)
         late = ahead + units <= 0
@@ -80,13 +122,13 @@ def store(jitter: Jitter, leg: int, sequence: int, time: int, data: Array, start
             jitter[leg].misplaced += 1
             if jitter[leg].misplaced < MISPLACED_LIMIT:
                 return LATE if late else FAR
+            time = (time - jitter[leg].shift) & 0xFFFFFFFF
             restart(jitter, leg)
     slot = sequence % PACKETS
     if not jitter[leg].started:
         jitter[leg].started = 1
         jitter[leg].play = (time - jitter[leg].depth * clock) & 0xFFFFFFFF
         jitter[leg].newest = (time + units) & 0xFFFFFFFF
-        jitter[leg].margin = 1 << 30
     elif jitter[leg].length[slot] > 0 and jitter[leg].sequence[slot] == sequence:
         return DUPLICATE
     jitter[leg].misplaced = 0
@@ -164,46 +206,76 @@ def _gather(jitter: Jitter, coders: Coders, leg: int, desk: Desk, out: Array) ->
 
 
 @kernel
-def fade_back(last: Array, out: Array, size: int) -> None:
-    """The last frame backwards, fading to nothing."""
-    for n in range(size):
-        out[n] = (last[size - 1 - n] * (size - n)) // size
+def _observe(jitter: Jitter, leg: int) -> None:
+    """Follow the margin (what waits beyond the frame just played, in samples of 8 kHz) and plan a slip where it is wrong for long.
 
-
-@kernel
-def _conceal(jitter: Jitter, leg: int, out: Array, size: int) -> None:
-    """Fill a frame of which nothing came: the last one backwards, fading; then silence."""
-    if jitter[leg].concealed == 0:
-        fade_back(jitter[leg].last, out, size)
-    else:
-        fill(out, 0, size, 0)
-    jitter[leg].concealed += 1
-
-
-@kernel
-def _observe(jitter: Jitter, leg: int, level: int) -> int:
-    """Follow the margin; return how many frames the playout point shall slip now: +1 skips one, -1 holds it back."""
-    margin = apart(jitter[leg].newest, jitter[leg].play) // jitter[leg].clock - NARROW
-    jitter[leg].margin = min(jitter[leg].margin, margin)
+    +1 leaves a frame out, -1 puts one in. A fixed buffer keeps its depth in both directions, so a sender whose clock differs is followed
+    before anything is missing. An adaptive one gives back every frame that was never needed.
+    """
+    margin = apart(jitter[leg].newest, jitter[leg].play) // jitter[leg].clock
+    jitter[leg].least = min(jitter[leg].least, margin)
+    jitter[leg].most = max(jitter[leg].most, margin)
     jitter[leg].window += 1
-    if jitter[leg].window >= WINDOW:
-        if jitter[leg].margin >= jitter[leg].depth + EXCESS:
-            jitter[leg].slip = 1
-        elif jitter[leg].gaps >= 2 and margin > -AHEAD_LIMIT and jitter[leg].margin < 0 and margin < DEEPEST:
-            jitter[leg].slip = -1
-        else:
-            jitter[leg].slip = 0
-        # A change is made in a quiet frame where there is one; after a window without, anyway.
-        jitter[leg].window = 0
-        jitter[leg].gaps = 0
-        jitter[leg].margin = 1 << 30
-        if jitter[leg].slip == 0:
-            return 0
-    if jitter[leg].slip != 0 and (level < HUSH or jitter[leg].window == WINDOW - 1):
-        slip = jitter[leg].slip
-        jitter[leg].slip = 0
-        return int(slip)
-    return 0
+    adaptive = jitter[leg].adaptive != 0
+    if jitter[leg].window < (jitter[leg].patience if adaptive else WINDOW):
+        return
+    spare = jitter[leg].least - (0 if adaptive else jitter[leg].depth)
+    if spare >= NARROW:
+        jitter[leg].slip = 1
+    elif not adaptive and jitter[leg].most <= jitter[leg].depth - NARROW:
+        jitter[leg].slip = -1
+    elif adaptive:
+        jitter[leg].patience = max(jitter[leg].patience // 2, WINDOW)
+    # What is far too much goes sooner.
+    _watch(jitter, leg, 3 * WINDOW // 4 if spare >= 3 * NARROW else 0)
+
+
+@kernel
+def _slips_now(jitter: Jitter, leg: int, level: int) -> int:
+    """The slip that is due: in a quiet frame, or when none came for a second."""
+    slip = jitter[leg].slip
+    if slip == 0 or not (level < HUSH or jitter[leg].window >= SOON):
+        return 0
+    jitter[leg].slip = 0
+    jitter[leg].slips += 1
+    return int(slip)
+
+
+@kernel
+def _wait(jitter: Jitter, leg: int) -> bool:
+    """Whether playout waits for a packet that is late: nothing is there, and the sender has not paused."""
+    if not jitter[leg].sounded or apart(jitter[leg].newest, jitter[leg].play) > 0 or jitter[leg].held >= HOLD:
+        return False
+    jitter[leg].held += 1
+    if jitter[leg].adaptive:
+        jitter[leg].patience = min(2 * jitter[leg].patience, LONGEST_WINDOW)
+    _watch(jitter, leg, 0)
+    return True
+
+
+@kernel
+def _forward(jitter: Jitter, leg: int, frames: int) -> None:
+    jitter[leg].play = (jitter[leg].play + frames * NARROW * jitter[leg].clock) & 0xFFFFFFFF
+
+
+@kernel
+def _next_frame(jitter: Jitter, coders: Coders, leg: int, desk: Desk, out: Array) -> int:
+    """Decode the frame at the playout point; where playout waited for a packet that is lost after all, the one behind it."""
+    covered = _gather(jitter, coders, leg, desk, out)
+    while covered == 0 and jitter[leg].held > 0 and apart(jitter[leg].newest, jitter[leg].play) > 0:
+        # What was made up while waiting took the place of the lost packet.
+        jitter[leg].held -= 1
+        _forward(jitter, leg, 1)
+        covered = _gather(jitter, coders, leg, desk, out)
+    return covered
+
+
+@kernel
+def _deepen(jitter: Jitter, leg: int) -> None:
+    """Playout waited and the packet came: an adaptive buffer has learned that it needs more."""
+    if jitter[leg].adaptive and jitter[leg].held > 0:
+        jitter[leg].depth = min(jitter[leg].depth + jitter[leg].held * NARROW, DEEPEST)
+    jitter[leg].held = 0
 
 
 @kernel
@@ -215,16 +287,34 @@ def fetch(jitter: Jitter, coders: Coders, leg: int, desk: Desk, level: int, out:
     if not jitter[leg].started:
         return -1
     size = FRAME if jitter[leg].wide else NARROW
-    covered = _gather(jitter, coders, leg, desk, out)
+    slip = _slips_now(jitter, leg, level)
+    if slip < 0:
+        conceal(jitter, leg, desk.past, out, size)
+        return int(NARROW * jitter[leg].clock)
+    covered = _next_frame(jitter, coders, leg, desk, out)
     if covered == 0:
-        _conceal(jitter, leg, out, size)
-        jitter[leg].gaps += jitter[leg].sounded
-    else:
-        jitter[leg].concealed = 0
-        jitter[leg].sounded = 1
-        copy(jitter[leg].last, 0, out, 0, size)
-    slip = _observe(jitter, leg, level)
-    jitter[leg].play = (jitter[leg].play + NARROW * jitter[leg].clock * (1 + slip)) & 0xFFFFFFFF
+        if jitter[leg].sounded:
+            conceal(jitter, leg, desk.past, out, size)
+        else:
+            fill(out, 0, size, 0)
+        if not _wait(jitter, leg):
+            _forward(jitter, leg, 1)
+            _observe(jitter, leg)
+        return 0
+    _deepen(jitter, leg)
+    _forward(jitter, leg, 1)
+    if slip > 0 and apart(jitter[leg].newest, jitter[leg].play) >= NARROW * jitter[leg].clock:
+        copy(desk.other, 0, out, 0, size)
+        if _gather(jitter, coders, leg, desk, out) > 0:
+            blend_frames(desk.other, out, size)
+            _forward(jitter, leg, 1)
+            jitter[leg].depth -= min(NARROW, jitter[leg].depth) * jitter[leg].adaptive
+        else:
+            copy(out, 0, desk.other, 0, size)
+    resume(jitter, leg, desk.past, desk.other, out, size)
+    jitter[leg].sounded = 1
+    remember(jitter, leg, out, size)
+    _observe(jitter, leg)
     return covered
 
 
@@ -240,6 +330,8 @@ def retune(jitter: Jitter, coders: Coders, leg: int, codec: int, fresh: Array) -
     clock = CODEC_CLOCK[codec]
     wide = CODEC_WIDE[codec]
     if clock != jitter[leg].clock or wide != jitter[leg].wide:
+        if jitter[leg].sounded:
+            jitter[leg].concealed = PAST  # the past is of another rate: the new sound comes up from nothing
         restart(jitter, leg)
         jitter[leg].clock = clock
         jitter[leg].wide = wide

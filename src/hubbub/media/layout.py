@@ -34,6 +34,8 @@ OPEN: Final = 32768
 
 PACKETS: Final = 16
 """Packets that a jitter buffer holds."""
+PAST: Final = 3
+"""Frames that are kept for filling a gap."""
 PACKET_BYTES: Final = 1472
 """Largest UDP payload in an Ethernet frame without fragments."""
 FRAME_BYTES: Final = 640
@@ -88,6 +90,16 @@ CODEC_BYTES: Final = np.array([1, 1, 1, 2, 2], np.int64)
 """Bytes of a unit of the RTP clock."""
 CODEC_WIDE: Final = np.array([0, 0, 1, 0, 1], np.int64)
 """Whether a codec gives wide frames."""
+
+# Speech detection and gate of a leg at birth: mean squares, and frames.
+LOUD: Final = 107374
+"""-40 dBFS: speech may start."""
+FAINT: Final = 26844
+"""-46 dBFS: below it speech may end."""
+ONSET: Final = 3
+HANGOVER: Final = 25
+GATE: Final = 1074
+"""-60 dBFS: what stays below it for as long as speech may pause is not mixed."""
 
 # What a tap listens to.
 TAP_IN: Final = 1
@@ -162,6 +174,7 @@ C_DROPPED: Final = 11
 C_DIGITS: Final = 12
 C_RESTARTS: Final = 13
 C_SLIPS: Final = 14
+C_CONCEALED: Final = 15
 COUNTER_WORDS: Final = 16
 
 # Commands. Words: code, then the arguments named in `commands.py`.
@@ -176,6 +189,8 @@ STOP: Final = 8
 TAP: Final = 9
 UNTAP: Final = 10
 DIGIT: Final = 11
+TUNE: Final = 12
+SENSE: Final = 13
 
 # Events. Words: code, index, generation, value.
 REMOVED: Final = 1
@@ -296,12 +311,20 @@ class JitterBuffer:
     wide: Annotated[int, np.uint8]
     payload: Annotated[Array, np.uint8, PACKETS, PACKET_BYTES]
     misplaced: Annotated[int, np.int32]
-    margin: Annotated[int, np.int64]
+    adaptive: Annotated[int, np.uint8]
+    rebase: Annotated[int, np.uint8]
+    shift: Annotated[int, np.int64]
+    held: Annotated[int, np.int32]
+    patience: Annotated[int, np.int32]
+    least: Annotated[int, np.int64]
+    most: Annotated[int, np.int64]
     window: Annotated[int, np.int32]
-    gaps: Annotated[int, np.int32]
     slip: Annotated[int, np.int32]
+    slips: Annotated[int, np.int64]
     concealed: Annotated[int, np.int32]
-    last: Annotated[Array, np.int16, FRAME]
+    lag: Annotated[int, np.int32]
+    past_at: Annotated[int, np.int32]
+    past: Annotated[Array, np.int16, PAST, FRAME]
 
 
 class Coder:
@@ -318,6 +341,12 @@ class Voice:
     talking: Annotated[int, np.uint8]
     onset: Annotated[int, np.int32]
     hang: Annotated[int, np.int32]
+    loud: Annotated[int, np.int64]
+    faint: Annotated[int, np.int64]
+    onset_frames: Annotated[int, np.int32]
+    hang_frames: Annotated[int, np.int32]
+    gate: Annotated[int, np.int64]
+    open: Annotated[int, np.int32]
     up: Annotated[Array, np.int16, UP_HISTORY]
     tail: Annotated[int, np.uint8]
 
@@ -521,8 +550,11 @@ def clear_leg(engine: Engine, leg: int) -> None:
         _zero(group, leg)
     for state in (engine.coders[leg].encoder, engine.coders[leg].decoder):
         state[:] = G722_FRESH
+    voice = engine.voices[leg]
+    voice.loud, voice.faint, voice.onset_frames, voice.hang_frames, voice.gate = LOUD, FAINT, ONSET, HANGOVER, GATE
     engine.jitter[leg].depth = 480
     engine.jitter[leg].clock = 1
+    engine.jitter[leg].patience = 100
     engine.links[leg].event_type = -1
     engine.links[leg].payload_type = -1
     engine.links[leg].ptime = NARROW

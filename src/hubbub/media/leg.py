@@ -207,6 +207,29 @@ class Leg:
         index = mix.index if mix is not None and not mix.closed else -1
         self._post(layout.ROUTE, index, UNITY if speak else 0, UNITY if hear else 0)
 
+    def jitter(self, depth: int | Literal["adaptive"]) -> None:
+        """Let packets wait `depth` milliseconds (0 to 200) before they are played, or as little as the network allows.
+
+        What is on its way keeps its delay until a quiet moment. MediaError when the depth cannot be had.
+        """
+        if depth == "adaptive":
+            self._post(layout.TUNE, -1)
+        elif 0 <= depth <= 200:
+            self._post(layout.TUNE, depth * 8)
+        else:
+            raise MediaError(f"a jitter buffer of {depth} ms is not possible")
+
+    def listen_for(
+        self, *, start_db: float = -40, stop_db: float = -46, onset_ms: int = 60, hangover_ms: int = 500, gate_db: float | None = -60
+    ) -> None:
+        """Say what is speech: it starts after `onset_ms` above `start_db`, it has stopped after `hangover_ms` below `stop_db` (dBFS).
+
+        A leg that stays below `gate_db` for the hangover is not mixed until it is louder again (None: always mixed).
+        """
+        levels = [round(32768**2 * 10 ** (level / 10)) for level in (start_db, stop_db)]
+        gate = 0 if gate_db is None else round(32768**2 * 10 ** (gate_db / 10))
+        self._post(layout.SENSE, *levels, round(onset_ms / 20), round(hangover_ms / 20), gate)
+
     def whisper(self, targets: Collection[Leg]) -> None:
         """Be heard by exactly these legs, beside any mix; none takes all such edges away."""
         if self._closing:
@@ -240,6 +263,16 @@ class Leg:
             at += (gap if code == PAUSE else tone + gap) * 0.02
         self._digits_end = at
         return at - loop.time() if entries else 0.0
+
+    @property
+    def level_db(self) -> float:
+        """Level of the last frame, dBFS; -96 is silence."""
+        return decibels(int(self._control.engine.voices[self.slot].level))
+
+    @property
+    def talking(self) -> bool:
+        """Whether the caller speaks now."""
+        return bool(self._control.engine.voices[self.slot].talking)
 
     def counters(self) -> LegCounters:
         """What the leg has seen so far."""

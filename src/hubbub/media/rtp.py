@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hubbub.media import dtmf
 from hubbub.media.compiled import kernel
-from hubbub.media.jitter import DUPLICATE, FAR, LATE, restart, store
+from hubbub.media.jitter import DUPLICATE, FAR, LATE, follow, restart, store
 from hubbub.media.layout import (
     C_ACCEPTED,
     C_BAD_SOURCE,
@@ -43,8 +43,8 @@ from hubbub.media.layout import (
 )
 from hubbub.media.rows import copy
 
-PROBATION = 3
-"""Packets in order that a new SSRC or a new sequence must show before it is believed (RFC 3550 A.1 takes 2)."""
+PROBATION = 2
+"""Packets in order that a new SSRC or a new sequence must show before it is believed (RFC 3550 A.1)."""
 MISORDER = 100
 """How far a sequence number may jump (RFC 3550 A.1)."""
 UNLATCH = 250
@@ -157,7 +157,7 @@ def _stream_ok(links: Links, jitter: Jitter, leg: int, ssrc: int, sequence: int)
         links[leg].probes = 0
         return 0
     if _probe(links, leg, ssrc, sequence):
-        restart(jitter, leg)
+        follow(jitter, leg)
         _lock(links, leg, ssrc, sequence)
         links[leg].counters[C_RESTARTS] += 1
         return 0

@@ -42,7 +42,7 @@ from hubbub.media.layout import (
     TIMES,
     Engine,
 )
-from hubbub.media.levels import detect, energy
+from hubbub.media.levels import detect, energy, passes
 from hubbub.media.libc import DONTWAIT, MONOTONIC, THREAD_CPU, clock_ns, recvfrom, sendto, sleep_until, write
 from hubbub.media.mix import advance, encode_mix, join_encoder, listen, listen_narrow, sum_mixes, unlink_edge
 from hubbub.media.players import FINISHED, from_ring, play
@@ -104,7 +104,7 @@ def produce_leg(engine: Engine, desk: Desk, worker: int, leg: int, tick: int) ->
         from_ring(slots, engine.rings, leg, slots[leg].ring)
         total = energy(slots[leg].pcm, FRAME)
         level = total // FRAME
-    slots[leg].have = total != 0 or voices[leg].tail != 0
+    slots[leg].have = (total != 0 or voices[leg].tail != 0) and passes(voices, leg, level)
     voices[leg].tail = total != 0
     change = detect(voices, leg, level)
     if change != 0:

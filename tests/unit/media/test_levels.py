@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.support.small_engine import small_engine, tone
 
-from hubbub.media.layout import decibels
-from hubbub.media.levels import FAINT, HANGOVER, LOUD, detect, energy
+from hubbub.media.layout import FAINT, GATE, HANGOVER, LOUD, clear_leg, decibels
+from hubbub.media.levels import detect, energy, passes
 
 
 def test_decibels_are_relative_to_full_scale() -> None:
@@ -16,7 +16,9 @@ def test_decibels_are_relative_to_full_scale() -> None:
 
 
 def changes(levels: list[int]) -> list[tuple[int, int]]:
-    voices = small_engine().engine.voices
+    small = small_engine()
+    small.add_leg(0)
+    voices = small.engine.voices
     return [(n, change) for n, level in enumerate(levels) if (change := int(detect(voices, 0, level)))]
 
 
@@ -30,3 +32,27 @@ def test_a_click_is_no_speech() -> None:
 
 def test_a_pause_between_words_does_not_end_speech() -> None:
     assert changes(([LOUD] * 10 + [0] * (HANGOVER - 1)) * 5) == [(2, 1)]
+
+
+def test_thresholds_are_those_of_the_leg() -> None:
+    """`Leg.listen_for`: another level, another onset, another hangover."""
+    small = small_engine()
+    small.add_leg(0)
+    voice = small.engine.voices[0]
+    voice.loud, voice.faint, voice.onset_frames, voice.hang_frames = 1000, 500, 1, 2
+    levels = [0, 999, 1000, 499, 500, 499, 499, 0]
+    assert [int(detect(small.engine.voices, 0, level)) for level in levels] == [0, 0, 1, 0, 0, 0, -1, 0]
+
+
+def test_what_stays_below_the_gate_is_not_mixed() -> None:
+    """A frame above the gate passes at once, and what follows for as long as speech may pause; a gate of 0 passes everything."""
+    small = small_engine()
+    small.add_leg(0)
+    voices = small.engine.voices
+    assert not passes(voices, 0, GATE - 1)
+    assert passes(voices, 0, GATE)
+    assert [bool(passes(voices, 0, GATE - 1)) for _ in range(HANGOVER + 1)] == [True] * (HANGOVER - 1) + [False] * 2
+    voices[0].gate = 0
+    assert passes(voices, 0, 0)
+    clear_leg(small.engine, 0)
+    assert voices[0].gate == GATE

@@ -114,13 +114,13 @@ def test_after_five_silent_seconds_another_source_may_come() -> None:
     assert receiver.take(packet(2), OTHER) == AUDIO
 
 
-def test_a_new_ssrc_is_believed_after_three_packets_in_order() -> None:
+def test_a_new_ssrc_is_believed_after_two_packets_in_order() -> None:
     receiver = Receiver()
     for number in range(5):
         receiver.take(packet(number))
     results = [receiver.take(packet(number, ssrc=8)) for number in (100, 102, 103, 104, 105)]
-    assert results == [NOTHING, NOTHING, NOTHING, AUDIO, AUDIO]
-    assert receiver.dropped() == {"ssrc": 3}
+    assert results == [NOTHING, NOTHING, AUDIO, AUDIO, AUDIO]
+    assert receiver.dropped() == {"ssrc": 2}
     assert receiver.engine.links[0].counters[layout.C_RESTARTS] == 1
 
 
@@ -221,5 +221,5 @@ def test_garbage_stays_within_bounds() -> None:
     code = "import tests.unit.media.conftest, tests.unit.media.test_rtp as t; t.fuzz(4000, 2); print('within bounds')"
     root = str(Path(__file__).parents[3])
     environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "PYTHONPATH": f"{root}:{root}/src"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=root, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=root, capture_output=True, text=True, timeout=280, check=False)
     assert "within bounds" in done.stdout, done.stderr[-2000:]
