@@ -531,6 +531,7 @@ async def test_nothing_is_left_of_calls_that_end_at_any_moment(
     application: Application, hubbub_server: HubbubServer, phone: PhoneMaker
 ) -> None:
     """Whoever hangs up, and whenever: no call, session, leg, mix, player or task stays behind, and nothing is reported as a bug."""
+    await gauge(hubbub_server, "hubbub_calls", 0.0)
     before = await gauges(hubbub_server)
     bob, carol = await phone("bob", auto_answer=False), await phone("carol")
     application.on("/wait.wav", tone_wav(2951.0))
