@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hubbub.media import layout
+from hubbub.media import block, layout
 from hubbub.media.desk import Desk, make_desk
 from hubbub.media.layout import Engine, Sizes
 
@@ -22,7 +22,7 @@ class Small:
 
     def add_leg(self, leg: int, *, kind: int = layout.SOCKET, mix: int = -1, payload_type: int = 0, event_type: int = 101) -> None:
         """An active leg that takes packets."""
-        layout.clear_leg(self.engine, leg)
+        block.clear_leg(self.engine, leg)
         self.engine.slots[leg].kind = kind
         link = self.engine.links[leg]
         link.connected = link.receives = link.sends = 1
@@ -31,7 +31,7 @@ class Small:
 
     def add_player(self, player: int, *, mix: int = -1) -> None:
         """An active source whose frame the test writes."""
-        layout.clear_slot(self.engine, self.engine.links.size + player)
+        block.clear_slot(self.engine, self.engine.links.size + player)
         self.activate(self.engine.links.size + player, mix)
 
     def activate(self, slot: int, mix: int) -> None:
@@ -42,7 +42,7 @@ class Small:
         self.desk.counts[0] += 1
 
     def add_mix(self, mix: int) -> None:
-        layout.clear_mix(self.engine, mix)
+        block.clear_mix(self.engine, mix)
         self.engine.mixes[mix].state = layout.ACTIVE
         self.desk.mixes[self.desk.counts[1]] = mix
         self.desk.counts[1] += 1
@@ -60,7 +60,7 @@ class Small:
 
 
 def small_engine(sizes: Sizes = SIZES) -> Small:
-    engine = layout.map_engine(sizes)
+    engine = block.map_engine(sizes)
     engine.ears.first_edge[:] = -1
     return Small(engine, make_desk(sizes))
 

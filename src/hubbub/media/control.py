@@ -11,7 +11,7 @@ from typing import Protocol
 import structlog
 
 from hubbub.errors import ResourceExhausted
-from hubbub.media import layout
+from hubbub.media import block, layout
 from hubbub.media.layout import Engine, Sizes
 from hubbub.media.rings import PcmRing, post_command, take_events
 from hubbub.media.supervisor import Supervisor
@@ -145,7 +145,7 @@ class Control:
     def open_mix(self) -> tuple[int, int]:
         """A fresh mix: index and generation."""
         mix = self.mixes.take()
-        layout.clear_mix(self.engine, mix)
+        block.clear_mix(self.engine, mix)
         record = self.engine.mixes[mix]
         record.generation = (int(record.generation) + 1) & 0x3FFFFFFF
         self.post(layout.ADD_MIX, mix)

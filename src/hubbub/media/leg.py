@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from hubbub.errors import MediaError, ResourceExhausted
-from hubbub.media import layout
+from hubbub.media import block, layout
 from hubbub.media.control import Control
 from hubbub.media.layout import KEYS_IN_ORDER, PAUSE, UNITY, decibels
 from hubbub.media.mixes import Mix
@@ -151,7 +151,7 @@ class Leg:
 
     def _born(self, depth_ms: int) -> None:
         engine = self._control.engine
-        layout.clear_leg(engine, self.slot)
+        block.clear_leg(engine, self.slot)
         engine.slots[self.slot].kind = layout.SOCKET if self._socket else layout.PCM_RING
         engine.jitter[self.slot].depth = depth_ms * 8
         link = engine.links[self.slot]

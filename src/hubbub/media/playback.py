@@ -12,7 +12,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from hubbub.media import layout
+from hubbub.media import block, layout
 from hubbub.media.control import Control
 from hubbub.media.layout import RATE, UNITY
 from hubbub.media.rings import PcmRing
@@ -133,7 +133,7 @@ class Playback:
 
     def _prepare(self, source: Source) -> None:
         engine = self._control.engine
-        layout.clear_slot(engine, self._slot)
+        block.clear_slot(engine, self._slot)
         slot = engine.slots[self._slot]
         record = engine.players[self._slot - self._control.sizes.legs]
         record.position = record.played = record.stopping = record.underruns = 0

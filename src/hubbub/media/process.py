@@ -25,8 +25,9 @@ from typing import Any
 
 import numpy as np
 
+from hubbub.media.block import block_bytes, map_engine
 from hubbub.media.compiled import cache_folder
-from hubbub.media.layout import H_EPOCH, H_REALTIME, H_STOP, Engine, Sizes, block_bytes, map_engine
+from hubbub.media.layout import H_EPOCH, H_REALTIME, H_STOP, Engine, Sizes
 
 # Messages of the server, and their entries (leg, generation).
 DESCRIPTORS = b"D"

@@ -21,7 +21,8 @@ import structlog
 
 from hubbub.errors import MediaError
 from hubbub.media import process
-from hubbub.media.layout import H_EPOCH, H_REALTIME, H_STOP, H_TICK, Engine, Sizes, block_bytes, map_engine
+from hubbub.media.block import block_bytes, map_engine
+from hubbub.media.layout import H_EPOCH, H_REALTIME, H_STOP, H_TICK, Engine, Sizes
 
 log = structlog.get_logger()
 

@@ -202,6 +202,7 @@ def enter_room(session: Session, verb: JoinRoom, services: VerbServices) -> Room
         invited = room.member(call.id)
         if invited is None or not room.live:
             raise Refused("ended", "the conference ended, or the invitation was taken back, before the call was answered")
+        call.leg.jitter(verb.joining.jitter_ms)
         room.join(invited, session, verb.joining.wait)
         return room
     joining = session.dialect.settled(services.accounts[call.record.account], call.record, verb.joining)
@@ -212,6 +213,7 @@ def enter_room(session: Session, verb: JoinRoom, services: VerbServices) -> Room
         tagged = verb.joining
         member = new_member(room, call.id, tagged, coaching, now, is_coach=bool(verb.coach_ids))
         session.room = room
+        call.leg.jitter(joining.jitter_ms)
         room.join(member, session, verb.joining.wait, coached_must_be_present=verb.coach_must_be_present)
     except Refused:
         session.room = None

@@ -149,7 +149,6 @@ def test_outcomes_name_existing_verbs(dialect: str) -> None:
 
 
 NOT_USED = {
-    "Joining.jitter_ms": "no row gives it: every leg buffers 60 ms",
     "Subscription.style": "one style",
     "RecordingWish.style": "one style",
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tests.support.small_engine import SIZES, Small, small_engine
 
-from hubbub.media import layout
+from hubbub.media import block, layout
 from hubbub.media.commands import apply_commands, revalidate
 from hubbub.media.desk import make_desk
 from hubbub.media.layout import ACTIVE, CLIP, FREE, LEAVING, TAP_IN, TAP_MIX, UNITY
@@ -31,7 +31,7 @@ def run(small: Small, ticks: int = 1) -> None:
 
 
 def open_leg(small: Small, leg: int, generation: int = 1) -> None:
-    layout.clear_leg(small.engine, leg)
+    block.clear_leg(small.engine, leg)
     small.engine.slots[leg].kind = layout.SOCKET
     small.engine.slots[leg].generation = generation
     small.post(layout.ADD, leg, generation, -1)
@@ -111,7 +111,7 @@ def test_a_stopped_player_fades_and_tells() -> None:
     run(small)
     player = small.engine.players[0]
     player.length, player.loops = 16000, 0
-    layout.clear_slot(small.engine, LEGS)
+    block.clear_slot(small.engine, LEGS)
     small.engine.arena[:] = 10000
     small.engine.slots[LEGS].kind = CLIP
     small.post(layout.ADD, LEGS, 0, 5, 0, 1, UNITY)
@@ -235,7 +235,7 @@ def fuzz(rounds: int, seed: int) -> None:
                 words[:2] = [slot, 1]
                 if code == layout.ADD and small.engine.slots[slot].state == FREE:
                     if slot < LEGS:
-                        layout.clear_leg(small.engine, slot)
+                        block.clear_leg(small.engine, slot)
                     record = small.engine.slots[slot]
                     record.kind, record.ring = int(random.integers(0, 5)), int(random.integers(-1, 9))
                     record.mix = int(random.integers(-1, 8))

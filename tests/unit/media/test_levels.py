@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.support.small_engine import small_engine, tone
 
-from hubbub.media.layout import FAINT, GATE, HANGOVER, LOUD, clear_leg, decibels
+from hubbub.media.block import clear_leg
+from hubbub.media.layout import FAINT, GATE, HANGOVER, LOUD, decibels
 from hubbub.media.levels import detect, energy, passes
 
 

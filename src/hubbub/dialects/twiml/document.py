@@ -64,7 +64,7 @@ CONFERENCE = (
     Attr("startConferenceOnEnter", "start_on_enter", boolean, True, "13232"),
     Attr("endConferenceOnExit", "end_on_exit", boolean, False, "13231", "error"),
     Attr("participantLabel", "label", text, "", "16023"),
-    Attr("jitterBufferSize", None, JITTER, code="16002", why=f"{NOT_BUILT}: every leg buffers 60 ms, which is `large`"),
+    Attr("jitterBufferSize", "jitter_ms", JITTER, 60, "16002"),
     Attr(
         "endConferenceWhenAlone",
         "end_when_alone",
