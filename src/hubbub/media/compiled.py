@@ -18,8 +18,8 @@ ENTRY = "loop"
 """The one kernel that the media process calls."""
 
 SOURCES = (
-    "layout", "block", "compiled", "libc", "rings", "g711", "g722", "codecs", "rows", "resample", "signals", "desk", "levels", "conceal", "jitter",
-    "rtp", "dtmf", "mix", "players", "taps", "commands", "tick",
+    "layout", "block", "compiled", "libc", "rings", "g711", "g722", "codecs", "rows", "resample", "signals", "desk", "levels", "conceal",
+    "jitter", "rtp", "dtmf", "mix", "players", "taps", "commands", "tick",
 )  # fmt: skip
 """Modules that the compiled loop is made of.
 
