@@ -177,6 +177,7 @@ async def test_no_codec_in_common() -> None:
         assert (await out.wait_ended()).code in (488, 500)
 
 
+@pytest.mark.alone
 async def test_twenty_calls_at_once() -> None:
     """A whole room of phones: every tone is heard where it should be and the beat keeps time."""
     from hubbub.testing import TONES

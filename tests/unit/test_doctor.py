@@ -15,7 +15,7 @@ from hubbub import doctor
 from hubbub.cli import app
 from hubbub.doctor import Diagnosis, examine
 from hubbub.settings import Settings, build_settings
-from hubbub.testing.server import to_toml
+from hubbub.testing.server import free_port_range, to_toml
 
 RUN = CliRunner()
 
@@ -57,7 +57,7 @@ def test_an_address_that_is_not_this_machines(tmp_path: Path) -> None:
 
 
 def test_few_rtp_ports(tmp_path: Path) -> None:
-    found = list(examine(settings(tmp_path, media={"rtp_ports": "20000-20099"})))
+    found = list(examine(settings(tmp_path, media={"rtp_ports": free_port_range(100)})))
     assert about(found, "rtp", "warning").text == "50 ports for 1024 legs"
 
 
