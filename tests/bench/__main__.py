@@ -1,75 +1,266 @@
-"""`python -m tests.bench [LEGS ...]`: the media plane with conferences of five, on loopback.
+"""`python -m tests.bench [--short]`: the media plane on loopback, one table (docs/benchmarks.md).
 
-Prints, for each number of legs: processor share of the media process, µs per leg and tick, when ticks were done, packets that came back.
+The media process is held to core 0 and the load generator to core 1, both with real-time priority where that is allowed.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
+import os
 import subprocess
 import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from hubbub.media.client import Codec, Leg, Media
 from hubbub.media.layout import TIMES
 from hubbub.settings import MediaSettings
+from tests.bench.bare import Bare
+from tests.bench.split import measure as measure_split
 
-ROOM = 5
-SECONDS = 10.0
-WARM = 2.0
+ENGINE_CORE, LOAD_CORE = 0, 1
+WARM = 4.0
 
 
-async def measure(count: int) -> None:
-    """One row of the table."""
-    media = Media(MediaSettings(rtp_ports="20000-39999", legs=max(64, count)))
-    await media.start()
-    legs: list[Leg] = []
-    mix = media.open_mix()
-    for n in range(count):
-        if n % ROOM == 0 and n:
-            mix = media.open_mix()
-        leg = media.open_leg()
-        leg.route(mix, speak=True, hear=True)
-        legs.append(leg)
-    command = [sys.executable, "-m", "tests.bench.load", str(WARM + SECONDS + 1)]
-    load = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+@dataclass(frozen=True)
+class Case:
+    """A load: how many callers, of which codec, in which rooms."""
+
+    name: str
+    codec: str
+    callers: int
+    room: int
+    talkers: int
+    coaches: int = 0
+    """Legs that are heard by one other only."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was seen."""
+
+    each: float
+    """µs of CPU per caller and tick."""
+    share: float
+    p50: float
+    p99: float
+    late: int
+    lost: float
+    """Share of packets that did not come back in time, in percent."""
+    right: str
+    generator_ms: float
+    memory: float
+    """KB per caller, resident in the media process."""
+
+
+def pin(pid: int, core: int) -> None:
+    """Hold every thread of a process to a core."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            os.sched_setaffinity(int(task.name), {core})
+        except OSError:
+            pass
+
+
+def resident(pid: int) -> float:
+    """KB of memory of a process."""
+    return next(float(line.split()[1]) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+
+
+async def spawn_load(ports: list[int], seconds: float, case: Case) -> tuple[asyncio.subprocess.Process, int]:
+    """The generator, and the port that it sends from."""
+    words = [str(seconds), case.codec, str(case.room), str(case.talkers), str(LOAD_CORE), str(case.coaches)]
+    load = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.bench.load", *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     assert load.stdin is not None
     assert load.stdout is not None
-    load.stdin.write(" ".join(str(leg.local[1]) for leg in legs).encode())
+    load.stdin.write(" ".join(str(port) for port in ports).encode())
     load.stdin.close()
-    port = int(await load.stdout.readline())
+    return load, int(await load.stdout.readline())
+
+
+async def run_case(case: Case, seconds: float) -> Row:
+    """One row of the table."""
+    media = Media(MediaSettings(rtp_ports="20000-39999", legs=max(64, case.callers)))
+    await media.start()
+    before_legs = resident(media.worker_pid)
+    legs: list[Leg] = []
+    mix = media.open_mix()
+    for n in range(case.callers):
+        if n % case.room == 0 and n:
+            mix = media.open_mix()
+        leg = media.open_leg()
+        leg.route(mix, speak=n >= case.coaches, hear=True)
+        legs.append(leg)
+    for n in range(case.coaches):
+        legs[n].whisper([legs[n + case.coaches]])
+    load, port = await spawn_load([leg.local[1] for leg in legs], WARM + seconds + 1.5, case)
+    pin(media.worker_pid, ENGINE_CORE)
+    codec = Codec("G722", 9) if case.codec == "G722" else Codec("PCMU", 0)
     for leg in legs:
-        leg.connect(("127.0.0.1", port), Codec("PCMU", 0))
+        leg.connect(("127.0.0.1", port), codec)
     await asyncio.sleep(WARM)
-    before = media.stats()
-    await asyncio.sleep(SECONDS)
-    after = media.stats()
+    gone = sum(leg.counters().lost + leg.counters().late + leg.counters().underruns for leg in legs)
+    before, began = media.stats(), time.monotonic()
+    await asyncio.sleep(seconds)
+    after, took = media.stats(), time.monotonic() - began
+    gone = sum(leg.counters().lost + leg.counters().late + leg.counters().underruns for leg in legs) - gone
+    wire = media._control.engine.wires[0]
+    times = wire.times[(int(wire.header[0]) - np.arange(int(seconds * 50))) % TIMES] / 1e6
+    memory = (resident(media.worker_pid) - before_legs) / case.callers
+    assert load.stdout is not None
     result = json.loads(await load.stdout.readline())
     await load.wait()
-    wire = media._control.engine.wires[0]
-    last = int(wire.header[0])
-    times = wire.times[(last - np.arange(int(SECONDS * 50))) % TIMES] / 1e6
-    busy = (after.busy_seconds - before.busy_seconds) / SECONDS
-    sent = after.sent - before.sent
-    ticks = after.ticks - before.ticks
-    lost = sum(leg.counters().lost + leg.counters().late for leg in legs)
-    share, each = busy * 100, busy / ticks * SECONDS / count * 1e6
-    p50, p99 = np.percentile(times, [50, 99])
-    late, skipped = after.late - before.late, after.skipped - before.skipped
-    row = f"{count:6d} {share:7.1f} {each:9.2f} {p50:8.2f} {p99:8.2f} {times.max():8.2f} {late:6d} {skipped:6d}"
-    print(f"{row} {sent / SECONDS / count:8.2f} {lost:8d} {result['late_ms']:9.1f} {'fifo' if after.realtime else 'normal'}", flush=True)
+    busy, ticks = after.busy_seconds - before.busy_seconds, after.ticks - before.ticks
     await asyncio.gather(*(leg.close() for leg in legs))
     await media.stop()
+    p50, p99 = np.percentile(times, [50, 99])
+    missing = 100 * (gone / (ticks * case.callers) + (after.late - before.late + after.skipped - before.skipped) / ticks)
+    right = f"{result['right']}/{result['watched']}"
+    return Row(
+        busy / ticks / case.callers * 1e6, busy / took * 100, float(p50), float(p99), after.late - before.late, missing, right,
+        result["late_ms"], memory,
+    )  # fmt: skip
+
+
+async def run_bare(callers: int, seconds: float) -> float:
+    """µs per socket and tick of the bare loop under the same load."""
+    bare = Bare(callers)
+    load, port = await spawn_load(bare.ports, seconds + 2, Case("bare", "PCMU", callers, 5, 3))
+    each = await asyncio.to_thread(bare.run, port, seconds, ENGINE_CORE)
+    assert load.stdout is not None
+    await load.stdout.readline()
+    await load.wait()
+    bare.close()
+    return each
+
+
+async def latency(seconds: float) -> tuple[float, float]:
+    """Milliseconds from a packet with sound to the first packet that carries it on, jitter buffer off: (p50, p99)."""
+    from tests.support.rtp_peer import Peer
+
+    media = Media(MediaSettings(rtp_ports="20000-20099", legs=8))
+    await media.start()
+    mix, peers, legs = media.open_mix(), (Peer(()), Peer(())), []
+    for peer in peers:
+        leg = media.open_leg()
+        leg.connect(peer.address, Codec("PCMU", 0))
+        leg.jitter(0)
+        leg.route(mix)
+        peer.remote = leg.local
+        legs.append(leg)
+    found = await asyncio.to_thread(_probe, peers, seconds)
+    await asyncio.gather(*(leg.close() for leg in legs))
+    await media.stop()
+    p50, p99 = np.percentile(found, [50, 99])
+    return float(p50), float(p99)
+
+
+def _probe(peers: tuple[object, ...], seconds: float) -> list[float]:
+    from tests.support.rtp_peer import Peer, sine, ulaw
+
+    talker, listener = peers
+    assert isinstance(talker, Peer)
+    assert isinstance(listener, Peer)
+    random = np.random.default_rng(1)
+    quiet, loud = ulaw(np.zeros(160, np.int16)), ulaw(sine((500.0,), 0.02))
+    found: list[float] = []
+    start = time.monotonic()
+    end = start + seconds
+    while time.monotonic() < end:
+        time.sleep(random.uniform(0, 0.02))  # another place within the tick each time
+        due, asked = time.monotonic(), 0.0
+        talker.time = listener.time = round((time.monotonic() - start) * 8000)
+        for frame in range(26):
+            time.sleep(max(0.0, due + frame * 0.02 - time.monotonic()))
+            if frame == 16:
+                asked = time.monotonic()
+            talker.packet(loud if frame >= 16 else quiet)
+            listener.packet(quiet)
+            talker.time += 160
+            listener.time += 160
+            if frame >= 16:
+                until = due + (frame + 1) * 0.02
+                while time.monotonic() < until - 0.001 and asked:
+                    count = len(listener.received)
+                    listener.collect()
+                    fresh = listener.received[count:]
+                    if any(len(set(packet.payload)) > 4 for packet in fresh):
+                        found.append((fresh[0].at - asked) * 1000)
+                        asked = 0.0
+                    time.sleep(0.0002)
+            listener.collect()
+    return found
+
+
+async def start_seconds() -> float:
+    """From `Media.start` to the first tick, with the code compiled."""
+    media = Media(MediaSettings(rtp_ports="20000-20099", legs=64))
+    began = time.monotonic()
+    await media.start()
+    took = time.monotonic() - began
+    await media.stop()
+    return took
+
+
+CASES = [
+    Case("rooms of 5, 3 talking", "PCMU", 1000, 5, 3),
+    Case("rooms of 5, 3 talking", "PCMU", 2000, 5, 3),
+    Case("rooms of 5, 3 talking", "PCMU", 2500, 5, 3),
+    Case("rooms of 5, 3 talking", "PCMU", 3000, 5, 3),
+    Case("rooms of 5, all talking", "PCMU", 3000, 5, 5),
+    Case("rooms of 3, 3 talking", "PCMU", 1500, 3, 3),
+    Case("rooms of 250, 3 talking", "PCMU", 1500, 250, 3),
+    Case("a room of 1,000, 3 talking", "PCMU", 1000, 1000, 3),
+    Case("a room of 500, 20 talking", "PCMU", 500, 500, 20),
+    Case("… and 1 coach", "PCMU", 500, 500, 20, 1),
+    Case("… and 10 coaches", "PCMU", 500, 500, 20, 10),
+    Case("rooms of 5, 3 talking", "G722", 500, 5, 3),
+    Case("rooms of 5, all talking", "G722", 500, 5, 5),
+    Case("rooms of 250, 3 talking", "G722", 1250, 250, 3),
+]
 
 
 async def main() -> None:
-    counts = [int(word) for word in sys.argv[1:]] or [100, 500, 1000, 2000]
-    print(f"conferences of {ROOM}, PCMU 20 ms, {SECONDS:.0f} s each; ms from due to done")
-    print("  legs   cpu %  us/leg/t   p50 ms   p99 ms   max ms   late   skip  pps/leg lost+late  gen.late priority")
-    for count in counts:
-        await measure(count)
+    parser = argparse.ArgumentParser(prog="tests.bench")
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--only", default="", help="run the cases whose name or codec contains this")
+    options = parser.parse_args()
+    print("| codec | load | callers | µs per caller and tick | share of a core | tick p50 / p99 ms | late ticks | not in time % | ", end="")
+    print("tones | generator late ms | KB |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    for case in CASES:
+        if options.only and options.only not in f"{case.codec} {case.name} {case.callers}":
+            continue
+        row = await run_case(case, options.seconds)
+        cells = (
+            case.codec, case.name, str(case.callers), f"{row.each:.2f}", f"{row.share:.0f} %", f"{row.p50:.1f} / {row.p99:.1f}",
+            str(row.late), f"{row.lost:.3f}", row.right, f"{row.generator_ms:.1f}", f"{row.memory:.0f}",
+        )  # fmt: skip
+        print(f"| {' | '.join(cells)} |", flush=True)
+    if options.only:
+        return
+    for callers in (1000, 3000):
+        print(
+            f"bare recvfrom and sendto, {callers} sockets: {await run_bare(callers, options.seconds):.2f} µs per socket and tick",
+            flush=True,
+        )
+    print("without the network, µs per caller and tick (decode, mix, encode):")
+    for codec in ("PCMU", "G722"):
+        for talkers in (3, 5):
+            parts = measure_split(codec, 500, 5, talkers)
+            print(f"  {codec}, rooms of 5, {talkers} talking: {parts[0]:.2f} {parts[1]:.2f} {parts[2]:.2f}", flush=True)
+        parts = measure_split(codec, 500, 250, 3)
+        print(f"  {codec}, rooms of 250, 3 talking: {parts[0]:.2f} {parts[1]:.2f} {parts[2]:.2f}", flush=True)
+    p50, p99 = await latency(options.seconds * 2)
+    print(f"added latency, jitter buffer off: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
+    print(f"warm start to the first tick: {await start_seconds():.2f} s")
 
 
 if __name__ == "__main__":
