@@ -14,15 +14,16 @@ from hubbub.dialects.bxml import account as accounts
 from hubbub.dialects.bxml import callbacks
 from hubbub.dialects.bxml.document import TABLE
 from hubbub.dialects.bxml.outcomes import OUTCOMES
+from hubbub.dialects.notices import as_notice, link_of
 from hubbub.dialects.readers import read_xml
 from hubbub.dialects.tables import Compiler, render
 from hubbub.errors import DocumentError
 from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, RoomEvent
-from hubbub.ids import Id, new_id
+from hubbub.ids import Id
 from hubbub.settings import Account
 from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, Manners, OutcomeRule
 from hubbub.verbs.model import Hangup, JoinRoom, Program, Remark, Stage, Verb
-from hubbub.webhooks.delivery import Notice, lane_of
+from hubbub.webhooks.delivery import Notice
 from hubbub.webhooks.requester import HttpReply, HttpRequest, Limits
 
 
@@ -154,7 +155,8 @@ class BxmlDialect(Manners):
             return []
         request = DocumentRequest(wish.link, event.kind, event.call)
         told = callbacks.Told(request, account, self.public_url, callbacks.event_name(event), event.at, detail=event.detail)
-        return [self._notice(account, wish.link, render(rows, told), told.event, call=event.call.id, extra=event.call.extra)]
+        timeout = event.call.extra.get("timeout")
+        return [as_notice(self.name, account, wish.link, render(rows, told), told.event, call=event.call.id, timeout=timeout)]
 
     def recording_notices(self, account: Account, event: RecordingEvent, wish: RecordingWish) -> Sequence[Notice]:
         """`conferenceRecordingAvailable`, or `recordingAvailable` of a call, when the file is whole."""
@@ -165,39 +167,11 @@ class BxmlDialect(Manners):
         told = callbacks.Told(event, account, self.public_url, at=event.at, call=call)
         rows = callbacks.ROOM_RECORDING_AVAILABLE if recording.room else callbacks.RECORDING_AVAILABLE
         fields = render(rows, told)
-        return [self._notice(account, wish.link, fields, fields["eventType"], room=recording.room, call=recording.call)]
-
-    def _notice(
-        self,
-        account: Account,
-        link: Link,
-        fields: dict[str, Any],
-        event: str,
-        *,
-        room: Id | None = None,
-        call: Id | None = None,
-        extra: Mapping[str, Any] | None = None,
-    ) -> Notice:
-        return Notice(
-            id=new_id(),
-            lane=lane_of(str(room or call), link.url),
-            account=account.name,
-            face=self.name,
-            method=link.method,
-            url=link.url,
-            fields=fields,
-            kind="json",
-            call=call,
-            room=room,
-            event=event,
-            options={"username": link.username, "password": link.password, "timeout": link.timeout or (extra or {}).get("timeout")},
-        )
+        return [as_notice(self.name, account, wish.link, fields, fields["eventType"], room=recording.room, call=recording.call)]
 
     def prepare(self, account: Account, notice: Notice) -> HttpRequest:
         """The HTTP request of a notice."""
-        options = notice.options
-        link = Link(notice.url, notice.method, options.get("username", ""), options.get("password", ""), options.get("timeout"))
-        return self._http(account, link, dict(notice.fields), None)
+        return self._http(account, link_of(notice), dict(notice.fields), None)
 
     def notice_failure(self, notice: Notice, status: int | None, kind: str) -> tuple[str, str]:
         """Code and level of a notice that was not accepted."""

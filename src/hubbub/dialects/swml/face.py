@@ -9,6 +9,7 @@ from hubbub.calls.call import ProgressWish
 from hubbub.conference.policy import RecordingWish, RoomSettings
 from hubbub.dialects.cxml import CxmlDialect
 from hubbub.dialects.cxml.words import CXML
+from hubbub.dialects.notices import as_notice, link_of
 from hubbub.dialects.readers import read_script
 from hubbub.dialects.swml import callbacks, methods, requests
 from hubbub.dialects.swml.callbacks import IDS, STATUS
@@ -17,12 +18,12 @@ from hubbub.dialects.swml.outcomes import outcome_rules
 from hubbub.dialects.tables import render
 from hubbub.dialects.twiml.callbacks import recording_url
 from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, RecordingRecord, RoomEvent
-from hubbub.ids import Id, new_id
+from hubbub.ids import Id
 from hubbub.settings import Account
 from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, Manners, OutcomeRule
 from hubbub.verbs.held import HoldForFunctions
 from hubbub.verbs.model import Hangup, JoinRoom, PlayAudio, Program, Stage, Verb
-from hubbub.webhooks.delivery import Notice, lane_of
+from hubbub.webhooks.delivery import Notice
 from hubbub.webhooks.requester import HttpReply, HttpRequest
 
 
@@ -107,13 +108,13 @@ class SwmlDialect(Manners):
             return []
         told = callbacks.Told(event, account, event.at, event.room.id)
         fields = render(callbacks.ENVELOPE, told) | {"params": render(callbacks.ROOM, told)}
-        return [self._notice(account, subscription.link, fields, STATUS[event.kind], room=event.room.id)]
+        return [as_notice(self.name, account, subscription.link, fields, STATUS[event.kind], room=event.room.id)]
 
     def call_notices(self, account: Account, event: CallEvent, wish: ProgressWish) -> Sequence[Notice]:
         """The state of a call."""
         told = callbacks.Told(event.call, account, event.at, event.call.id, "calling.call.state")
         fields = render(callbacks.ENVELOPE, told) | {"params": render(callbacks.CALL, told)}
-        return [self._notice(account, wish.link, fields, event.kind, call=event.call.id)]
+        return [as_notice(self.name, account, wish.link, fields, event.kind, call=event.call.id)]
 
     def recording_notices(self, account: Account, event: RecordingEvent, wish: RecordingWish) -> Sequence[Notice]:
         """A recording began or is whole."""
@@ -128,30 +129,11 @@ class SwmlDialect(Manners):
         params["recording_url" if not of_call else "url"] = self._recording_url(event.recording)
         fields = render(callbacks.ENVELOPE, told) | {"params": params}
         word = params.get("status") or params.get("state") or event.kind
-        return [self._notice(account, wish.link, fields, str(word), room=event.recording.room, call=event.recording.call)]
-
-    def _notice(
-        self, account: Account, link: Link, fields: dict[str, Any], event: str, *, room: Id | None = None, call: Id | None = None
-    ) -> Notice:
-        return Notice(
-            id=new_id(),
-            lane=lane_of(str(room or call), link.url),
-            account=account.name,
-            face=self.name,
-            method=link.method,
-            url=link.url,
-            fields=fields,
-            kind="json",
-            call=call,
-            room=room,
-            event=event,
-            options={"username": link.username, "password": link.password},
-        )
+        return [as_notice(self.name, account, wish.link, fields, str(word), room=event.recording.room, call=event.recording.call)]
 
     def prepare(self, account: Account, notice: Notice) -> HttpRequest:
         """The HTTP request of a notice."""
-        link = Link(notice.url, notice.method, notice.options.get("username", ""), notice.options.get("password", ""))
-        return requests.http_request(account, link, dict(notice.fields))
+        return requests.http_request(account, link_of(notice), dict(notice.fields))
 
     def notice_failure(self, notice: Notice, status: int | None, kind: str) -> tuple[str, str]:
         """Code and level of a notice that was not accepted."""

@@ -9,6 +9,7 @@ from typing import Any
 from hubbub.calls.call import ProgressWish
 from hubbub.calls.line import LinePlace
 from hubbub.conference.policy import RecordingWish, RoomSettings
+from hubbub.dialects.notices import as_notice, link_of
 from hubbub.dialects.readers import read_xml
 from hubbub.dialects.tables import Compiler, DocumentTable, render
 from hubbub.dialects.twiml import callbacks, requests, words
@@ -23,7 +24,7 @@ from hubbub.ids import Id, new_id
 from hubbub.settings import Account
 from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, Manners, OutcomeRule
 from hubbub.verbs.model import Hangup, JoinRoom, PlayAudio, Program, Speak, Stage, Verb
-from hubbub.webhooks.delivery import Notice, lane_of
+from hubbub.webhooks.delivery import Notice
 from hubbub.webhooks.requester import HttpReply, HttpRequest
 
 APOLOGY = "An application error has occurred. Goodbye."
@@ -217,25 +218,11 @@ class TwimlDialect(Manners):
     ) -> Notice:
         room_id = room.id if room else recording.room if recording else None
         call_id = call.id if call else recording.call if recording else None
-        return Notice(
-            id=new_id(),
-            lane=lane_of(str(room_id or call_id), link.url),
-            account=account.name,
-            face=self.name,
-            method=link.method,
-            url=link.url,
-            fields=tuple(fields.items()),
-            kind="form",
-            call=call_id,
-            room=room_id,
-            event=event,
-            options={"username": link.username, "password": link.password},
-        )
+        return as_notice(self.name, account, link, tuple(fields.items()), event, room=room_id, call=call_id)
 
     def prepare(self, account: Account, notice: Notice) -> HttpRequest:
         """The signed HTTP request of a notice."""
-        link = Link(notice.url, notice.method, notice.options.get("username", ""), notice.options.get("password", ""))
-        fields = dict(notice.fields)
+        link, fields = link_of(notice), dict(notice.fields)
         return self.http_request(account, link, list(fields.items()), cookies=notice.call, token=notice.id, notice=True)
 
     def notice_failure(self, notice: Notice, status: int | None, kind: str) -> tuple[str, str]:
