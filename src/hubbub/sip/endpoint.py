@@ -92,6 +92,8 @@ class SipCall(Protocol):
     on_offer: Callable[[str | None], str | None] | None
     on_digit: Callable[[str], None] | None
     on_refer: Callable[[str], bool] | None
+    on_referral: Callable[[int, bool], None] | None
+    """How a REFER of ours gets on: the status of the new call (0: not told), and whether that is the last word."""
     on_dialog: Callable[[], None] | None
     on_end: Callable[[SipEnd], None] | None
 
@@ -117,7 +119,7 @@ class SipCall(Protocol):
         """Send INFO; its final status."""
 
     async def refer(self, uri: str) -> int:
-        """Ask the other side to call `uri`; the final status of the REFER. The call goes on."""
+        """Ask the other side to call `uri`; the final status of the REFER. The call goes on; `on_referral` hears more."""
 
     def refer_result(self, code: int, reason: str = "") -> None:
         """Tell who sent REFER how it went (NOTIFY with a sipfrag, RFC 3515 2.4.4)."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
@@ -13,8 +12,8 @@ from sippy.MsgBody import MsgBody
 
 from hubbub.errors import SipError
 from hubbub.sip.endpoint import NO_HEADERS, Address, SipEnd
-from hubbub.sip.fields import info_digits, option_tags, phrase, safe_headers, text, wire
-from hubbub.sip.sippy_dialog import Dialog, Sent
+from hubbub.sip.fields import info_digits, option_tags, text, wire
+from hubbub.sip.sippy_dialog import Dialog, Sent, State
 from hubbub.sip.sippy_messages import (
     ACCEPT_INFO,
     ALLOW,
@@ -25,6 +24,7 @@ from hubbub.sip.sippy_messages import (
     display_of,
     extensions,
     other_body,
+    outgoing,
     reply,
     sdp_of,
     uri_text,
@@ -33,6 +33,7 @@ from hubbub.sip.sippy_messages import (
     value,
     values,
 )
+from hubbub.sip.sippy_refer import notice, read_notice
 from hubbub.sip.sippy_refresh import Refresh
 from hubbub.sip.stored import kept_dialog
 
@@ -41,16 +42,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 REINVITE_TRIES = 4
-
-
-class State(Enum):
-    """Of the INVITE that made the call."""
-
-    TRYING = "trying"
-    EARLY = "early"
-    ANSWERED = "answered"  # inbound: 200 sent, no ACK yet
-    CONFIRMED = "confirmed"
-    ENDED = "ended"
 
 
 class SippyCall:
@@ -66,6 +57,7 @@ class SippyCall:
         self._offering = False  # an offer of ours has no answer yet
         self._bye_after_ack: tuple[tuple[str, str], ...] | None = None
         self._waiting: set[asyncio.Future[Any]] = set()
+        self._ack: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._local_sdp: str | None = None
         self._refresh = Refresh(self._send_refresh, self._refresh_missed)
         self._remote_allow: frozenset[str] = frozenset()
@@ -88,6 +80,7 @@ class SippyCall:
         self.on_offer: Callable[[str | None], str | None] | None = None
         self.on_digit: Callable[[str], None] | None = None
         self.on_refer: Callable[[str], bool] | None = None
+        self.on_referral: Callable[[int, bool], None] | None = None
         self.on_dialog: Callable[[], None] | None = None
         self.on_end: Callable[[SipEnd], None] | None = None
 
@@ -135,14 +128,14 @@ class SippyCall:
         self._state = State.ANSWERED
         self._local_sdp = sdp
         self._offering = self.remote_sdp is None
-        extra = (*abilities(), *self._refresh.accept(self._request), *self._outgoing(headers))
+        extra = (*abilities(), *self._refresh.accept(self._request), *outgoing(headers, self.id))
         self._transaction.noack_cb = self._no_ack
         self._respond(200, sdp=sdp, headers=extra, ack_cb=self._acked)
 
     def reject(self, code: int, reason: str = "", headers: Mapping[str, str] = NO_HEADERS) -> None:
         if self.direction == "in" and self._state in (State.TRYING, State.EARLY):
             code = code if 300 <= code <= 699 else 500
-            self._respond(code, reason, headers=self._outgoing(headers))
+            self._respond(code, reason, headers=outgoing(headers, self.id))
             self._finish(SipEnd(code, reason or PHRASES.get(code, ""), "local", False))
 
     def redirect(self, uri: str) -> None:
@@ -170,6 +163,7 @@ class SippyCall:
         if self._state is not State.ANSWERED:
             return
         self._state = State.CONFIRMED
+        self._ack.set_result(ack)
         if self._offering:
             self._late_answer(ack)
 
@@ -234,7 +228,7 @@ class SippyCall:
     # -- the end -------------------------------------------------------------------------------------------------------
 
     def hangup(self, headers: Mapping[str, str] = NO_HEADERS) -> None:
-        extra = self._outgoing(headers)
+        extra = outgoing(headers, self.id)
         if self._state in (State.TRYING, State.EARLY):
             if self.direction == "in":
                 self.reject(603, headers=headers)
@@ -385,17 +379,22 @@ class SippyCall:
             return reply(request, 603)
         self._endpoint.transactions.sendResponse(reply(request, 202), transaction)
         if "false" not in option_tags(values(request, "refer-sub")):  # RFC 4488
-            self._notify("active;expires=60", "SIP/2.0 100 Trying\r\n")
+            self._notify(100)
         return None
 
     def refer_result(self, code: int, reason: str = "") -> None:
         if self._state is State.CONFIRMED:
-            line = f"SIP/2.0 {code} {phrase(reason) or PHRASES.get(code, 'Unspecified')}\r\n"
-            self._notify("terminated;reason=noresource" if code >= 200 else "active;expires=60", line)
+            self._notify(code, reason)
 
-    def _notify(self, state: str, fragment: str) -> None:
-        headers = (("Event", "refer"), ("Subscription-State", state))
-        self._dialog.send("NOTIFY", body=other_body("message/sipfrag;version=2.0", fragment), headers=headers)
+    def _notify(self, code: int, reason: str = "") -> None:
+        body, headers = notice(code, reason)
+        self._dialog.send("NOTIFY", body=body, headers=headers)
+
+    def _on_notify(self, request: Any, _: Any) -> Any:
+        told = read_notice(request)
+        if told is not None:
+            self._tell("on_referral", *told)
+        return self._fine(request)
 
     @staticmethod
     def _fine(request: Any) -> Any:
@@ -405,10 +404,11 @@ class SippyCall:
 
     async def _ask(self, method: str, *, body: Any = None, headers: tuple[tuple[str, str], ...] = ()) -> Any:
         """Send a request in the running dialog; its final response. 408 and 481 end the call (12.2.1.2)."""
+        if self._state is State.ANSWERED:
+            await self._await(asyncio.shield(self._ack))
         if self._state is not State.CONFIRMED:
             raise SipError(481, f"the call is {self._state.value}")
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
 
         def heard(response: Any, _: Any) -> None:
             code = response.getSCode()[0]
@@ -422,15 +422,20 @@ class SippyCall:
                 future.set_result(response)
 
         self._dialog.send(method, body=body, headers=headers, on_response=heard)
-        try:
-            response = await future
-        finally:
-            self._waiting.discard(future)
+        response = await self._await(future)
         code, reason = response.getSCode()
         if code in (408, 481) and not self.ended:
             self._send_bye(())
             self._finish(SipEnd(code, text(reason), "error", True))
         return response
+
+    async def _await(self, future: asyncio.Future[Any]) -> Any:
+        """What a future brings; SipError when the call ends before that."""
+        self._waiting.add(future)
+        try:
+            return await future
+        finally:
+            self._waiting.discard(future)
 
     async def reinvite(self, sdp: str) -> str:
         for attempt in range(REINVITE_TRIES):
@@ -487,12 +492,6 @@ class SippyCall:
 
     # -- small things --------------------------------------------------------------------------------------------------
 
-    def _outgoing(self, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-        good, bad = safe_headers(headers)
-        if bad:
-            log.warning("sip_headers_refused", call=self.id, names=bad)
-        return tuple(good)
-
     def _tell(self, name: str, *arguments: Any) -> Any:
         """Call a callback; an exception in it is logged and ends the call."""
         callback = getattr(self, name)
@@ -514,6 +513,6 @@ _HANDLERS: dict[str, Callable[[SippyCall, Any, Any], Any]] = {
     "UPDATE": SippyCall._on_update,
     "INFO": SippyCall._on_info,
     "REFER": SippyCall._on_refer,
-    "NOTIFY": lambda call, request, _: call._fine(request),
+    "NOTIFY": SippyCall._on_notify,
     "OPTIONS": lambda call, request, _: call._fine(request),
 }

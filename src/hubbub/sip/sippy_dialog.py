@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 import structlog
@@ -32,6 +33,16 @@ NONE: tuple[tuple[str, str], ...] = ()
 def new_tag() -> str:
     """A tag or Call-ID that nobody guesses."""
     return secrets.token_hex(12)
+
+
+class State(Enum):
+    """Of the INVITE that made the call."""
+
+    TRYING = "trying"
+    EARLY = "early"
+    ANSWERED = "answered"  # inbound: 200 sent, no ACK yet
+    CONFIRMED = "confirmed"
+    ENDED = "ended"
 
 
 @dataclass

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import structlog
 from sippy.MsgBody import MsgBody
 from sippy.SipAddress import SipAddress
 from sippy.SipContact import SipContact
 from sippy.SipContentType import SipContentType
 from sippy.SipURL import SipURL
 
-from hubbub.sip.fields import TOKEN, extension_headers, phrase, text, wire
+from hubbub.sip.fields import TOKEN, extension_headers, phrase, safe_headers, text, wire
 from hubbub.sip.sippy_loop import header
 
+log = structlog.get_logger()
 ALLOWED = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "REFER", "NOTIFY", "REGISTER")
 ALLOW = ", ".join(ALLOWED)
 ACCEPT = "application/sdp"
@@ -189,3 +191,11 @@ def refusal(message: str, code: int, reason: str, more: Iterable[str] = ()) -> s
     if names != set(wanted.values()):
         return None
     return "\r\n".join([f"SIP/2.0 {code} {reason}", *lines, *more, f"Server: {SERVER}", "Content-Length: 0", "", ""])
+
+
+def outgoing(headers: Mapping[str, str], call: str) -> tuple[tuple[str, str], ...]:
+    """Headers of a caller's own choice that are fit to be sent; the others are logged."""
+    good, bad = safe_headers(headers)
+    if bad:
+        log.warning("sip_headers_refused", call=call, names=bad)
+    return tuple(good)

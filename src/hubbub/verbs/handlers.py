@@ -12,7 +12,7 @@ from hubbub.conference.state import PRESENT
 from hubbub.errors import HubbubError, Refused, ResourceExhausted
 from hubbub.events import CallRecord, LeaveReason, Presence, RecordingStatus
 from hubbub.ids import Id
-from hubbub.verbs import bridging, connect, functions, gather, record, recordings, request, streams, waiting
+from hubbub.verbs import bridging, connect, functions, gather, record, recordings, refer, request, streams, waiting
 from hubbub.verbs.held import HoldForFunctions
 from hubbub.verbs.model import (
     Answer,
@@ -31,6 +31,7 @@ from hubbub.verbs.model import (
     PlayTone,
     Record,
     Redirect,
+    Refer,
     Reject,
     ResumeRecording,
     SendDigits,
@@ -296,6 +297,7 @@ HANDLERS: dict[type[Verb], Handler] = {
     OpenStream: streams.perform,
     CloseStream: streams.stop,
     BridgeTo: bridging.perform,
+    Refer: refer.perform,
     WaitInLine: waiting.perform,
     LeaveLine: waiting.leave,
     TakeFromLine: waiting.take,

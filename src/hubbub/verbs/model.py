@@ -260,6 +260,21 @@ class BridgeTo(Verb):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Refer(Verb):
+    """Ask the far end by SIP to call somebody else in place of this call. Outcome: see `verbs/refer.py`."""
+
+    uri: str
+    """SIP URI; headers that its INVITE shall carry stand behind `?`."""
+    on_done: Link | None = None
+    patience_seconds: float = 30.0
+    """Within which the far end says how it went; None of it: `unknown`."""
+    hang_up: bool = False
+    """Whether this call ends when it went well."""
+    tag: str | None = None
+    """None leaves the call's tag as it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class WaitInLine(Verb):
     """Wait in a line until somebody takes the call from it. Outcome: see `verbs/waiting.py`."""
 

@@ -233,9 +233,31 @@ async def test_refer_keeps_the_call(start: Start) -> None:
     there.call.on_refer = lambda target: not asked.append(target)
     assert await here.call.refer("sip:carol@127.0.0.1:9") == 202
     assert asked == ["sip:carol@127.0.0.1:9"]
+    told: asyncio.Queue[tuple[int, bool]] = asyncio.Queue()
+    here.call.on_referral = lambda code, last: told.put_nowait((code, last))
+    there.call.refer_result(180)
     there.call.refer_result(200)
+    async with asyncio.timeout(3):
+        assert [await told.get(), await told.get()] == [(180, False), (200, True)]
     assert await here.call.info("application/dtmf", "1") == 200
     assert await there.next("digit") == ("1",)
+
+
+async def test_a_request_waits_for_the_ack(start: Start) -> None:
+    """RFC 3261 13.3.1.4: between the 200 and its ACK the call is not confirmed; what is asked then goes out with the ACK."""
+    phone, server = await start(), await start()
+    asked: list[asyncio.Task[int]] = []
+
+    def answer(call: SipCall) -> None:
+        call.answer(answer_to(call.remote_sdp))
+        asked.append(asyncio.ensure_future(call.refer("sip:carol@127.0.0.1:9")))
+
+    inbox = Inbox(server, answer)
+    here = Ear(phone.dial(uri(server), OFFER, caller="sip:alice@127.0.0.1"))
+    here.call.on_refer = lambda target: True
+    await inbox.next()
+    async with asyncio.timeout(3):
+        assert await asked[0] == 202
 
 
 async def test_asking_an_ended_call(start: Start) -> None:
@@ -259,7 +281,9 @@ async def test_callbacks_are_dropped_with_the_call(start: Start) -> None:
     await there.end()
     await asyncio.sleep(0)
     for call in (here.call, there.call):
-        assert not any(getattr(call, name) for name in ("on_progress", "on_answer", "on_offer", "on_digit", "on_refer", "on_end"))
+        assert not any(
+            getattr(call, name) for name in ("on_progress", "on_answer", "on_offer", "on_digit", "on_refer", "on_referral", "on_end")
+        )
 
 
 async def test_exceptions_in_callbacks(start: Start, capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,7 +45,7 @@ DIAL = changed(
 ELEMENTS = {
     **{name: replace(element, attributes=changed(element.attributes)) for name, element in twiml.TABLE.elements.items()},
     "Dial": replace(twiml.TABLE.elements["Dial"], attributes=DIAL),
-    **{name: Element(name, None, why=NOT_BUILT, children=("*",)) for name in ("Denoise", "Refer", "Sms", "Pay")},
+    **{name: Element(name, None, why=NOT_BUILT, children=("*",)) for name in ("Denoise", "Sms", "Pay")},
 }
 
 TABLE = replace(

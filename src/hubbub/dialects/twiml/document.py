@@ -297,7 +297,6 @@ ELSEWHERE = {
     "Prompt": "belongs to <Pay>",
     "Sms": "there are no text messages here",
     "Queue": "a noun of <Dial>; alone it was never documented",
-    "Refer": f"{NOT_BUILT}: calls are transferred by <Dial>",
 }
 """Verbs of the vendor's builder that are none here, and why."""
 ELSEWHERE_INSIDE = {
@@ -323,6 +322,7 @@ TABLE = DocumentTable(
             recording.START,
             recording.STOP,
             Element("Enqueue", nouns.enqueue, nouns.ENQUEUE),
+            Element("Refer", nouns.refer, nouns.REFER, children=("Sip",)),
             Element("Leave", nouns.leave, stages=frozenset({Stage.CALL, Stage.LINE})),
             Element("Redirect", redirect, (Attr("method", "method", method, "POST", "13710"),), EVERYWHERE),
             Element("Hangup", hangup, stages=BEFORE_BRIDGE, children=("Parameter",)),
@@ -336,6 +336,7 @@ TABLE = DocumentTable(
         **{f"{parent}/{name}": Element(name, None, why=why) for (parent, name), why in ELSEWHERE_INSIDE.items()},
         "Dial/Conference": Element("Conference", None, CONFERENCE, why="made by what stands around it"),
         **nouns.NOUNS,
+        "Refer/Sip": Element("Sip", None, why="made by what stands around it"),
         **recording.NESTED,
         **streams.NESTED,
         "Gather/Say": SAY_ELEMENT,

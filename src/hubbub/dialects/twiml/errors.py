@@ -29,6 +29,7 @@ REFUSALS: Mapping[str, str] = {
     "busy": "16021",
     "verb-failed": "16099",
     "recording-failed": "16099",
+    "refer-failed": "13801",
     "internal": "16030",
     "unknown-parameter": "20001",
     "bad-progress-event": "21626",

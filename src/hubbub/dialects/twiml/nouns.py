@@ -12,7 +12,7 @@ from hubbub.conference.policy import RecordingOrder
 from hubbub.dialects.builders import link, recording_wish, wait
 from hubbub.dialects.tables import NOT_BUILT, Attr, Compiler, Element, Node, integer, mapping, matching, method, text, url, words
 from hubbub.events import Party
-from hubbub.verbs.model import Connect, LeaveLine, TakeFromLine, Target, Verb, WaitInLine
+from hubbub.verbs.model import Connect, LeaveLine, Refer, TakeFromLine, Target, Verb, WaitInLine
 
 LARGEST_GROUP = 10
 BUFFER_SECONDS = 5.0
@@ -300,3 +300,18 @@ def enqueue(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb | No
 def leave(_compiler: Compiler, node: Node, _values: dict[str, Any]) -> Verb:
     """`<Leave>`; outside a queue it does nothing."""
     return LeaveLine(at=node.at)
+
+
+REFER = (
+    Attr("action", "action", url, None, "11100"),
+    Attr("method", "action_method", method, "POST", "13210"),
+)
+
+
+def refer(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb | None:
+    """`<Refer>` with its `<Sip>`: the far end is asked to call that address; headers for that call stand behind `?`."""
+    address = next((child.text for child in node.children if child.name == "Sip"), "")
+    if not SIP_URI.fullmatch(address.partition("?")[0]):
+        compiler.object("13224", f"<Refer>: {address!r} is no SIP URI", node.at, "error")
+        return None
+    return Refer(uri=address, on_done=link(compiler, values["action"], values["action_method"]), at=node.at)

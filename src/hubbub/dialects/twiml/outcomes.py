@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hubbub.verbs.dialect import OutcomeRule
-from hubbub.verbs.model import Connect, Gather, JoinRoom, Outcome, Record, TakeFromLine, Verb, WaitInLine
+from hubbub.verbs.model import Connect, Gather, JoinRoom, Outcome, Record, Refer, TakeFromLine, Verb, WaitInLine
 
 
 def _left_room(outcome: Outcome) -> dict[str, Any]:
@@ -56,6 +56,18 @@ def _waited(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+REFERRED = {"completed": "in-progress", "refused": "failed"}
+
+
+def _referred(outcome: Outcome) -> dict[str, Any]:
+    """The status of the new call, as the far end told it; absent where it told nothing."""
+    told = outcome["notify_code"]
+    status: str | None = REFERRED.get(outcome.reason, outcome.reason)
+    if status == "unknown":
+        status = "ringing" if told is not None and told > 100 else None
+    return {"ReferCallStatus": status, "ReferSipResponseCode": outcome["refer_code"], "NotifySipResponseCode": told}
+
+
 def _digits(outcome: Outcome) -> dict[str, str]:
     return {"Digits": outcome["digits"] or "", "FinishedOnKey": outcome["finish"] or ""}
 
@@ -70,6 +82,7 @@ OUTCOMES: Mapping[type[Verb], OutcomeRule] = {
     ),
     Connect: OutcomeRule(fields=_connected, asks_when_replaced=True, asks_when_gone=True),
     TakeFromLine: OutcomeRule(fields=_connected, asks_when_replaced=True, asks_when_gone=True),
+    Refer: OutcomeRule(fields=_referred, asks_when_gone=True),
     WaitInLine: OutcomeRule(fields=_waited, asks_when_replaced=True, asks_when_gone=True),
     Gather: OutcomeRule(asks=lambda outcome: outcome.kind == "digits", fields=_digits),
     Record: OutcomeRule(
