@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from hubbub.api.operations import Asked, _needed_room, windowed
+from hubbub.api.lists import windowed
+from hubbub.api.request import Asked
+from hubbub.api.rooms import needed_room
 from hubbub.dialects.tables import Page
 from hubbub.errors import Refused
 from hubbub.events import Link, RoomStatus
@@ -17,7 +19,7 @@ Heard = tuple[Announcement, float]
 
 async def create_announcement(asked: Asked) -> Heard:
     """Play a document to a room, or to one of its members."""
-    room, values = _needed_room(asked), asked.values
+    room, values = needed_room(asked), asked.values
     if not values.get("url"):
         raise Refused("bad-room-parameter", "AnnounceUrl is needed")
     if room.record.status is RoomStatus.INIT:
@@ -48,7 +50,7 @@ async def stop_announcement(asked: Asked) -> None:
 
 
 def _live(asked: Asked) -> list[Announcement]:
-    return asked.hub.services.beside.announcements(_needed_room(asked).id)
+    return asked.hub.services.beside.announcements(needed_room(asked).id)
 
 
 def _one(asked: Asked) -> Announcement:

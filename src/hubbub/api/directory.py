@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from hubbub.api.operations import Asked, windowed
+from hubbub.api.lists import windowed
+from hubbub.api.request import Asked
 from hubbub.calls.directory import ApplicationRecord, KeyRecord, NumberRecord, Thing
 from hubbub.dialects.tables import Page
 from hubbub.errors import Refused

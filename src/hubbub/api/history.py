@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from hubbub.api.operations import Asked, filters
+from hubbub.api.lists import filters
+from hubbub.api.request import Asked
 from hubbub.dialects.tables import Page
 from hubbub.errors import Refused
 from hubbub.ids import Id

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hubbub.api.operations import Asked, filters, windowed
+from hubbub.api.lists import filters, windowed
+from hubbub.api.request import Asked
 from hubbub.conference.policy import RoomSettings
 from hubbub.conference.rows import brought_back, from_row
 from hubbub.dialects.tables import Page

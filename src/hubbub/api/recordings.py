@@ -1,4 +1,4 @@
-"""Operations that begin, change and remove recordings of calls and rooms."""
+"""The neutral operations behind REST for recordings of calls and rooms."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
+from hubbub.api.calls import fetch_call
+from hubbub.api.lists import filters, page_of, stored, windowed
 from hubbub.api.media import forget_renditions
-from hubbub.api.operations import Asked, Operation, _needed_room, fetch_call, fetch_recording, recorder_of, windowed
 from hubbub.api.orders import leg_order, room_order
+from hubbub.api.request import Asked, Operation
+from hubbub.api.rooms import fetch_room, live_room, needed_room
 from hubbub.conference.journal import within
 from hubbub.conference.policy import RecordingOrder
 from hubbub.conference.recording import Recorder
@@ -16,11 +19,55 @@ from hubbub.conference.rows import from_row, recording_row
 from hubbub.dialects.tables import Page
 from hubbub.errors import Refused
 from hubbub.events import RecordingRecord, RecordingStatus, RoomStatus
+from hubbub.ids import Id
 from hubbub.storage.store import Condition, Delete, Put, Query
 
 KEPT_SECONDS = 40 * 86400.0
 """How long the facts about a deleted recording are kept."""
 WHOLE = frozenset({RecordingStatus.COMPLETED, RecordingStatus.ABSENT, RecordingStatus.FAILED})
+
+
+def recorder_of(asked: Asked) -> Recorder | None:
+    """What records the live room or call of a path."""
+    if "room" in asked.path:
+        room = live_room(asked)
+        return room.recorder if room is not None else None
+    call = asked.hub.calls.get(asked.account.name, asked.identity("call")) if "call" in asked.path else None
+    return call.recorder if call is not None else None
+
+
+def current_recording(asked: Asked) -> Id:
+    """The only recording under way. Raises Refused (not-found, no-recording, several-recordings)."""
+    recorder = recorder_of(asked)
+    if recorder is None:
+        raise Refused("not-found")
+    return recorder.chosen(None)
+
+
+async def list_recordings(asked: Asked) -> Page:
+    """Recordings of a room, of a call, or of the account."""
+    where = filters(asked, "call", "room")
+    if not asked.values.get("deleted_too"):
+        where += (Condition("status", "!=", RecordingStatus.DELETED.value),)
+    if "room" in asked.path:
+        where += (Condition("room", "=", (await fetch_room(asked)).id),)
+    elif "call" in asked.path:
+        where += (Condition("call", "=", (await fetch_call(asked)).id), Condition("room", "is null"))
+    return await page_of(asked, "recordings", RecordingRecord, where)
+
+
+async def fetch_recording(asked: Asked) -> RecordingRecord:
+    """One recording; the only one under way, where the path says so. Raises Refused."""
+    current = asked.face.habits.current_recording
+    wanted = current_recording(asked) if current and asked.path["recording"] == current else asked.identity("recording")
+    recording = await stored(asked, "recordings", RecordingRecord, wanted)
+    if recording.status is RecordingStatus.DELETED and not asked.values.get("deleted_too"):
+        raise Refused("not-found")
+    if "room" in asked.path and recording.room != (await fetch_room(asked)).id:
+        raise Refused("not-found")
+    if "call" in asked.path and (recording.call != asked.identity("call") or recording.room is not None):
+        raise Refused("not-found")
+    return recording
 
 
 async def create_recording(asked: Asked) -> RecordingRecord:
@@ -35,7 +82,7 @@ async def create_recording(asked: Asked) -> RecordingRecord:
 
 async def create_room_recording(asked: Asked) -> RecordingRecord:
     """Record a room that has started, beside whatever records it already."""
-    room = _needed_room(asked)
+    room = needed_room(asked)
     if room.record.status is not RoomStatus.IN_PROGRESS:
         raise Refused("not-bridged", "nobody is heard before the conference has started")
     return await _begin(room.recorder, room_order(asked.values, asked.face.dialect.name))
@@ -99,5 +146,13 @@ async def _forget_old(asked: Asked, before: float) -> None:
 
 OPERATIONS: Mapping[str, Operation] = {
     operation.__name__: operation
-    for operation in (create_recording, create_room_recording, update_recording, delete_recording, list_tracks)
+    for operation in (
+        list_recordings,
+        fetch_recording,
+        create_recording,
+        create_room_recording,
+        update_recording,
+        delete_recording,
+        list_tracks,
+    )
 }

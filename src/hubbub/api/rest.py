@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from hubbub.api import announcements, directory, history, insights, operations, recordings, streams, views
+from hubbub.api import announcements, calls, directory, history, insights, members, recordings, rooms, streams, views
 from hubbub.api.face import RestFace
 from hubbub.api.media import MEDIA_TYPES, rendition
-from hubbub.api.operations import Asked
+from hubbub.api.request import Asked
 from hubbub.api.shield import Pace, told_too_many
 from hubbub.api.views import MediaFile
 from hubbub.conference.rows import from_row
@@ -31,7 +31,9 @@ from hubbub.verbs.hub import Hub
 log = structlog.get_logger()
 
 OPERATIONS = {
-    **operations.OPERATIONS,
+    **calls.OPERATIONS,
+    **rooms.OPERATIONS,
+    **members.OPERATIONS,
     **directory.OPERATIONS,
     **history.OPERATIONS,
     **insights.OPERATIONS,

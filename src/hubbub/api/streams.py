@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from hubbub.api.operations import Asked
+from hubbub.api.request import Asked
 from hubbub.errors import Refused
 from hubbub.verbs.model import OpenStream
 from hubbub.verbs.session import Session

@@ -9,20 +9,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from hubbub.api.calls import link_of
+from hubbub.api.lists import filters, page_of, stored
 from hubbub.api.media import forget_renditions
-from hubbub.api.operations import (
-    Asked,
-    Operation,
-    _live_room,
-    _member,
-    _needed_room,
-    _page,
-    _stored,
-    fetch_recording,
-    filters,
-    link_of,
-    list_recordings,
-)
+from hubbub.api.members import the_member
+from hubbub.api.recordings import fetch_recording, list_recordings
+from hubbub.api.request import Asked, Operation
+from hubbub.api.rooms import live_room, needed_room
 from hubbub.conference.journal import within
 from hubbub.conference.policy import RoomSettings
 from hubbub.conference.room import Room
@@ -81,7 +74,7 @@ class Statistics:
 
 async def inspect_room(asked: Asked) -> RoomView:
     """One room with its members, live or over."""
-    live = _live_room(asked)
+    live = live_room(asked)
     if live is not None:
         return RoomView(live.record, live.settings, _present(live))
     identity = asked.identity("room")
@@ -104,7 +97,7 @@ async def list_inspected_rooms(asked: Asked) -> Page:
 
 async def steer_room(asked: Asked) -> None:
     """End a live room, or ask its application what it shall do."""
-    room = _needed_room(asked)
+    room = needed_room(asked)
     if asked.values.get("status") == "completed":
         room.end(EndReason.REQUESTED)
         await room.settled()
@@ -116,7 +109,7 @@ async def steer_room(asked: Asked) -> None:
 
 async def play_in_room(asked: Asked) -> None:
     """Append a document to what a live room executes."""
-    room = _needed_room(asked)
+    room = needed_room(asked)
     asked.hub.services.beside.room_program(room, asked.face.program(asked.values["document"], Stage.ROOM))
 
 
@@ -138,7 +131,7 @@ def _settings(row: Row) -> RoomSettings | None:
 
 async def inspect_member(asked: Asked) -> MemberRecord:
     """One member who is present."""
-    member = _member(asked, _needed_room(asked))
+    member = the_member(asked, needed_room(asked))
     if member.presence not in JOINED:
         raise Refused("not-found")
     return member
@@ -146,16 +139,16 @@ async def inspect_member(asked: Asked) -> MemberRecord:
 
 async def inspect_members(asked: Asked) -> Page:
     """Everybody who is present; nobody in a room that is over."""
-    live = _live_room(asked)
+    live = live_room(asked)
     if live is None:
-        await _stored(asked, "rooms", RoomRecord, asked.identity("room"))
+        await stored(asked, "rooms", RoomRecord, asked.identity("room"))
     found = _present(live) if live is not None else ()
     return Page(found, 0, max(1, len(found)), more=False)
 
 
 async def set_member(asked: Asked) -> MemberRecord:
     """Change a member; the calls that it coaches need not be there yet."""
-    room = _needed_room(asked)
+    room = needed_room(asked)
     member = await inspect_member(asked)
     values = asked.values
     coaching: tuple[Id, ...] | None = None
@@ -198,7 +191,7 @@ async def inspect_all_recordings(asked: Asked) -> Page:
         rows = await asked.store.find(Query("calls", (Condition("account", "=", asked.account.name), *conditions)))
         where += (Condition("call", "in", [row["id"] for row in rows]),)
     where = tuple(condition for condition in where if condition.column not in _columns_of(parties))
-    page = await _page(asked, "recordings", RecordingRecord, where)
+    page = await page_of(asked, "recordings", RecordingRecord, where)
     return Page(tuple(await _with_calls(asked, page.items)), page.number, page.size, page.more)
 
 
@@ -211,7 +204,7 @@ async def steer_recording(asked: Asked) -> None:
     identity = asked.identity("call")
     call = asked.hub.calls.get(asked.account.name, identity)
     if call is None:
-        await _stored(asked, "calls", CallRecord, identity)  # unknown is not found, over is over
+        await stored(asked, "calls", CallRecord, identity)  # unknown is not found, over is over
         raise Refused("call-over")
     for recording in call.recorder.named(""):
         if asked.values["recording_state"] == "paused":

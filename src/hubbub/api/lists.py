@@ -1,0 +1,61 @@
+"""Rows of the store as records and pages: one thing of an account, a list of them, filters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from hubbub.api.request import Asked
+from hubbub.conference.rows import Record, from_row
+from hubbub.dialects.tables import Between, Page, Window
+from hubbub.errors import Refused
+from hubbub.ids import Id
+from hubbub.storage.changes import Table
+from hubbub.storage.store import Condition, Query
+
+
+async def stored(asked: Asked, table: Table, kind: type[Record], identity: Id) -> Record:
+    """One thing of the account that asks. Raises Refused (not-found)."""
+    row = await asked.store.get(table, identity)
+    if row is None or row["account"] != asked.account.name:
+        raise Refused("not-found")
+    return from_row(kind, row)
+
+
+async def page_of(asked: Asked, table: Table, kind: type[Record], where: tuple[Condition, ...]) -> Page:
+    """The page that is asked for of what meets all conditions."""
+    window = asked.window
+    direction: Literal["asc", "desc"] = "desc" if asked.face.habits.newest_first else "asc"
+    query = Query(
+        table,
+        (Condition("account", "=", asked.account.name), *where),
+        (("created", direction), ("id", direction)),
+        window.size + 1,
+        window.number * window.size,
+    )
+    rows = await asked.store.find(query)
+    items = tuple(from_row(kind, row) for row in rows[: window.size])
+    return Page(items, window.number, window.size, len(rows) > window.size)
+
+
+def windowed(found: Sequence[Any], window: Window) -> Page:
+    """The part of a list that is asked for."""
+    first = window.number * window.size
+    return Page(tuple(found[first : first + window.size]), window.number, window.size, len(found) > first + window.size)
+
+
+def filters(asked: Asked, *columns: str) -> tuple[Condition, ...]:
+    """Conditions for the filters that were given: equal columns, and bounds on times."""
+    where: tuple[Condition, ...] = ()
+    for name, value in asked.values.items():
+        if isinstance(value, Between):
+            column = name.rstrip("<>")
+            if value.op == "=":
+                where += (Condition(column, ">=", value.low), Condition(column, "<", value.high))
+            else:  # on or before, on or after that day
+                where += (Condition(column, "<", value.high) if value.op == "<" else Condition(column, ">=", value.low),)
+        elif isinstance(value, Mapping):
+            where += tuple(Condition(column, "=", wanted) for column, wanted in value.items())
+        elif name in columns:
+            where += (Condition(name, "=", value),)
+    return where

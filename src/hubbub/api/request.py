@@ -1,0 +1,47 @@
+"""A request to REST as the neutral operations see it: read, authenticated, with what it may use."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hubbub.api.face import RestFace
+from hubbub.dialects.tables import Window
+from hubbub.errors import Refused
+from hubbub.ids import Id
+from hubbub.settings import Account
+from hubbub.storage.store import Store
+from hubbub.verbs.hub import Hub
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request to REST, read and authenticated."""
+
+    hub: Hub
+    store: Store
+    account: Account
+    face: RestFace
+    path: Mapping[str, str]
+    values: Mapping[str, Any]
+    window: Window
+    host: str
+    notes: list[tuple[str, str]]
+    """What its account should know although it is no error: a neutral reason, and words."""
+
+    def note(self, reason: str, text: str) -> None:
+        """Keep what its account should know; a strict account is refused instead. Raises Refused."""
+        if self.account.strict:
+            raise Refused(reason, text)
+        self.notes.append((reason, text))
+
+    def identity(self, kind: str) -> Id:
+        """The identity in the path. Raises Refused (not-found)."""
+        found = self.face.identity(kind, self.path[kind])
+        if found is None:
+            raise Refused("not-found")
+        return found
+
+
+Operation = Callable[[Asked], Awaitable[Any]]
