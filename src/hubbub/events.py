@@ -314,6 +314,35 @@ class RecordingEvent:
 
 
 Event = RoomEvent | CallEvent | RecordingEvent
+
+
+@dataclass(frozen=True)
+class StreamRecord:
+    """The facts about a media stream of a call."""
+
+    id: Id
+    call: Id
+    name: str
+    url: str
+    begun: float
+    tracks: tuple[Literal["inbound", "outbound"], ...] = ("inbound",)
+
+
+@dataclass(frozen=True)
+class StreamEvent:
+    """A media stream began, ended, or could not begin."""
+
+    kind: Literal["started", "stopped", "rejected"]
+    stream: StreamRecord
+    call: CallRecord
+    at: float
+    cause: Literal["", "connection-error", "duplicate", "track-limit", "error"] = ""
+    """Of one that was rejected."""
+    error: str = ""
+    original: StreamRecord | None = None
+    """The stream that has the name of one rejected as a duplicate."""
+
+
 Level = Literal["error", "warning"]
 
 

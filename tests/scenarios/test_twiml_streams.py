@@ -6,83 +6,24 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import json
 from collections.abc import AsyncIterator
-from typing import Any
 
-import numpy as np
 import pytest
-from aiohttp import WSMsgType, web
+from tests.support.far_side import FarSide, listening
 from tests.support.rest import Rest, RestError
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, call_in, level_at, room, sid_of
 
-from hubbub.media.g711 import decode_table, encode_table
 from hubbub.testing import Application, HubbubServer, assert_hears
 
 pytestmark = pytest.mark.scenario
 
-DECODE, ENCODE = decode_table()[0], encode_table()[0]
 SAID = 2951.0
-
-
-class FarSide:
-    """An application's end of a stream."""
-
-    def __init__(self) -> None:
-        self.messages: list[dict[str, Any]] = []
-        self.socket: web.WebSocketResponse | None = None
-        self.headers: dict[str, str] = {}
-        self.url = ""
-        self.news = asyncio.Event()
-
-    async def serve(self, request: web.Request) -> web.WebSocketResponse:
-        self.headers = dict(request.headers)
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        self.socket = socket
-        async for message in socket:
-            if message.type is WSMsgType.TEXT:
-                self.messages.append(json.loads(message.data))
-                self.news.set()
-        return socket
-
-    async def send(self, event: str, **body: Any) -> None:
-        assert self.socket is not None
-        await self.socket.send_str(json.dumps({"event": event, **body}))
-
-    async def say(self, frequency: float, seconds: float) -> None:
-        pcm = (8000 * np.sin(2 * np.pi * frequency * np.arange(int(8000 * seconds)) / 8000)).astype(np.int16)
-        for start in range(0, len(pcm), 160):
-            payload = base64.b64encode(ENCODE[(pcm[start : start + 160] >> 2) + 8192].tobytes()).decode()
-            await self.send("media", media={"payload": payload})
-
-    async def wait(self, event: str) -> dict[str, Any]:
-        async with asyncio.timeout(10):
-            while True:
-                found = next((message for message in self.messages if message["event"] == event), None)
-                if found is not None:
-                    return found
-                self.news.clear()
-                await self.news.wait()
-
-    def heard(self, track: str, last: int = 50) -> np.ndarray[Any, Any]:
-        """The last seconds of a track."""
-        frames = [m["media"]["payload"] for m in self.messages if m["event"] == "media" and m["media"]["track"] == track][-last:]
-        return np.concatenate([DECODE[np.frombuffer(base64.b64decode(frame), np.uint8)] for frame in frames])
 
 
 @pytest.fixture
 async def far_side() -> AsyncIterator[FarSide]:
-    side = FarSide()
-    app = web.Application()
-    app.router.add_get("/media", side.serve)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    side.url = f"ws://127.0.0.1:{runner.addresses[0][1]}/media"
-    yield side
-    await runner.cleanup()
+    async with listening() as side:
+        yield side
 
 
 async def test_a_stream_both_ways(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, far_side: FarSide) -> None:

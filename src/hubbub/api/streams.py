@@ -28,7 +28,10 @@ async def create_stream(asked: Asked) -> OpenedStream:
         parameters={name: values.get(f"parameter-value-{number}", "") for number, name in names.items()},
         speaks=speaks,
     )
-    return session.open_stream(verb)
+    opened = session.open_stream(verb)
+    if opened is None:
+        raise Refused("busy", "the stream was rejected")
+    return opened
 
 
 async def update_stream(asked: Asked) -> OpenedStream:

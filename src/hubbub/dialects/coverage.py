@@ -119,7 +119,7 @@ def _bxml() -> Coverage:
         spelling="<{name}>",
         table=bxml.TABLE,
         elements=bxml.TABLE.elements,
-        nested=_nested(bxml.TABLE, "Transfer"),
+        nested=_nested(bxml.TABLE, "Transfer", "StartStream"),
         webhooks={
             "Call events": bxml_callbacks.OF_CALL,
             "`initiate`": bxml_callbacks.INITIATE,
@@ -127,6 +127,7 @@ def _bxml() -> Coverage:
             "`recordComplete`": bxml_callbacks.RECORD_COMPLETE,
             "`transferComplete`": bxml_callbacks.TRANSFER_COMPLETE,
             "`bridgeComplete`": bxml_callbacks.BRIDGE_COMPLETE,
+            "`mediaStreamStarted`, `mediaStreamStopped`, `mediaStreamRejected`": bxml_callbacks.MEDIA_STREAM,
             "`dtmf` adds": bxml_callbacks.DTMF,
             "`disconnect` adds": bxml_callbacks.DISCONNECT,
             "`recordingAvailable`": bxml_callbacks.RECORDING_AVAILABLE,

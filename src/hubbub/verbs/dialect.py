@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from hubbub.conference.policy import Joining, RoomSettings
-from hubbub.events import CallRecord, Link, RoomEvent, RoomRecord
+from hubbub.events import CallRecord, Link, RoomEvent, RoomRecord, StreamEvent
 from hubbub.ids import Id
 from hubbub.settings import Account
 from hubbub.verbs.model import (
@@ -28,6 +28,7 @@ from hubbub.verbs.model import (
     Verb,
     WaitInLine,
 )
+from hubbub.webhooks.notices import Notice
 from hubbub.webhooks.requester import HttpReply, HttpRequest
 
 
@@ -84,6 +85,10 @@ class Manners:
         """What a document leaves to the account, and to the call that opens a room with it."""
         return joining
 
+    def stream_notices(self, account: Account, event: StreamEvent, link: Link) -> Sequence[Notice]:
+        """What is told of a media stream."""
+        return ()
+
 
 class Dialect(Protocol):
     """A vocabulary: tables behind one face."""
@@ -97,6 +102,9 @@ class Dialect(Protocol):
 
     def settled(self, account: Account, call: CallRecord | None, joining: Joining) -> Joining:
         """How a call opens a room: see Manners."""
+
+    def stream_notices(self, account: Account, event: StreamEvent, link: Link) -> Sequence[Notice]:
+        """What is told of a media stream: see Manners."""
 
     def compile(self, body: bytes, content_type: str, base: str, stage: Stage) -> Program:
         """A program from a document. DocumentError where it is wrong as a whole."""

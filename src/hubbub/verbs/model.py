@@ -307,23 +307,37 @@ class TakeFromLine(Verb):
 
 @dataclass(frozen=True, kw_only=True)
 class OpenStream(Verb):
-    """Carry the call's audio over a WebSocket: both ways until the far side closes, or beside everything else."""
+    """Carry the call's audio over a WebSocket: until the far side closes, or beside everything else."""
 
     url: str
     speaks: Callable[..., Any] = field(compare=False, repr=False)
     """Makes what speaks the dialect's messages (verbs/streams.py, `Speaks`)."""
+    waits: bool = False
+    """Whether the call does nothing else until the far side closes."""
     both_ways: bool = False
+    """Whether the far side may speak."""
     name: str = ""
     tracks: tuple[Literal["inbound", "outbound"], ...] = ("inbound",)
     parameters: Mapping[str, str] = field(default_factory=dict)
+    username: str = ""
+    """Of the far side, with `password`."""
+    password: str = field(default="", repr=False)
     on_done: Link | None = None
+    notices: Link | None = None
+    """Told when it begins, ends, or is rejected."""
+    only_name: bool = False
+    """Whether a second stream of a name is rejected while the first goes on."""
+    most_tracks: int | None = None
+    """Of all streams of the call together; one more is rejected."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CloseStream(Verb):
-    """End the stream of that name; all for the empty name."""
+    """End the stream of that name, or with that identity; all for the empty name."""
 
     name: str = ""
+    waits: bool = False
+    """Whether the call goes on only when it has ended."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -202,8 +202,8 @@ class Session:
         finally:
             self._ended(self)
 
-    def open_stream(self, verb: OpenStream) -> OpenedStream:
-        """Carry the call's audio beside everything else, by request."""
+    def open_stream(self, verb: OpenStream) -> OpenedStream | None:
+        """Carry the call's audio beside everything else, by request; None where that is rejected."""
         return begin(self._shell, verb)
 
     # -- member host -------------------------------------------------------------------------------------------

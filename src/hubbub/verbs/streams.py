@@ -2,6 +2,9 @@
 
 What the messages look like is the dialect's business (`Conversation`); here sound is moved: what the leg says and hears is
 tapped at 8 kHz and sent as it comes, what the far side sends is played to the leg.
+
+A stream that begins, ends, or is rejected is told to its `notices`: `connection-error` when the far side cannot be reached,
+`duplicate` and `track-limit` where the verb forbids them, `error` when the call cannot be tapped.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
@@ -20,8 +24,9 @@ import numpy as np
 import soxr
 import structlog
 
+from hubbub.conference.journal import rendered
 from hubbub.errors import HubbubError, MediaError
-from hubbub.events import CallRecord
+from hubbub.events import CallRecord, StreamEvent, StreamRecord
 from hubbub.ids import Id, new_id
 from hubbub.media.client import Capture, Media, Pcm, Playback, Stream, Tap
 from hubbub.settings import Account
@@ -42,14 +47,16 @@ HEADER: Final = 44
 MOST_QUEUED: Final = 3000
 """Pieces of sound that may wait to be played; one that sends faster than that waits."""
 Track = Literal["inbound", "outbound"]
+RejectCause = Literal["", "connection-error", "duplicate", "track-limit", "error"]
 _TAPS: Final[Mapping[Track, Literal["leg_in", "leg_out"]]] = {"inbound": "leg_in", "outbound": "leg_out"}
 
 
 @dataclass(frozen=True)
 class Said:
-    """The far side wants the caller to hear this: 8 kHz, mono."""
+    """The far side wants the caller to hear this: mono."""
 
     pcm: Pcm
+    rate: int = WIRE_RATE
 
 
 @dataclass(frozen=True)
@@ -105,12 +112,12 @@ class _Mouth:
     """When everything so far will have been heard."""
     marks: list[tuple[str, asyncio.TimerHandle]] = field(default_factory=list)
 
-    async def say(self, pcm: Pcm, wide: Pcm) -> None:
-        """Play this after what waits."""
+    async def say(self, seconds: float, wide: Pcm) -> None:
+        """Play this after what waits: `wide` is at the rate of the mix, and may be behind by what its resampler keeps."""
         loop = asyncio.get_running_loop()
         if self.playback is None:
             self.playback = self.media.play(Stream(self._waiting()), self.shell.session.leg)
-        self.until = max(loop.time(), self.until) + len(pcm) / WIRE_RATE
+        self.until = max(loop.time(), self.until) + seconds
         if len(wide):
             await self.pieces.put(wide)
 
@@ -178,25 +185,28 @@ class _Ear:
 
 async def perform(shell: CallShell, verb: OpenStream) -> Outcome:
     """Speak with the far side until it closes; or carry the audio beside everything else, and go on at once."""
-    session = shell.session
-    if verb.both_ways:
-        try:
-            return await _converse(shell, verb, new_id())
-        except HubbubError as error:
-            session.report(session.dialect.refusal_code("stream"), str(error), level="error", line=verb.at.line)
-            return Outcome("failed", str(error))
-    return Outcome(details={"stream": begin(shell, verb).id})
+    if not verb.waits:
+        opened = begin(shell, verb)
+        return Outcome(details={"stream": opened.id}) if opened is not None else Outcome("failed", "rejected")
+    try:
+        await _converse(shell, verb, _record(shell, verb))
+    except HubbubError as error:
+        _report(shell, verb, error)
+        return Outcome("failed", str(error))
+    return Outcome()
 
 
 @dataclass(frozen=True)
 class OpenedStream:
     """A stream that goes on beside everything else."""
 
-    id: Id
-    call: Id
-    name: str
-    begun: float
+    record: StreamRecord
     task: asyncio.Task[None]
+
+    @property
+    def id(self) -> Id:
+        """Its identity."""
+        return self.record.id
 
     @property
     def live(self) -> bool:
@@ -204,43 +214,90 @@ class OpenedStream:
         return not self.task.done() and not self.task.cancelling()
 
 
-def begin(shell: CallShell, verb: OpenStream) -> OpenedStream:
-    """Begin a stream beside everything else."""
-    session, identity = shell.session, new_id()
-    task = asyncio.create_task(_beside(shell, verb, identity), name=f"stream-{identity}")
-    opened = OpenedStream(identity, session.record.id, verb.name, shell.services.clock.now(), task)
-    session.streams = {each.id: each for each in (*session.streams.values(), opened) if each.live}
+def begin(shell: CallShell, verb: OpenStream) -> OpenedStream | None:
+    """Begin a stream beside everything else; None where it is rejected."""
+    session, record = shell.session, _record(shell, verb)
+    session.streams = {each.id: each for each in session.streams.values() if each.live}
+    others = [each.record for each in session.streams.values()]
+    original = next((other for other in others if verb.only_name and other.name == record.name), None)
+    most = verb.most_tracks
+    if original is not None:
+        _reject(shell, verb, record, "duplicate", f"a stream is called {record.name!r} already", original)
+        return None
+    if most is not None and len(record.tracks) + sum(len(other.tracks) for other in others) > most:
+        _reject(shell, verb, record, "track-limit", f"a call has at most {most} tracks that are streamed")
+        return None
+    task = asyncio.create_task(_beside(shell, verb, record), name=f"stream-{record.id}")
+    opened = OpenedStream(record, task)
+    session.streams[opened.id] = opened
     return opened
 
 
-async def _beside(shell: CallShell, verb: OpenStream, identity: Id) -> None:
+async def _beside(shell: CallShell, verb: OpenStream, record: StreamRecord) -> None:
     try:
-        await _converse(shell, verb, identity)
+        await _converse(shell, verb, record)
     except HubbubError as error:
-        shell.session.report(shell.session.dialect.refusal_code("stream"), str(error), level="error", line=verb.at.line)
+        _report(shell, verb, error)
 
 
 async def stop(shell: CallShell, verb: CloseStream) -> Outcome:
-    """End the stream of that name; all for the empty name."""
-    for opened in shell.session.streams.values():
-        if verb.name in ("", opened.name):
-            opened.task.cancel()
+    """End the stream of that name or identity; all for the empty name."""
+    ending = [each for each in shell.session.streams.values() if each.live and verb.name in ("", each.record.name, each.record.id)]
+    for opened in ending:
+        opened.task.cancel()
+    if verb.waits and ending:
+        await asyncio.wait([opened.task for opened in ending])
     return Outcome()
 
 
-async def _converse(shell: CallShell, verb: OpenStream, identity: Id) -> Outcome:
-    services, session = shell.services, shell.session
+def _record(shell: CallShell, verb: OpenStream) -> StreamRecord:
+    return StreamRecord(new_id(), shell.session.record.id, verb.name, verb.url, shell.services.clock.now(), verb.tracks)
+
+
+def _report(shell: CallShell, verb: OpenStream, problem: object) -> None:
+    shell.session.report(shell.session.dialect.refusal_code("stream"), str(problem), level="error", line=verb.at.line)
+
+
+def _reject(
+    shell: CallShell, verb: OpenStream, record: StreamRecord, cause: RejectCause, error: str, original: StreamRecord | None = None
+) -> None:
+    _report(shell, verb, error)
+    _tell(shell, verb, "rejected", record, cause, error, original)
+
+
+def _tell(
+    shell: CallShell,
+    verb: OpenStream,
+    kind: Literal["started", "stopped", "rejected"],
+    record: StreamRecord,
+    cause: RejectCause = "",
+    error: str = "",
+    original: StreamRecord | None = None,
+) -> None:
+    """Tell whoever wants to know how the stream gets on."""
+    services, session, link = shell.services, shell.session, verb.notices
+    if link is None:
+        return
+    event = StreamEvent(kind, record, session.record, services.clock.now(), cause, error, original)
     account = services.accounts[session.record.account]
-    talk: Conversation = verb.speaks(account, session.record, verb, identity, session.dialect)
-    socket = await services.requester.websocket(verb.url, talk.headers())
+    services.journal.write([], [], rendered(partial(session.dialect.stream_notices, account, event, link)))
+
+
+async def _converse(shell: CallShell, verb: OpenStream, record: StreamRecord) -> None:
+    services, session = shell.services, shell.session
+    talk: Conversation = verb.speaks(services.accounts[session.record.account], session.record, verb, record.id, session.dialect)
+    cause: RejectCause = "connection-error"
     try:
-        ear = _Ear(services.media, shell, verb.tracks)
-    except (HubbubError, OSError) as error:
-        await socket.close()
-        raise MediaError(f"the call cannot be streamed: {error}") from error
+        socket = await services.requester.websocket(verb.url, talk.headers())
+        cause = "error"
+        ear = await _listener(shell, verb, socket)
+    except HubbubError as error:
+        _tell(shell, verb, "rejected", record, cause, str(error))
+        raise
+    _tell(shell, verb, "started", record)
     outgoing: asyncio.Queue[str] = asyncio.Queue()
     mouth = _Mouth(services.media, shell, outgoing.put_nowait)
-    if verb.both_ways:
+    if verb.waits:
         session.call.on_digit = lambda digit: outgoing.put_nowait(talk.key(digit))
     for message in talk.opened():
         outgoing.put_nowait(message)
@@ -251,11 +308,19 @@ async def _converse(shell: CallShell, verb: OpenStream, identity: Id) -> Outcome
     finally:
         tapping.cancel()
         sending.cancel()
-        if verb.both_ways:
+        if verb.waits:
             session.call.on_digit = None
         mouth.close()
+        _tell(shell, verb, "stopped", record)
         await asyncio.gather(tapping, sending, ear.close(), _say_goodbye(socket, talk), return_exceptions=True)
-    return Outcome()
+
+
+async def _listener(shell: CallShell, verb: OpenStream, socket: aiohttp.ClientWebSocketResponse) -> _Ear:
+    try:
+        return _Ear(shell.services.media, shell, verb.tracks)
+    except (HubbubError, OSError) as error:
+        await socket.close()
+        raise MediaError(f"the call cannot be streamed: {error}") from error
 
 
 async def _say_goodbye(socket: aiohttp.ClientWebSocketResponse, talk: Conversation) -> None:
@@ -283,18 +348,20 @@ async def _tap(ear: _Ear, talk: Conversation, outgoing: asyncio.Queue[str]) -> N
 
 async def _listen(socket: aiohttp.ClientWebSocketResponse, talk: Conversation, mouth: _Mouth, *, both_ways: bool) -> None:
     """Until the far side closes."""
-    widen = soxr.ResampleStream(WIRE_RATE, 2 * WIRE_RATE, 1, dtype="int16")
+    widen: dict[int, soxr.ResampleStream] = {}
     async for message in socket:
         if message.type is not aiohttp.WSMsgType.TEXT or not both_ways:
             continue
         match talk.read(message.data):
-            case Said(pcm):
-                await mouth.say(pcm, np.asarray(widen.resample_chunk(pcm), dtype=np.int16))
+            case Said(pcm, rate):
+                if rate not in widen:
+                    widen = {rate: soxr.ResampleStream(rate, 2 * WIRE_RATE, 1, dtype="int16")}
+                await mouth.say(len(pcm) / rate, np.asarray(widen[rate].resample_chunk(pcm), dtype=np.int16))
             case Marked(name):
                 mouth.mark(name, talk.reached)
             case Cleared():
                 mouth.clear(talk.reached)
-                widen = soxr.ResampleStream(WIRE_RATE, 2 * WIRE_RATE, 1, dtype="int16")
+                widen.clear()
             case None:
                 log.info("stream_message_ignored", call=mouth.shell.session.call.id)
 

@@ -10,11 +10,11 @@ from typing import Any, Generic, TypeVar
 
 from hubbub.dialects.bxml.account import face
 from hubbub.dialects.tables import HashedUuid, Out
-from hubbub.events import CallEvent, CallRecord, Party, RecordingRecord, RecordingStatus, RoomEventKind
+from hubbub.events import CallEvent, CallRecord, Party, RecordingRecord, RecordingStatus, RoomEventKind, StreamEvent, StreamRecord
 from hubbub.settings import Account
 
 Fact = TypeVar("Fact")
-CALL, CONFERENCE, RECORDING = HashedUuid("c-"), HashedUuid("conf-"), HashedUuid("r-")
+CALL, CONFERENCE, RECORDING, STREAM = HashedUuid("c-"), HashedUuid("conf-"), HashedUuid("r-"), HashedUuid("s-")
 
 EVENTS = {
     RoomEventKind.CREATED: "conferenceCreated",
@@ -251,6 +251,41 @@ DISCONNECT: tuple[Out, ...] = (
 DTMF: tuple[Out, ...] = (Out("digit", lambda told: told.detail),)
 TOLD: Mapping[str, tuple[Out, ...]] = {"completed": (*OF_CALL, *DISCONNECT), "digit": (*OF_CALL, *DTMF)}
 """What is told of a call's progress, by the neutral kind of event."""
+
+# -- media streams ---------------------------------------------------------------------------------------------
+
+STREAM_EVENTS = {"started": "mediaStreamStarted", "stopped": "mediaStreamStopped", "rejected": "mediaStreamRejected"}
+
+
+def stream_name(stream: StreamRecord) -> str:
+    """The name of a stream; one that was given none is called by its id."""
+    return stream.name or STREAM.write(stream.id)
+
+
+def stream(record: StreamRecord) -> dict[str, Any]:
+    """A stream, as its webhooks show it."""
+    return {
+        "id": STREAM.write(record.id),
+        "name": stream_name(record),
+        "destination": record.url,
+        "startTime": time(record.begun),
+        "tracks": list(record.tracks),
+        "type": "WebSocket",
+    }
+
+
+def _of_stream(name: str, read: Callable[[StreamEvent], Any]) -> Out:
+    return Out(name, lambda told: read(told.fact.fields["stream"]))
+
+
+MEDIA_STREAM: tuple[Out, ...] = (
+    *OF_CALL,
+    _of_stream("mediaStream", lambda event: stream(event.stream)),
+    _of_stream("cause", lambda event: event.cause or None),
+    _of_stream("errorMessage", lambda event: event.error or None),
+    _of_stream("originalMediaStream", lambda event: stream(event.original) if event.original is not None else None),
+)
+"""`mediaStreamStarted`, `mediaStreamStopped`, `mediaStreamRejected`."""
 
 # -- recordings ------------------------------------------------------------------------------------------------
 

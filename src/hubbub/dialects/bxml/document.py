@@ -6,7 +6,7 @@ from typing import Any
 
 from hubbub.conference.policy import Policy
 from hubbub.dialects.builders import RoomDefaults, join_room, spoken
-from hubbub.dialects.bxml import connecting, digits, recordings, voices
+from hubbub.dialects.bxml import connecting, digits, recordings, streams, voices
 from hubbub.dialects.bxml.rows import (
     BOTH,
     CREDENTIALS,
@@ -150,7 +150,7 @@ SPEAK = (
 
 LATER = (
     *("Refer", "Connect"),
-    *("StartStream", "StopStream", "StartTranscription", "StopTranscription"),
+    *("StartTranscription", "StopTranscription"),
 )
 """Verbs of calls that are not built yet."""
 TABLE = DocumentTable(
@@ -182,10 +182,11 @@ TABLE = DocumentTable(
             *digits.ELEMENTS,
             *recordings.ELEMENTS,
             *connecting.ELEMENTS,
+            *streams.ELEMENTS,
             *(Element(name, None, why=NOT_BUILT) for name in LATER),
         )
     },
-    nested=connecting.NOUNS,
+    nested={**connecting.NOUNS, **streams.NOUNS},
     malformed=INVALID,
     wrong_root=INVALID,
     unknown=INVALID,

@@ -18,7 +18,7 @@ from hubbub.dialects.notices import as_notice, link_of
 from hubbub.dialects.readers import read_xml
 from hubbub.dialects.tables import Compiler, render
 from hubbub.errors import DocumentError
-from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, RoomEvent
+from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, RoomEvent, StreamEvent
 from hubbub.ids import Id
 from hubbub.settings import Account
 from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, Manners, OutcomeRule
@@ -168,6 +168,13 @@ class BxmlDialect(Manners):
         rows = callbacks.ROOM_RECORDING_AVAILABLE if recording.room else callbacks.RECORDING_AVAILABLE
         fields = render(rows, told)
         return [as_notice(self.name, account, wish.link, fields, fields["eventType"], room=recording.room, call=recording.call)]
+
+    def stream_notices(self, account: Account, event: StreamEvent, link: Link) -> Sequence[Notice]:
+        """`mediaStreamStarted`, `mediaStreamStopped`, `mediaStreamRejected`."""
+        name = callbacks.STREAM_EVENTS[event.kind]
+        request = DocumentRequest(link, name, event.call, fields={"stream": event})
+        fields = render(callbacks.MEDIA_STREAM, callbacks.Told(request, account, self.public_url, name, event.at))
+        return [as_notice(self.name, account, link, fields, name, call=event.call.id, timeout=event.call.extra.get("timeout"))]
 
     def prepare(self, account: Account, notice: Notice) -> HttpRequest:
         """The HTTP request of a notice."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hubbub.conference.policy import RecordingWish
-from hubbub.dialects.bxml.rows import BOTH, CREDENTIALS, ON_CALL, TAG, link, tagged, webhook
+from hubbub.dialects.bxml.rows import BOTH, CREDENTIALS, ON_CALL, TAG, guarded, link, tagged, webhook
 from hubbub.dialects.tables import NOT_BUILT, Attr, Compiler, Element, Node, choice, decimal, lenient_boolean, matching, method, url
 from hubbub.events import Link
 from hubbub.verbs.model import PauseRecording, Record, ResumeRecording, Stage, StartRecording, Step, StopRecording
@@ -45,16 +45,17 @@ START_RECORDING = (
 
 def record(compiler: Compiler, node: Node, values: dict[str, Any]) -> tuple[Step, ...]:
     """`<Record>`: one party, without a beep; `terminatingDigits=""` disables keys."""
+    done = link(compiler, values)
     finish_on = "" if node.attributes.get("terminatingDigits") == "" else values["finish_on"]
     verb = Record(
-        on_done=link(compiler, values),
+        on_done=guarded(node, done) if done is not None else None,
         silence_seconds=values["silence"],
         finish_on=finish_on,
         max_seconds=values["max_seconds"],
         beep=False,
         name=values["name"],
         trim=False,
-        notices=_wish(compiler, values),
+        notices=_wish(compiler, node, values),
         at=node.at,
     )
     return tagged(node, values, verb)
@@ -64,17 +65,17 @@ def start_recording(compiler: Compiler, node: Node, values: dict[str, Any]) -> t
     """`<StartRecording>`: of a room one channel; of a call "caller = left, prompts = right when multiChannel"."""
     in_room = compiler.stage is Stage.ROOM
     channels = 2 if values["two_channels"] and not in_room else 1
-    verb = StartRecording(notices=_wish(compiler, values), channels=channels, name=values["name"], only_one=True, at=node.at)
+    verb = StartRecording(notices=_wish(compiler, node, values), channels=channels, name=values["name"], only_one=True, at=node.at)
     return (verb,) if in_room else tagged(node, values, verb)
 
 
-def _wish(compiler: Compiler, values: dict[str, Any]) -> RecordingWish | None:
+def _wish(compiler: Compiler, node: Node, values: dict[str, Any]) -> RecordingWish | None:
     """The webhook for the file, with the verb's own credentials (4.4), and the file's form."""
     form = values["recording_format"]
     if not values["recording_url"]:
         return RecordingWish(format=form) if form != "wav" else None
     target = Link(compiler.absolute(values["recording_url"]), values["recording_method"], values["username"], values["password"])
-    return RecordingWish(target, frozenset({"completed", "absent", "failed"}), form)
+    return RecordingWish(guarded(node, target), frozenset({"completed", "absent", "failed"}), form)
 
 
 ELEMENTS = (

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from hubbub.dialects.tables import Attr, Compiler, Node, matching, method, text, url
 from hubbub.errors import DocumentError
@@ -44,6 +47,24 @@ def link(compiler: Compiler, values: Mapping[str, Any]) -> Link | None:
         credentials = values["fallback_username"], values["fallback_password"]
         fallback = Link(compiler.absolute(values["fallback_url"]), values["fallback_method"], *credentials)
     return Link(compiler.absolute(values["url"]), values["method"], values["username"], values["password"], None, fallback)
+
+
+def guarded(node: Node, target: Link) -> Link:
+    """A link whose credentials may not be told in clear: "https is demanded when credentials are supplied" (2.5)."""
+    if (target.username or target.password) and told_in_clear(target.url):
+        raise invalid(node, f"needs https for {target.url!r}: credentials go with it")
+    return target if target.fallback is None else replace(target, fallback=guarded(node, target.fallback))
+
+
+def told_in_clear(target: str) -> bool:
+    """Whether somebody on the way could read what is sent to a URL; nobody can on this machine itself."""
+    split = urlsplit(target)
+    if split.scheme not in ("http", "ws"):
+        return False
+    try:
+        return not ipaddress.ip_address(split.hostname or "").is_loopback
+    except ValueError:
+        return split.hostname != "localhost"
 
 
 def tagged(node: Node, values: Mapping[str, Any], verb: Verb) -> tuple[Step, ...]:

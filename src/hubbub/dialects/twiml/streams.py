@@ -156,11 +156,11 @@ RESOURCE = Resource(
     (
         Out("sid", lambda s: STREAM_SID.write(s.thing.id)),
         Out("account_sid", lambda s: s.sid),
-        Out("call_sid", lambda s: s.words.call.write(s.thing.call)),
-        Out("name", lambda s: s.thing.name or None),
+        Out("call_sid", lambda s: s.words.call.write(s.thing.record.call)),
+        Out("name", lambda s: s.thing.record.name or None),
         Out("status", lambda s: "in-progress" if s.thing.live else "stopped"),
-        Out("date_updated", lambda s: words.date(s.thing.begun)),
-        Out("uri", lambda s: f"{s.base}/Calls/{s.words.call.write(s.thing.call)}/Streams/{STREAM_SID.write(s.thing.id)}.json"),
+        Out("date_updated", lambda s: words.date(s.thing.record.begun)),
+        Out("uri", lambda s: f"{s.base}/Calls/{s.words.call.write(s.thing.record.call)}/Streams/{STREAM_SID.write(s.thing.id)}.json"),
     ),
     "streams",
 )
@@ -183,6 +183,7 @@ def _opened(compiler: Compiler, node: Node, values: Mapping[str, Any], *, both_w
     given = [child.attributes for child in node.children if child.name == "Parameter"]
     return OpenStream(
         url=values["url"],
+        waits=both_ways,
         both_ways=both_ways,
         name=values["name"],
         tracks=("inbound",) if both_ways else values["tracks"],
