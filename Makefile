@@ -12,6 +12,7 @@ help:
 	@echo "make demo   start hubbub, an application and callers who really speak; show and check what is heard"
 	@echo "make test   lint, types, import rules, unit, scenario and interop tests"
 	@echo "make bench  measure the media plane"
+	@echo "make soak   the long ones: a million joins and leaves, hundreds of kills"
 	@echo "make docs   write the generated pages of docs/ anew"
 	@echo "make setup  only prepare .venv"
 
@@ -50,7 +51,8 @@ bench: setup
 	@$(BIN)/python -m tests.bench
 
 soak: setup
-	@HUBBUB_SOAK=1000000 HUBBUB_KILLS=300 $(BIN)/pytest tests/unit/conference/test_soak.py tests/scenarios/test_storm.py --timeout=7200
+	@HUBBUB_SOAK=1000000 HUBBUB_KILLS=300 HUBBUB_SERVER_KILLS=200 $(BIN)/pytest -s --timeout=7200 \
+	  tests/unit/conference/test_soak.py tests/scenarios/test_storm.py tests/scenarios/test_server_kills.py
 
 docs: setup
 	@$(BIN)/python -m hubbub.docs

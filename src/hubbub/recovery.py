@@ -7,6 +7,7 @@ about them, so that the notices of their end go out as if the server had ended t
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -38,6 +39,7 @@ from hubbub.events import (
     RoomRecord,
     RoomStatus,
 )
+from hubbub.settings import Route
 from hubbub.sip.endpoint import SipEndpoint
 from hubbub.storage.store import Change, Condition, Put, Query, Row, Store
 from hubbub.tasks import spawn
@@ -65,11 +67,18 @@ class Closing:
 
 
 async def recover(
-    store: Store, journal: Journal, renderings: Renderings, recordings: Path, clock: Clock, endpoint: SipEndpoint
+    store: Store,
+    journal: Journal,
+    renderings: Renderings,
+    recordings: Path,
+    clock: Clock,
+    endpoint: SipEndpoint,
+    trunks: Sequence[Route] = (),
 ) -> tuple[int, Sequence[tuple[RoomEvent, RoomSettings]]]:
     """Close the rooms, members, calls and recordings of a server that is gone.
 
-    Returns how many rooms and calls there were, and the events that are told by requests of their own.
+    `trunks` have the passwords that some ask for. Returns how many rooms and calls there were, and the events that are told by requests
+    of their own.
     """
     now, closing = clock.now(), Closing()
     members = await store.find(Query("members", (Condition("active", "=", 1),)))
@@ -82,19 +91,30 @@ async def recover(
     if closing.changes:
         await journal.write(closing.changes, closing.events, closing.notices)
     if closing.dialogs:
-        spawn(_hang_up(closing.dialogs, endpoint), "hang-up-recovered")
+        spawn(_hang_up(closing.dialogs, endpoint, trunks), "hang-up-recovered")
     return closing.closed, closing.asked
 
 
-async def _hang_up(dialogs: Sequence[Mapping[str, Any]], endpoint: SipEndpoint) -> None:
-    """Send BYE to phones that hear nothing any more (RFC 3261 15); a few at a time, so that no buffer on the way overflows."""
+async def _hang_up(dialogs: Sequence[Mapping[str, Any]], endpoint: SipEndpoint, trunks: Sequence[Route]) -> None:
+    """Tell phones that hear nothing any more, or ring for nobody (RFC 3261 15, 9); a few at a time, so that no buffer overflows."""
     for count, dialog in enumerate(dialogs, 1):
         try:
-            endpoint.bye(dialog)
+            endpoint.abandon(dialog, password_for(dialog, trunks))
         except SipError as error:
             log.warning("dialog_not_ended", error=str(error))
         if count % BYES_A_TURN == 0:
             await asyncio.sleep(TURN_SECONDS)
+
+
+def password_for(dialog: Mapping[str, Any], trunks: Sequence[Route]) -> str:
+    """The password of the trunk that a call went to, if it was called by that trunk's name: names alone may be chosen by strangers."""
+    name, host = dialog.get("username", ""), _host(dialog.get("remote", ""))
+    return next((trunk.password for trunk in trunks if name and trunk.username == name and _host(trunk.to) == host), "")
+
+
+def _host(uri: str) -> str:
+    """Host and port of a SIP URI, which may stand between angle brackets."""
+    return re.split(r"[;>?]", uri.rpartition("@")[2], maxsplit=1)[0].lower()
 
 
 def _close_room(row: Row, members: list[MemberRecord], now: float, renderings: Renderings, closing: Closing) -> None:

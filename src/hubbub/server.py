@@ -15,8 +15,9 @@ import structlog
 import uvicorn
 
 from hubbub.api.app import build_app
+from hubbub.api.connections import Visitors, counts
 from hubbub.api.rest import Rest
-from hubbub.api.shield import BoundedHttp, Pace
+from hubbub.api.shield import Pace
 from hubbub.api.stream import News
 from hubbub.calls.call import CallServices
 from hubbub.calls.calls import Calls
@@ -65,6 +66,7 @@ class Server:
         self.accounts: Mapping[str, Account] = {account.name: account for account in settings.accounts}
         self.state = "starting"
         self.news = News()
+        self.visitors = Visitors(settings.http.head_seconds, settings.http.body_seconds, settings.http.connections)
         self._http_socket: socket.socket | None = None
         self._web: uvicorn.Server | None = None
         self._web_task: asyncio.Task[None] | None = None
@@ -96,7 +98,9 @@ class Server:
             raise
         self._compose()
         await self.directory.load()
-        closed, untold = await recover(self.store, self.journal, self.renderings, settings.storage.recordings, self.clock, self.endpoint)
+        closed, untold = await recover(
+            self.store, self.journal, self.renderings, settings.storage.recordings, self.clock, self.endpoint, settings.dial.routes
+        )
         if closed:
             log.warning("recovered_after_crash", rooms_and_calls=closed)
         spawn(self.beside.tell(untold), "tell-recovered")
@@ -164,7 +168,7 @@ class Server:
         app = build_app(rests, self.health, self.numbers, settings.http.admin_token, self.store, self.news, self.hub)
         config = uvicorn.Config(
             app,
-            http=BoundedHttp,
+            http=self.visitors.protocol(),
             log_config=None,
             access_log=False,
             timeout_keep_alive=75,  # longer than clients keep idle connections, so that none is closed under a request
@@ -269,6 +273,7 @@ class Server:
             "sessions": len(self.hub.sessions),
             "tasks": len(asyncio.all_tasks()),
             "journal_lost_total": self.journal.lost,
+            **counts(self.visitors),
         }
         for name, value in _flat("media", media):
             found[name] = value

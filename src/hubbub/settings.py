@@ -85,6 +85,11 @@ class HttpSettings(Section):
     requests_per_second: float = Field(
         0.0, ge=0, description="REST requests a second of one account, in bursts of twice as many; more get 429. 0: no limit."
     )
+    head_seconds: float = Field(10.0, gt=0, le=3600, description="How long a client may take for a request's line and headers (408).")
+    body_seconds: float = Field(30.0, gt=0, le=3600, description="How long it may take for a request's body (408).")
+    connections: int = Field(
+        512, ge=0, description="Connections of one address at a time; one more gets 503. A proxy is one address. 0: no limit."
+    )
 
 
 class SipSettings(Section):

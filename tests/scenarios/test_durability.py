@@ -173,3 +173,27 @@ async def test_phones_are_hung_up_after_a_crash(
         assert call.end is not None, name
         assert (call.end.by, call.end.answered) == ("remote", True), name
     assert await metric(hubbub_server, "hubbub_sip_bye_after_restart") == 2
+
+
+async def test_ringing_phones_are_cancelled_after_a_crash(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
+) -> None:
+    """RFC 3261 9: whoever rings for nobody is told; one that was answered while the server was dead hears BYE."""
+    application.on("/voice", room('beep="false"'))
+    await call_in(hubbub_server, phone, "alice")
+    ringing = {}
+    for name in ("bob", "carol"):
+        called = await phone(name, auto_answer=False)
+        await rest.post("/Conferences/standup/Participants.json", To=called.uri, From="+15550001000")
+        ringing[name] = await called.wait_call()
+        ringing[name].ring()
+    while len((await rest.get("/Calls.json", Status="ringing"))["calls"]) < 2:
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.3)
+    await hubbub_server.kill()
+    ringing["carol"].answer()
+    await hubbub_server.restart()
+    ends = {name: await call.wait_ended(timeout=10) for name, call in ringing.items()}
+    assert (ends["bob"].code, ends["bob"].by, ends["bob"].answered) == (487, "remote", False)
+    assert (ends["carol"].code, ends["carol"].by, ends["carol"].answered) == (200, "remote", True)
+    assert await metric(hubbub_server, "hubbub_sip_cancel_after_restart") == 2

@@ -13,7 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from hubbub import __version__
 from hubbub.api.functions import admitted, functions_route
+from hubbub.api.openapi import openapi_route
 from hubbub.api.rest import Rest
 from hubbub.api.shield import Shield
 from hubbub.api.stream import News, stream_route
@@ -67,6 +69,7 @@ def build_app(
 
     routes: list[BaseRoute] = [Route("/healthz", healthz), Route("/metrics", metrics), stream_route(store, news, allowed)]
     routes.append(functions_route(hub, admitted(admin_token, allowed)))
+    routes.append(openapi_route([rest.face for rest in rests], __version__, allowed))
     for rest in rests:
         routes += rest.routes()
     return Starlette(routes=routes, middleware=[Middleware(Shield)])

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from hubbub.dialects.habits import Habits
 from hubbub.dialects.registry import Face
-from hubbub.dialects.tables import Operation, Page, Window
+from hubbub.dialects.tables import Operation, Page, Resource, Window
 from hubbub.errors import Refused
 from hubbub.events import Party, RecordingRecord
 from hubbub.ids import Id
@@ -26,6 +26,8 @@ class RestFace(Protocol):
     public_media: bool
     """Whether recordings are heard without credentials."""
     operations: tuple[Operation, ...]
+    resources: Mapping[str, Resource]
+    """How things are shown, by what an operation shows."""
     challenge: str
     habits: Habits
     """What it does otherwise than most."""

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -38,6 +38,8 @@ def functions_route(hub: Hub, allowed: Callable[[Request], bool]) -> Route:
             return JSONResponse({"error": str(refusal)}, STATUSES.get(refusal.reason, 400))
         except (RequestFailed, DocumentError) as error:
             return JSONResponse({"error": str(error)}, 502)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
 
     return Route("/hubbub/calls/{call}/functions/{name}", function, methods=["POST"])
 

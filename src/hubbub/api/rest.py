@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import structlog
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
@@ -63,7 +63,7 @@ class Rest:
         pace: Pace | None = None,
     ) -> None:
         self._pace = pace or Pace(0)
-        self._face = face
+        self.face = self._face = face
         self._hub = hub
         self._store = store
         self._recordings = recordings
@@ -115,6 +115,8 @@ class Rest:
             return self._refused(refusal, request)
         except StorageUnavailable as error:
             return self._refused(Refused("storage", str(error)), request)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it: the client went, or was too slow
         except Exception:
             log.exception("rest_failed", path=request.url.path)
             return self._refused(Refused("internal"), request)

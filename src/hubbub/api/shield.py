@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from hubbub.errors import Refused
 from hubbub.sip.limits import Bucket
@@ -23,8 +22,6 @@ HEADERS: Mapping[bytes, bytes] = MappingProxyType(
 )
 """Set where a response does not say otherwise. There is none that lets pages of other origins read answers (CORS)."""
 LONGEST_QUERY = 16 << 10
-LARGEST_HEAD = 64 << 10
-TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class Shield:
@@ -51,33 +48,6 @@ class Shield:
             await guarded({"type": "http.response.body", "body": b""})
             return
         await self._app(scope, receive, guarded)
-
-
-class BoundedHttp(HttpToolsProtocol):
-    """Request line and headers of no more than LARGEST_HEAD bytes: the parser below has no bound of its own."""
-
-    _head = 0
-    _head_complete = True
-
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self._head, self._head_complete = 0, False
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        """What follows is a body: it has a bound elsewhere."""
-        self._head_complete = True
-        super().on_headers_complete()
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes have come."""
-        super().data_received(data)
-        if self._head_complete:
-            return
-        self._head += len(data)
-        if self._head > LARGEST_HEAD and not self.transport.is_closing():
-            self.transport.write(TOO_LARGE)
-            self.transport.close()
 
 
 class Pace:

@@ -85,7 +85,7 @@ class SipCall(Protocol):
 
     @property
     def dialog(self) -> Mapping[str, Any] | None:
-        """The state of an answered call's dialog as JSON, enough for `bye`; `on_dialog` is called when it is another one."""
+        """The state of a call as JSON, enough for `abandon`; `on_dialog` is called when it is another one. None: nothing is owed."""
 
     on_progress: Callable[[int, str | None], None] | None
     on_answer: Callable[[str | None], None] | None
@@ -157,8 +157,8 @@ class SipEndpoint(Protocol):
     ) -> SipCall:
         """Call `target` (SIP URI) with `offer`. SipError at once when the URI cannot be called; else the call reports."""
 
-    def bye(self, dialog: Mapping[str, Any]) -> None:
-        """Send BYE in a dialog of a server that is gone, from `SipCall.dialog`. SipError when it cannot be read."""
+    def abandon(self, dialog: Mapping[str, Any], password: str = "") -> None:
+        """End a call of a server that is gone, from `SipCall.dialog`: BYE, or CANCEL. SipError when it cannot be read."""
 
     def contact_of(self, username: str) -> str | None:
         """Contact URI of a registered phone. `dial` to it goes to the address it registered from."""

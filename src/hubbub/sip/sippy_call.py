@@ -35,7 +35,7 @@ from hubbub.sip.sippy_messages import (
 )
 from hubbub.sip.sippy_refer import notice, read_notice
 from hubbub.sip.sippy_refresh import Refresh
-from hubbub.sip.stored import kept_dialog
+from hubbub.sip.stored import kept_dialog, kept_invite
 
 if TYPE_CHECKING:
     from hubbub.sip.sippy_endpoint import SippyEndpoint
@@ -91,7 +91,9 @@ class SippyCall:
 
     @property
     def dialog(self) -> Mapping[str, Any] | None:
-        return kept_dialog(self._dialog) if self._state in (State.ANSWERED, State.CONFIRMED) else None
+        if self._state in (State.ANSWERED, State.CONFIRMED):
+            return kept_dialog(self._dialog)
+        return kept_invite(self._dialog, self._sent) if self._sent is not None and not self.ended else None
 
     def _moved(self, message: Any) -> None:
         """A target refresh: whoever keeps the dialog hears of a target that is another one."""
@@ -275,11 +277,6 @@ class SippyCall:
             self.hangup()
 
     # -- requests inside the dialog --------------------------------------------------------------------------------------
-
-    @staticmethod
-    def interval_too_short(request: Any) -> bool:
-        """Whether an INVITE asks for a session timer that must be refused."""
-        return Refresh.too_short(request)
 
     def hears(self, tag: str | None) -> bool:
         """Whether a request with this From tag belongs to the call."""

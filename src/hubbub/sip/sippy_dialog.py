@@ -189,6 +189,23 @@ class Dialog:
         post((), not self.password)
         return sent
 
+    def give_up(self, invite: Any) -> None:
+        """Send an INVITE of a server that is gone once more, which is a retransmission to who has it, and CANCEL it (9.1).
+
+        Whoever has answered meanwhile gets ACK and BYE.
+        """
+
+        def bye() -> None:
+            self.send("BYE")
+
+        def heard(got: Any, transaction: Any) -> None:
+            if 200 <= got.getSCode()[0] < 300:
+                self.learn(got)
+                transaction.route_ack = self.route_ack
+                self.transactions.after_ack(bye)
+
+        self.transactions.cancelTransaction(self.transactions.newTransaction(invite, resp_cb=heard, cb_ifver=2))
+
     def _credentials(self, challenge: Any, request: Any, body: Any) -> tuple[str, str] | None:
         proxy = challenge.getSCode()[0] == 407
         value = digest.answer_challenge(

@@ -43,7 +43,8 @@ from hubbub.sip.sippy_messages import (
     values,
 )
 from hubbub.sip.sippy_reader import Reader
-from hubbub.sip.stored import brought_back_dialog
+from hubbub.sip.sippy_refresh import Refresh
+from hubbub.sip.stored import brought_back_dialog, brought_back_invite
 
 log = structlog.get_logger()
 LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
@@ -205,9 +206,14 @@ class SippyEndpoint:
             self.spawn(self._resolve_and_invite(call, hop, offer, tuple(good)))
         return call
 
-    def bye(self, dialog: Mapping[str, Any]) -> None:
-        brought_back_dialog(dialog, self.transactions).send("BYE", headers=(("Reason", 'SIP;cause=503;text="Server restarted"'),))
-        self.count("bye_after_restart")
+    def abandon(self, dialog: Mapping[str, Any], password: str = "") -> None:
+        found = brought_back_dialog(dialog, self.transactions, password)
+        if "invite" in dialog:
+            found.give_up(brought_back_invite(dialog))
+            self.count("cancel_after_restart")
+        else:
+            found.send("BYE", headers=(("Reason", 'SIP;cause=503;text="Server restarted"'),))
+            self.count("bye_after_restart")
 
     @staticmethod
     def _callable(uri: str) -> Any:
@@ -324,7 +330,7 @@ class SippyEndpoint:
         kind, _ = body_of(request)
         if (kind and sdp_of(request) is None) or value(request, "content-encoding", "e"):
             return 415, "", [("Accept", ACCEPT)]
-        if SippyCall.interval_too_short(request):
+        if Refresh.too_short(request):
             return 422, "", [("Min-SE", "90")]
         return None
 

@@ -17,7 +17,7 @@ from hubbub.dialects.bxml.face import BxmlDialect
 from hubbub.dialects.bxml.operations import OPERATIONS, XML
 from hubbub.dialects.bxml.resources import RESOURCES, Shown
 from hubbub.dialects.habits import Habits, Pairs
-from hubbub.dialects.tables import ErrorRow, Operation, Page, Window, render
+from hubbub.dialects.tables import ErrorRow, Operation, Page, Resource, Window, render
 from hubbub.errors import DocumentError, Refused
 from hubbub.events import Party, RecordingRecord
 from hubbub.ids import Id
@@ -128,6 +128,7 @@ class BxmlRest:
     json_bodies = True
     public_media = False
     operations: tuple[Operation, ...] = OPERATIONS
+    resources: Mapping[str, Resource] = RESOURCES
     challenge = 'Basic realm="hubbub API"'
 
     def __init__(self, dialect: BxmlDialect, known: Sequence[Account], now: Callable[[], float]) -> None:
@@ -212,7 +213,7 @@ class BxmlRest:
 
     def show(self, resource: str, thing: Any, account: Account, *, created: bool = False) -> dict[str, Any]:
         """One thing as JSON."""
-        shown = render(RESOURCES[resource].fields, Shown(thing, account, self.dialect.public_url), keep_none=True)
+        shown = render(self.resources[resource].fields, Shown(thing, account, self.dialect.public_url), keep_none=True)
         return {**thing.extra.get("asked", {}), **shown} if created else shown
 
     def show_page(self, resource: str, page: Page, account: Account, path: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
