@@ -1,7 +1,7 @@
 """The installed recogniser, behind three methods. Runs in a recognition process only.
 
 The model knows wide-band American English. Telephone audio has nothing above 4 kHz, where the model expects hiss and
-consonants: a mirrored, quieter copy of the lower half is put there, which is the cheapest bandwidth extension there is.
+consonants: a mirrored, quieter copy of the lower half is put there, which is the cheapest way to widen a voice.
 """
 
 from __future__ import annotations
