@@ -313,9 +313,6 @@ class RecordingEvent:
     at: float
 
 
-Event = RoomEvent | CallEvent | RecordingEvent
-
-
 @dataclass(frozen=True)
 class StreamRecord:
     """The facts about a media stream of a call."""
@@ -343,6 +340,22 @@ class StreamEvent:
     """The stream that has the name of one rejected as a duplicate."""
 
 
+@dataclass(frozen=True)
+class ActionEvent:
+    """Something that is done on a call, and that somebody follows, made progress."""
+
+    action: str
+    """What: `playing`, `gathering`, `line`, `stream`, `tap`, `message`, `warning`…"""
+    state: str
+    """How it stands: `began`, `ended`, `failed`; or a word of the action's own."""
+    call: CallRecord
+    at: float
+    name: str = ""
+    """What its document calls it."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+Event = RoomEvent | CallEvent | RecordingEvent | ActionEvent
 Level = Literal["error", "warning"]
 
 

@@ -133,7 +133,7 @@ def plain(value: Any, *, whole: bool = False) -> Any:
     if isinstance(value, Template):
         return {"do": "Template"}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        named = {"do": type(value).__name__} if type(value).__module__ == "hubbub.verbs.model" else {}
+        named = {"do": type(value).__name__} if type(value).__module__ in ("hubbub.verbs.model", "hubbub.verbs.program") else {}
         return named | {
             f.name: plain(getattr(value, f.name), whole=whole)
             for f in dataclasses.fields(value)

@@ -98,6 +98,8 @@ class Call:
         self.sip: SipCall | None = None
         self.progress: tuple[ProgressWish, ...] = ()
         self.on_digit: Callable[[str], None] | None = None
+        self.keys_beside: set[Callable[[str], None]] = set()
+        """Who is told of keys beside whoever `on_digit` is."""
         self.on_answered: Callable[[], None] | None = None
         self.on_early_media: Callable[[], None] | None = None
         self.on_ended: Callable[[], None] | None = None
@@ -287,6 +289,8 @@ class Call:
     def _digit(self, digit: str) -> None:
         if not self.keys_gathered and not self.over and any("digit" in wish.events for wish in self.progress):
             self._tell("digit", digit)
+        for told in tuple(self.keys_beside):
+            told(digit)
         if self.on_digit is not None:
             self.on_digit(digit)
 

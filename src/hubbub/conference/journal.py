@@ -7,13 +7,13 @@ bounded, and are written as soon as it can again; audio never waits for any of i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
 from hubbub.errors import StorageUnavailable
-from hubbub.events import CallEvent, Event, Problem, RecordingEvent, RoomEvent, RoomEventKind
+from hubbub.events import ActionEvent, CallEvent, Event, Link, Problem, RecordingEvent, RoomEvent, RoomEventKind
 from hubbub.ids import new_id
 from hubbub.storage.store import Append, Change, Enqueue, Store
 from hubbub.storage.writer import Counts
@@ -37,6 +37,9 @@ class Renderer(Protocol):
     def recording_notices(self, event: RecordingEvent, wish: RecordingWish, dialect: str) -> Sequence[Notice]:
         """Notices of a recording event."""
 
+    def action_notices(self, event: ActionEvent, link: Link) -> Sequence[Notice]:
+        """Notices of what is done on a call."""
+
     def refusal_code(self, dialect: str, reason: str) -> str:
         """A dialect's own code for a neutral refusal."""
 
@@ -51,6 +54,8 @@ class Journal:
         self._store = store
         self._committed = committed
         self._last: asyncio.Future[Counts] | None = None
+        self.on_problem: Callable[[Problem, float], None] | None = None
+        """Called with each problem that is kept."""
         self.lost = 0
         """Entries that the full queue of a failing store did not take."""
 
@@ -79,6 +84,8 @@ class Journal:
         """Keep a problem for its account to read, and log it (law 6)."""
         log.warning("problem", code=problem.code, account=problem.account, call=problem.call, room=problem.room, text=problem.message)
         self.write([Append("notifications", problem_row(problem, now))])
+        if self.on_problem is not None:
+            self.on_problem(problem, now)
 
     async def caught_up(self, seconds: float = 1.0) -> None:
         """Wait until what happened so far is committed: a document is asked for after that (law 4). A store in trouble holds nobody up."""
@@ -101,6 +108,8 @@ def _event_row(event: Event) -> Append:
         kind = f"room.{event.kind.value}"
     elif isinstance(event, CallEvent):
         room, call, account, kind = None, event.call.id, event.call.account, f"call.{event.kind}"
+    elif isinstance(event, ActionEvent):
+        room, call, account, kind = None, event.call.id, event.call.account, f"action.{event.action}"
     else:
         room, call, account = event.recording.room, event.recording.call, event.recording.account
         kind = f"recording.{event.kind}"
@@ -112,6 +121,8 @@ def _facts(event: Event) -> dict[str, Any]:
     if isinstance(event, CallEvent):
         call = event.call
         return {"number": event.number, "status": call.status.value, "caller": call.caller.value, "callee": call.callee.value}
+    if isinstance(event, ActionEvent):
+        return {"state": event.state, "name": event.name, "details": _plain(event.details)}
     if isinstance(event, RecordingEvent):
         return {"recording": event.recording.id, "status": event.recording.status.value, "seconds": event.recording.seconds}
     facts: dict[str, Any] = {
@@ -126,6 +137,11 @@ def _facts(event: Event) -> dict[str, Any]:
         facts |= {"label": member.label, "muted": member.muted, "held": member.held, "coaching": list(member.coaching)}
     reason = event.room.end_reason if event.kind is RoomEventKind.ENDED else member.leave_reason if member is not None else None
     return {**facts, "reason": reason.value if reason is not None else None}
+
+
+def _plain(details: Mapping[str, Any]) -> dict[str, Any]:
+    """What of an action's details is plain data."""
+    return {name: value for name, value in details.items() if isinstance(value, (str, int, float, bool, list, dict))}
 
 
 def problem_row(problem: Problem, now: float) -> dict[str, object]:

@@ -14,6 +14,7 @@ from hubbub.dialects.bxml.rest import BxmlRest
 from hubbub.dialects.cxml import CxmlDialect
 from hubbub.dialects.cxml import document as cxml
 from hubbub.dialects.cxml.rest import CxmlRest
+from hubbub.dialects.swml import actions as swml_actions
 from hubbub.dialects.swml import callbacks as swml_callbacks
 from hubbub.dialects.swml import document as swml
 from hubbub.dialects.swml import methods as swml_methods
@@ -156,5 +157,6 @@ def _swml() -> Coverage:
             "Conference events": swml_callbacks.ROOM,
             "Recording notices of a conference": swml_callbacks.RECORDING,
             "Recording notices of a call": swml_callbacks.CALL_RECORDING,
+            **{f"`{kind.event_type}`": kind.rows for kind in (*swml_actions.KINDS.values(), swml_actions.WARNED)},
         },
     )

@@ -17,7 +17,7 @@ from hubbub.dialects.twiml import TwimlDialect
 from hubbub.dialects.twiml.insights import InsightsRest
 from hubbub.dialects.twiml.rest import FindKey, TwimlRest, no_key
 from hubbub.errors import ConfigurationError
-from hubbub.events import CallEvent, CallRecord, RecordingEvent, RoomEvent
+from hubbub.events import ActionEvent, CallEvent, CallRecord, Link, RecordingEvent, RoomEvent
 from hubbub.ids import Id
 from hubbub.settings import Account, Settings
 from hubbub.verbs.dialect import Dialect
@@ -53,6 +53,9 @@ class Face(Dialect, Protocol):
 
     def recording_notices(self, account: Account, event: RecordingEvent, wish: RecordingWish) -> Sequence[Notice]:
         """Notices of a recording event."""
+
+    def action_notices(self, account: Account, event: ActionEvent, link: Link) -> Sequence[Notice]:
+        """Notices of what is done on a call."""
 
     def prepare(self, account: Account, notice: Notice) -> HttpRequest:
         """The HTTP request of a notice, signed."""
@@ -134,6 +137,10 @@ class Renderings:
     def recording_notices(self, event: RecordingEvent, wish: RecordingWish, dialect: str) -> Sequence[Notice]:
         """In the dialect that asked for the recording."""
         return self._dialects[dialect].recording_notices(self._accounts[event.recording.account], event, wish)
+
+    def action_notices(self, event: ActionEvent, link: Link) -> Sequence[Notice]:
+        """In the dialect of the call."""
+        return self._dialects[event.call.dialect].action_notices(self._accounts[event.call.account], event, link)
 
     def refusal_code(self, dialect: str, reason: str) -> str:
         """A dialect's own code for a neutral refusal."""

@@ -125,6 +125,8 @@ class Leg:
     def __init__(self, control: Control, host: str, ports: range, start: int, advertise: str, depth_ms: int = 60) -> None:
         self.on_digit: Callable[[str], None] | None = None
         self.on_speech: Callable[[bool], None] | None = None
+        self.speech_beside: set[Callable[[bool], None]] = set()
+        """Who else is told that it speaks, or does no longer."""
         self.on_silence_of_packets: Callable[[float], None] | None = None
         self.quiet_seconds = 30.0
         """After how long without packets `on_silence_of_packets` is called (again and again); taken over at `connect`."""
@@ -302,8 +304,10 @@ class Leg:
             self._removed.set()
         elif code == layout.KEY and self.on_digit and 0 <= value < len(KEYS_IN_ORDER):
             self.on_digit(KEYS_IN_ORDER[value])
-        elif code == layout.SPEECH and self.on_speech:
-            self.on_speech(value > 0)
+        elif code == layout.SPEECH:
+            for told in (self.on_speech, *tuple(self.speech_beside)):
+                if told is not None:
+                    told(value > 0)
         elif code == layout.QUIET and self.on_silence_of_packets:
             self.on_silence_of_packets(value / 50)
 

@@ -18,13 +18,13 @@ import structlog
 
 from hubbub.calls.bridge import Bridge
 from hubbub.errors import HubbubError, MediaError, Refused, ResourceExhausted
-from hubbub.events import CallRecord, CallStatus, RecordingRecord, RecordingStatus
+from hubbub.events import CallRecord, CallStatus, Link, RecordingRecord, RecordingStatus
 from hubbub.media.tones import ringback
 from hubbub.sip.endpoint import SipCall
 from hubbub.tasks import spawn
 from hubbub.verbs.dialect import DocumentRequest
 from hubbub.verbs.hunt import CallOff, Effect, GiveUp, Hunt, Join, Place, Prepare, Ring
-from hubbub.verbs.model import Connect, Outcome, Stage, Target
+from hubbub.verbs.model import Connect, Outcome, Playlist, Stage, Target
 from hubbub.verbs.outgoing import OutgoingCall
 
 if TYPE_CHECKING:
@@ -51,9 +51,11 @@ async def perform(shell: CallShell, verb: Connect) -> Outcome:
         connecting.close()
 
 
-async def ring(shell: CallShell, country: str = "us") -> None:
-    """Let a call hear ringing until this is cancelled; one whose audio is gone hears nothing any more."""
+async def ring(shell: CallShell, country: str = "us", instead: Playlist | None = None) -> None:
+    """Let a call hear ringing, or something else, until this is cancelled; one whose audio is gone hears nothing any more."""
     try:
+        if instead is not None:
+            await shell.services.sound(shell.session.leg).perform(instead)
         await shell.services.sound(shell.session.leg).play(ringback(country), 0)
     except HubbubError as error:
         log.info("ringing_not_heard", call=shell.session.call.id, reason=str(error))
@@ -202,9 +204,9 @@ class Connecting:
                 self._end_early_media()
             if target.digits:
                 await child.send_digits(target.digits)
-            if target.document is not None and not await child.prelude(
-                DocumentRequest(target.document, "callee", child.record), Stage.CALLEE
-            ):
+            given = target.document
+            document = DocumentRequest(given, "callee", child.record) if isinstance(given, Link) else given
+            if document is not None and not await child.prelude(document, Stage.CALLEE):
                 return
             self._take(self._hunt.ready(place))
             if self._bridge is not None and self._hunt.joined == place:
@@ -275,7 +277,7 @@ class Connecting:
         """Let an answered caller hear that it rings."""
         call = self._session.call
         if self._ringing is None and self._bridge is None and not self._hunt.over and call.answered and not call.over:
-            self._ringing = spawn(ring(self._shell, self._verb.ring_country), f"ring-{self._session.call.id}")
+            self._ringing = spawn(ring(self._shell, self._verb.ring_country, self._verb.ringing), f"ring-{self._session.call.id}")
 
     def _quiet(self) -> None:
         if self._ringing is not None:

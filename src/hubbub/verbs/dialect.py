@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from hubbub.conference.policy import Joining, RoomSettings
-from hubbub.events import CallRecord, Link, RoomEvent, RoomRecord, StreamEvent
+from hubbub.events import ActionEvent, CallRecord, Link, RoomEvent, RoomRecord, StreamEvent
 from hubbub.ids import Id
 from hubbub.settings import Account
 from hubbub.verbs.model import (
@@ -18,6 +18,7 @@ from hubbub.verbs.model import (
     Outcome,
     Pause,
     PlayAudio,
+    Playlist,
     PlayTone,
     Program,
     Record,
@@ -49,7 +50,7 @@ class OutcomeRule:
 
 
 ANSWERING: frozenset[type[Verb]] = frozenset(
-    {Answer, Speak, PlayAudio, PlayTone, SendDigits, JoinRoom, Gather, Record, Pause, WaitInLine, TakeFromLine, OpenStream}
+    {Answer, Speak, PlayAudio, PlayTone, Playlist, SendDigits, JoinRoom, Gather, Record, Pause, WaitInLine, TakeFromLine, OpenStream}
 )
 """Verbs that answer a call that is not answered yet."""
 
@@ -87,6 +88,10 @@ class Manners:
 
     def stream_notices(self, account: Account, event: StreamEvent, link: Link) -> Sequence[Notice]:
         """What is told of a media stream."""
+        return ()
+
+    def action_notices(self, account: Account, event: ActionEvent, link: Link) -> Sequence[Notice]:
+        """What is told of something that is done on a call: nothing."""
         return ()
 
 

@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from hubbub.conference.journal import rendered
 from hubbub.conference.room import Room, new_member
 from hubbub.conference.state import PRESENT
 from hubbub.errors import HubbubError, Refused, ResourceExhausted
-from hubbub.events import CallRecord, LeaveReason, Presence, RecordingStatus
+from hubbub.events import ActionEvent, CallRecord, LeaveReason, Presence, RecordingStatus
 from hubbub.ids import Id
 from hubbub.verbs import bridging, connect, functions, gather, record, recordings, refer, request, streams, waiting
 from hubbub.verbs.held import HoldForFunctions
@@ -19,6 +20,7 @@ from hubbub.verbs.model import (
     BridgeTo,
     CloseStream,
     Connect,
+    Followed,
     Gather,
     Hangup,
     JoinRoom,
@@ -28,6 +30,7 @@ from hubbub.verbs.model import (
     Pause,
     PauseRecording,
     PlayAudio,
+    Playlist,
     PlayTone,
     Record,
     Redirect,
@@ -42,6 +45,7 @@ from hubbub.verbs.model import (
     StopRecording,
     Tag,
     TakeFromLine,
+    Tell,
     UnwatchKeys,
     Verb,
     WaitInLine,
@@ -80,11 +84,25 @@ class CallShell:
             self.session.call.answer()
         if self.session.call.over or (answering and not self.session.call.answered):
             await _over()
+        followed: Followed | None = getattr(verb, "followed", None) if type(verb) not in TELL_THEMSELVES else None
         try:
-            return await HANDLERS[type(verb)](self, verb)
+            if followed is not None:
+                self.tell(followed, "began")
+            outcome = await HANDLERS[type(verb)](self, verb)
+            if followed is not None:
+                self.tell(followed, "failed" if outcome.kind == "failed" else "ended", reason=outcome.reason, **outcome.details)
+            return outcome
         except (HubbubError, OSError, ValueError) as error:
             self.session.report(self.session.dialect.refusal_code("verb-failed"), str(error), level="error", line=verb.at.line)
+            if followed is not None:
+                self.tell(followed, "failed", reason=str(error))
             return Outcome("failed", str(error))
+
+    def tell(self, followed: Followed, state: str, **details: Any) -> None:
+        """Tell whoever follows a verb how it stands."""
+        services, record = self.services, self.session.record
+        event = ActionEvent(followed.action, state, record, services.clock.now(), followed.name, details)
+        services.journal.write([], [event], rendered(lambda: services.render.action_notices(event, followed.link)))
 
 
 async def _answer(shell: CallShell, verb: Answer) -> Outcome:
@@ -137,6 +155,11 @@ async def _send_request(shell: CallShell, verb: SendRequest) -> Outcome:
     if outcome.kind == "failed":
         shell.session.report(shell.session.dialect.refusal_code("verb-failed"), outcome.reason, line=verb.at.line)
     return outcome
+
+
+async def _tell(shell: CallShell, verb: Tell) -> Outcome:
+    shell.services.hub.tell(shell.session.call, "message", "sent", shell.services.clock.now(), event=verb.event)
+    return Outcome()
 
 
 async def _redirect(shell: CallShell, verb: Redirect) -> Outcome:
@@ -275,6 +298,9 @@ REFUSALS = {
     "invalid-label": "the participant's label is too long or looks like an id",
 }
 
+TELL_THEMSELVES: frozenset[type[Verb]] = frozenset({WaitInLine})
+"""Verbs whose handlers tell how they get on."""
+
 Handler = Callable[[CallShell, Any], Awaitable[Outcome]]
 
 HANDLERS: dict[type[Verb], Handler] = {
@@ -284,6 +310,7 @@ HANDLERS: dict[type[Verb], Handler] = {
     Speak: _sound,
     PlayAudio: _sound,
     PlayTone: _sound,
+    Playlist: _sound,
     Pause: _sound,
     SendDigits: _send_digits,
     Redirect: _redirect,
@@ -302,6 +329,7 @@ HANDLERS: dict[type[Verb], Handler] = {
     LeaveLine: waiting.leave,
     TakeFromLine: waiting.take,
     SendRequest: _send_request,
+    Tell: _tell,
     HoldForFunctions: functions.perform,
     StartRecording: recordings.start,
     StopRecording: recordings.act,

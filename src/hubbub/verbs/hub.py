@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import structlog
 
 from hubbub.calls.call import Call, ProgressWish
 from hubbub.calls.calls import Calls
 from hubbub.calls.directory import Directory, NumberRecord
+from hubbub.conference.journal import rendered
 from hubbub.conference.policy import Joining
 from hubbub.conference.room import Room, Rooms, new_member
 from hubbub.errors import Refused
-from hubbub.events import CallStatus, LeaveReason, Link
+from hubbub.events import ActionEvent, CallStatus, LeaveReason, Link, Problem
 from hubbub.ids import Id
 from hubbub.settings import Account, Number
 from hubbub.sip.endpoint import SipCall
@@ -33,6 +36,7 @@ class Hub:
     def __init__(self, services: VerbServices, calls: Calls, rooms: Rooms, directory: Directory, defaults: Joining) -> None:
         self.services = services
         services.hub = self
+        services.journal.on_problem = self._problem
         self.calls = calls
         self.rooms = rooms
         self.directory = directory
@@ -137,6 +141,19 @@ class Hub:
             raise Refused("absent")
         session = self.sessions.get(call)
         room.leave(call, LeaveReason.REMOVED, session.call.status if session else CallStatus.COMPLETED)
+
+    def tell(self, call: Call, action: str, state: str, now: float, **details: Any) -> None:
+        """Tell whoever follows a call of something that was done on it, beside how it gets on."""
+        event = ActionEvent(action, state, call.record, now, details=details)
+        render = self.services.render
+        notices = [notice for wish in call.progress for notice in rendered(partial(render.action_notices, event, wish.link))]
+        self.services.journal.write([], [event], notices)
+
+    def _problem(self, problem: Problem, now: float) -> None:
+        """Whoever follows a call is told what goes wrong with its documents."""
+        call = self.calls.get(problem.account, problem.call) if problem.call is not None else None
+        if call is not None and call.progress:
+            self.tell(call, "warning", problem.code, now, message=problem.message, level=problem.level, line=problem.line)
 
     # -- inside ------------------------------------------------------------------------------------------------
 

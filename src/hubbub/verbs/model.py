@@ -1,7 +1,7 @@
-"""The neutral program: what a document of any dialect compiles to.
+"""The neutral verbs: what a document of any dialect compiles to.
 
-A program is a set of sections of steps. A step is a verb, a template that is bound when it is reached, or control
-flow. Names are hubbub's own, units stand in the names, nothing here knows a vendor.
+A program (`verbs/program.py`) is a set of sections of steps; most steps are the verbs below.
+Names are hubbub's own, units stand in the names, nothing here knows a vendor.
 """
 
 from __future__ import annotations
@@ -14,6 +14,26 @@ from typing import Any, Literal
 from hubbub.calls.call import ProgressWish
 from hubbub.conference.policy import Joining, RecordingOrder, RecordingWish, Wait
 from hubbub.events import Link, Party, Track
+from hubbub.verbs.program import (
+    Execute,
+    Flow,
+    Goto,
+    Label,
+    Note,
+    Outcome,
+    Position,
+    Program,
+    Remark,
+    Return,
+    Scope,
+    SetVariables,
+    Step,
+    Switch,
+    Template,
+    Transfer,
+    UnsetVariables,
+    Verb,
+)
 
 
 class Stage(StrEnum):
@@ -33,19 +53,13 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True)
-class Position:
-    """Where in its document a step stands."""
+class Followed:
+    """Who wants to know how a verb gets on, and what it is called there."""
 
-    path: str = ""
-    line: int | None = None
-    column: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verb:
-    """Something to be done; ends with an Outcome."""
-
-    at: Position = field(default=Position(), compare=False)
+    link: Link
+    action: str
+    """A word of ActionEvent."""
+    name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +99,7 @@ class Speak(Verb):
     gender: str = ""
     loops: int = 1
     """0 is for ever."""
+    gain_db: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +111,7 @@ class PlayAudio(Verb):
     """0 is for ever."""
     body: bytes = field(default=b"", repr=False)
     content_type: str = ""
+    gain_db: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +123,17 @@ class PlayTone(Verb):
     country: str = "us"
     answers: bool = True
     """Whether it answers a call that is not answered yet; else that rings on."""
+    gain_db: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Playlist(Verb):
+    """Several sounds, one after the other, followed as one."""
+
+    sounds: tuple[Verb, ...]
+    loops: int = 1
+    """0 is for ever."""
+    followed: Followed | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +168,19 @@ class Gather(Verb):
     first_timeout: float = 5.0
     next_timeout: float = 5.0
     ask_when_empty: bool = False
+    followed: Followed | None = None
+
+
+@dataclass(frozen=True)
+class RecordingEnd:
+    """What ends a recording of a leg, whatever comes first; zeros and the empty text never do."""
+
+    first_silence_seconds: float = 0.0
+    """Without speech from its beginning on."""
+    silence_seconds: float = 0.0
+    """Of silence after speech."""
+    finish_on: str = ""
+    max_seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,12 +190,28 @@ class Record(Verb):
     on_done: Link | None = None
     silence_seconds: float = 5.0
     """0: never end by silence."""
+    first_silence_seconds: float | None = None
+    """Without speech from its beginning on; None: as after speech."""
+    track: Track = "inbound"
     finish_on: str = "1234567890*#"
     max_seconds: float = 3600.0
     beep: bool = True
     trim: bool = True
     name: str = ""
     notices: RecordingWish | None = None
+
+    @property
+    def until(self) -> RecordingEnd:
+        """What ends it."""
+        first = self.silence_seconds if self.first_silence_seconds is None else self.first_silence_seconds
+        return RecordingEnd(first, self.silence_seconds, self.finish_on, self.max_seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tell(Verb):
+    """Tell whoever follows the call something of the document's own."""
+
+    event: Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +271,7 @@ class Target:
     password: str = ""
     digits: str = ""
     """Sent as soon as it is answered."""
-    document: Link | None = None
+    document: Link | Program | None = None
     """Heard by the callee before it is connected (stage CALLEE)."""
     progress: tuple[ProgressWish, ...] = ()
     tag: str = ""
@@ -240,6 +296,8 @@ class Connect(Verb):
     answer_on_bridge: bool = False
     """An unanswered caller goes on ringing until somebody is connected; else it is answered and hears ringing."""
     ring_country: str = "us"
+    ringing: Playlist | None = None
+    """What an answered caller hears instead of ringing."""
     recording: RecordingOrder | None = None
     """A recording of the caller's leg: what it says and what it hears."""
     record_ringing: bool = False
@@ -283,6 +341,9 @@ class WaitInLine(Verb):
     wait: Wait = field(default_factory=Wait)
     capacity: int | None = None
     """Of a line that this call is the first in; None: the built-in one."""
+    most_seconds: float | None = None
+    """How long it waits; None: for ever."""
+    followed: Followed | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -353,6 +414,9 @@ class StartRecording(Verb):
     """What the verbs below call it; it need not be the only one of that name."""
     only_one: bool = False
     """Does nothing where a recording is under way."""
+    beep: bool = False
+    """Whether the leg hears a beep before it begins."""
+    until: RecordingEnd = RecordingEnd()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -377,144 +441,61 @@ class ResumeRecording(Verb):
     name: str = ""
 
 
-@dataclass(frozen=True)
-class SetVariables:
-    """Control flow: set variables."""
-
-    values: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Switch:
-    """Control flow: go on with the case that the variable's value names."""
-
-    variable: str
-    cases: Mapping[str, tuple[Step, ...]]
-    default: tuple[Step, ...] = ()
-
-
-class Scope(dict[str, Any]):
-    """The variables, as a template sees them; beside them what came with its section, and the facts about the call."""
-
-    params: Mapping[str, Any] = {}
-    facts: Mapping[str, Any] = {}
-
-
-@dataclass(frozen=True)
-class Template:
-    """Steps that are known only when they are reached: `bind` makes them from the variables."""
-
-    bind: Callable[[Scope], tuple[Step, ...]]
-    at: Position = field(default=Position(), compare=False)
-
-
-@dataclass(frozen=True)
-class UnsetVariables:
-    """Control flow: forget variables."""
-
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Note:
-    """Control flow: tell the author, and set variables that say what is wrong; `ends`: the program ends here."""
-
-    remark: Remark
-    values: Mapping[str, Any] = field(default_factory=dict)
-    ends: bool = False
-
-
-@dataclass(frozen=True)
-class Label:
-    """Control flow: a place that Goto leads to."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Goto:
-    """Control flow: go on behind a label of the same section, so often at most."""
-
-    label: str
-    most: int
-    missing: Note
-    """Where there is no such label."""
-    at: Position = field(default=Position(), compare=False)
-
-
-@dataclass(frozen=True)
-class Execute:
-    """Control flow: run a section, or another document, and come back."""
-
-    to: str | Link | Program
-    params: Mapping[str, Any]
-    missing: Note
-    too_deep: Note
-    then: tuple[Step, ...] = ()
-    """What runs when it has come back."""
-
-
-@dataclass(frozen=True)
-class Transfer:
-    """Control flow: go on with a section, or another document, for good."""
-
-    to: str | Link | Program
-    params: Mapping[str, Any]
-    missing: Note
-    too_many: Note
-
-
-@dataclass(frozen=True)
-class Return:
-    """Control flow: leave what Execute began; elsewhere the program ends."""
-
-
-Flow = SetVariables | UnsetVariables | Switch | Template | Note | Label | Goto | Execute | Transfer | Return
-Step = Verb | Flow
-
-
-@dataclass(frozen=True)
-class Remark:
-    """Something in a document that does not stop it but that its author should know."""
-
-    code: str
-    message: str
-    at: Position = Position()
-    level: str = "warning"
-
-
-@dataclass(frozen=True)
-class Program:
-    """A compiled document."""
-
-    sections: Mapping[str, tuple[Step, ...]]
-    base: str = ""
-    """The URL it came from."""
-    remarks: tuple[Remark, ...] = ()
-    dialect: str = ""
-    """What it speaks, where that matters to whoever runs it: notices of what it starts in a room of another dialect."""
-
-    @property
-    def main(self) -> tuple[Step, ...]:
-        """Where it begins."""
-        return self.sections.get("main", ())
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a verb ended, in neutral words.
-
-    `kind`: `done`; `failed` (with `reason`); for a room also `left` and `refused`; for digits `digits` and `nothing`;
-    `gone`: the far end hung up during it; `replaced`: another document took over.
-    """
-
-    kind: str = "done"
-    reason: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-    def __getitem__(self, key: str) -> Any:
-        return self.details.get(key)
-
-
 Fields = list[tuple[str, str]]
 """Parameters of a request, in order."""
+
+__all__ = [
+    "Answer",
+    "BridgeTo",
+    "CloseStream",
+    "Connect",
+    "Execute",
+    "Fields",
+    "Flow",
+    "Followed",
+    "Gather",
+    "Goto",
+    "Hangup",
+    "JoinRoom",
+    "Label",
+    "LeaveLine",
+    "Note",
+    "OpenStream",
+    "Outcome",
+    "Pause",
+    "PauseRecording",
+    "PlayAudio",
+    "PlayTone",
+    "Playlist",
+    "Position",
+    "Program",
+    "Record",
+    "RecordingEnd",
+    "Redirect",
+    "Refer",
+    "Reject",
+    "Remark",
+    "ResumeRecording",
+    "Return",
+    "Scope",
+    "SendDigits",
+    "SendRequest",
+    "SetVariables",
+    "Speak",
+    "Stage",
+    "StartRecording",
+    "Step",
+    "StopRecording",
+    "Switch",
+    "Tag",
+    "TakeFromLine",
+    "Target",
+    "Tell",
+    "Template",
+    "Transfer",
+    "UnsetVariables",
+    "UnwatchKeys",
+    "Verb",
+    "WaitInLine",
+    "WatchKeys",
+]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from hubbub.conference.policy import RecordingOrder
 from hubbub.conference.recording import Recorder
 from hubbub.events import RecordingSource, RecordingStatus
-from hubbub.verbs.model import Outcome, PauseRecording, ResumeRecording, StartRecording, StopRecording
+from hubbub.ids import Id
+from hubbub.media import tones
+from hubbub.tasks import spawn
+from hubbub.verbs.model import Outcome, PauseRecording, RecordingEnd, ResumeRecording, StartRecording, StopRecording
+from hubbub.verbs.record import until_end
 
 if TYPE_CHECKING:
+    from hubbub.calls.call import Call
     from hubbub.verbs.handlers import CallShell
 
 
@@ -17,9 +23,30 @@ async def start(shell: CallShell, verb: StartRecording) -> Outcome:
     """Record the leg; Outcome `done` with `recording`, or `failed`."""
     if verb.only_one and shell.session.call.recorder.named(""):
         return Outcome()
-    started = shell.session.call.recorder.start(ordered(verb, shell.session.dialect.name))
+    call = shell.session.call
+    if verb.beep:
+        await shell.services.sound(shell.session.leg).play(tones.beep_enter())
+    started = call.recorder.start(ordered(verb, shell.session.dialect.name))
+    if started.status is not RecordingStatus.FAILED and verb.until != RecordingEnd():
+        spawn(_end_in_time(call, started.id, verb.until), f"recording-end-{started.id}")
     details = {"recording": started}
     return Outcome("failed", "recording-failed", details) if started.status is RecordingStatus.FAILED else Outcome(details=details)
+
+
+async def _end_in_time(call: Call, recording: Id, until: RecordingEnd) -> None:
+    """End it by a key, by silence or by its limit, unless it or its call ends before."""
+    ending = asyncio.ensure_future(until_end(call, until))
+    try:
+        while recording in call.recorder.named("") and not call.over:
+            if (await asyncio.wait({ending}, timeout=LOOK_SECONDS))[0]:
+                call.recorder.end(recording)
+                return
+    finally:
+        ending.cancel()
+
+
+LOOK_SECONDS = 1.0
+"""Between two looks whether a recording is still under way."""
 
 
 def ordered(verb: StartRecording, dialect: str, source: RecordingSource = "document") -> RecordingOrder:

@@ -103,7 +103,7 @@ class Session:
 
     async def prelude(
         self,
-        first: DocumentRequest,
+        first: DocumentRequest | Program,
         stage: Stage,
         *,
         beside: Callable[[], Mapping[str, Any]] = dict,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+import numpy as np
 import structlog
 
 from hubbub.clock import Clock
@@ -15,7 +16,7 @@ from hubbub.media.client import Clip, Leg, Media, Mix
 from hubbub.media.tones import Pcm
 from hubbub.speech.voices import Speech
 from hubbub.verbs.audiocache import AudioCache
-from hubbub.verbs.model import Outcome, Pause, PlayAudio, PlayTone, Speak, Verb
+from hubbub.verbs.model import Outcome, Pause, PlayAudio, Playlist, PlayTone, Speak, Verb
 from hubbub.webhooks.requester import HttpRequest, Limits, Requester
 
 log = structlog.get_logger()
@@ -23,6 +24,15 @@ log = structlog.get_logger()
 AUDIO_LIMITS = Limits(total=60.0)
 AUDIO_BYTES = 256 * 1024 * 1024
 SHORTEST_LOOP_SECONDS = 0.1
+LONGEST_LIST = 1_000_000
+"""Rounds of a list that is played for ever."""
+
+
+def louder(pcm: Pcm, gain_db: float) -> Pcm:
+    """Sound, louder or softer, and cut where it is too loud."""
+    if not gain_db:
+        return pcm
+    return np.asarray(np.clip(pcm * 10 ** (gain_db / 20), -32768, 32767), dtype=np.int16)
 
 
 @dataclass(frozen=True)
@@ -41,12 +51,28 @@ class Sound:
         if isinstance(verb, Pause):
             await asyncio.sleep(verb.seconds)
             return Outcome()
+        if isinstance(verb, Playlist):
+            return await self._listed(verb)
         try:
             pcm, loops = await self._audio(verb)
-            await self.play(pcm, loops)
+            await self.play(louder(pcm, getattr(verb, "gain_db", 0.0)), loops)
         except (HubbubError, ValueError) as error:
             return Outcome("failed", str(error), {"kind": getattr(error, "kind", "audio")})
         return Outcome()
+
+    async def _listed(self, verb: Playlist) -> Outcome:
+        """Each in turn; what cannot be had is passed over, and told at the end."""
+        failed: Outcome | None = None
+        rounds = 0
+        while rounds < (verb.loops or LONGEST_LIST):
+            began = asyncio.get_running_loop().time()
+            outcomes = [await self.perform(sound) for sound in verb.sounds]
+            failed = failed or next((outcome for outcome in outcomes if outcome.kind == "failed"), None)
+            if all(outcome.kind == "failed" for outcome in outcomes):
+                break
+            rounds += 1
+            await asyncio.sleep(max(0.0, began + SHORTEST_LOOP_SECONDS - asyncio.get_running_loop().time()) if verb.loops != 1 else 0.0)
+        return failed or Outcome()
 
     async def play(self, pcm: Pcm, loops: int = 1) -> None:
         """Play to the end; a cancelled task stops it."""

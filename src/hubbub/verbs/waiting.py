@@ -1,6 +1,6 @@
 """Waiting in a line, and taking a call from it.
 
-Outcome of waiting: `done` with details `result` (`bridged`, `leave`, `full`, `replaced`, `replaced-while-bridged`, `hangup`),
+Outcome of waiting: `done` with details `result` (`bridged`, `leave`, `full`, `timeout`, `replaced`, `replaced-while-bridged`, `hangup`),
 `line` (its id), `seconds` (in the line). Outcome of taking: as of Connect.
 """
 
@@ -37,8 +37,16 @@ async def perform(shell: CallShell, verb: WaitInLine) -> Outcome:
     except Refused as refusal:
         session.report(session.dialect.refusal_code(refusal.reason), str(refusal), level="error", line=verb.at.line)
         return Outcome("refused", refusal.reason, {"result": "full", "line": None, "seconds": 0.0})
+    _follow(shell, verb, waiting, "began")
+    result = "error"
     audio = spawn(_wait_audio(shell, verb, waiting), f"line-{session.call.id}")
-    waiting.on_taken = audio.cancel
+
+    def taken() -> None:
+        audio.cancel()
+        _follow(shell, verb, waiting, "taken")
+
+    waiting.on_taken = taken
+    patience = asyncio.get_running_loop().call_later(verb.most_seconds, _lose_patience, waiting) if verb.most_seconds else None
     try:
         result = await waiting.over
     except asyncio.CancelledError:
@@ -47,8 +55,25 @@ async def perform(shell: CallShell, verb: WaitInLine) -> Outcome:
         raise
     finally:
         audio.cancel()
+        if patience is not None:
+            patience.cancel()
+        place = lines.place(waiting, now())
         lines.leave(waiting, now())
+        _follow(shell, verb, waiting, "ended", result=result, place=place)
     return _waited(waiting, result, now())
+
+
+def _lose_patience(waiting: Waiting) -> None:
+    """It has waited long enough, and nobody has taken it."""
+    if waiting.taken_at is None:
+        waiting.release("timeout")
+
+
+def _follow(shell: CallShell, verb: WaitInLine, waiting: Waiting, state: str, **details: Any) -> None:
+    """Tell whoever follows the wait how it stands."""
+    if verb.followed is not None:
+        place = {"place": shell.services.lines.place(waiting, shell.services.clock.now())}
+        shell.tell(verb.followed, state, **{**place, "since": waiting.since, "taken_at": waiting.taken_at, **details})
 
 
 def _waited(waiting: Waiting, result: str, now: float) -> Outcome:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from hubbub.dialects.swml.document import METHODS, ON_CALL, listed, result_steps, steps_within, wrong
+from hubbub.calls.call import ProgressWish
+from hubbub.dialects.swml.document import METHODS, ON_CALL, listed, result_steps, section, steps_within, wrong
 from hubbub.dialects.swml.expressions import spelled
-from hubbub.dialects.tables import NOT_BUILT, Attr, Compiler, Element, Node, boolean, decimal, matching, text
-from hubbub.events import Party
-from hubbub.verbs.model import Connect, Step, Target
+from hubbub.dialects.swml.flow import after_bridge
+from hubbub.dialects.swml.lines import line_name
+from hubbub.dialects.swml.sounds import PLAY, all_sounds
+from hubbub.dialects.tables import Attr, Compiler, Element, Node, boolean, decimal, matching, text, url
+from hubbub.events import Link, Party
+from hubbub.verbs.model import Connect, Playlist, Position, Program, Stage, Step, TakeFromLine, Target
 
 NUMBER = re.compile(r"\+?[0-9]{1,15}")
 SIP = re.compile(r"sips?:[^\x00-\x20\x7f<>\"@;?]+@[^\x00-\x20\x7f<>\"@?]+")
@@ -70,17 +75,78 @@ def _groups(values: Mapping[str, Any], path: str) -> tuple[tuple[Target, ...], .
 
 
 def _connect(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence[Step]:
+    path = node.at.path
+    after = values["after"]
+    then = (*((after_bridge(compiler, node, after, "connect_result"),) if after else ()), *result_steps(compiler, values["result"], path))
+    if isinstance(values["to"], str) and values["to"].startswith("queue:"):
+        return (_from_line(values, node), *then)
+    document, progress = _confirm(compiler, values, path), _progress(compiler, values, path)
+    groups = tuple(tuple(replace(target, document=document, progress=progress) for target in group) for group in _groups(values, path))
     verb = Connect(
-        groups=_groups(values, node.at.path),
+        groups=groups,
+        ringing=_ringback(compiler, values["ringback"], node),
         caller=party(values["from"], f"{node.at.path}/from") if values["from"] else None,
         ring_seconds=values["timeout"],
         time_limit_seconds=values["max_duration"],
         answer_on_bridge=values["answer_on_bridge"],
         at=node.at,
     )
-    return (verb, *result_steps(compiler, values["result"], node.at.path))
+    return (verb, *then)
 
 
+def _from_line(values: Mapping[str, Any], node: Node) -> TakeFromLine:
+    """The call that has waited longest in a queue."""
+    name = line_name(values["to"].partition(":")[2], f"{node.at.path}/to")
+    return TakeFromLine(line=name, ring_seconds=values["timeout"], time_limit_seconds=values["max_duration"], at=node.at)
+
+
+def _confirm(compiler: Compiler, values: Mapping[str, Any], path: str) -> Link | Program | None:
+    """What whoever answers is given before being connected: a script behind a URL, or steps."""
+    given, where = values["confirm"], f"{path}/confirm"
+    if not given:
+        return None
+    if isinstance(given, list):
+        inner = Compiler(compiler.table, compiler.base, Stage.CALLEE)
+        return Program({"main": section(inner, given, where)}, compiler.base, tuple(inner.remarks))
+    try:
+        return Link(compiler.absolute(url(str(given))), "POST", timeout=values["confirm_timeout"])
+    except ValueError as error:
+        raise wrong("method_parameter_invalid_value", f"{where}: {error}") from error
+
+
+def _progress(compiler: Compiler, values: Mapping[str, Any], path: str) -> tuple[ProgressWish, ...]:
+    """Who is told of the states of those who are called."""
+    if not values["call_state_url"]:
+        return ()
+    given = values["call_state_events"] if values["call_state_events"] is not None else ["ended"]
+    names = given if isinstance(given, list) else str(given).replace(",", " ").split()
+    unknown = [name for name in names if name not in STATES]
+    if unknown:
+        raise wrong("method_parameter_invalid_value", f"{path}/call_state_events: {str(unknown[0])[:100]!r} is none of {', '.join(STATES)}")
+    link = Link(compiler.absolute(values["call_state_url"]), "POST")
+    return (ProgressWish(link, frozenset(STATES[name] for name in names)),)
+
+
+def _ringback(compiler: Compiler, given: Any, node: Node) -> Playlist | None:
+    """A list of URLs, or what `play` takes; again and again while it rings."""
+    if not given:
+        return None
+    play = given if isinstance(given, dict) else {"urls": given if isinstance(given, list) else [given]}
+    path = f"{node.at.path}/ringback"
+    names = {row.name: row for row in PLAY}
+    for key in play:
+        if key not in names and key != "loop":
+            raise wrong("method_parameter_undefined", f"{path}: there is no parameter {key!r}")
+    values = {row.to: row.default for row in PLAY if row.to is not None}
+    for key, value in play.items():
+        row = names.get(key)
+        if row is not None and row.to is not None:
+            values[row.to] = value if row.read is listed else row.read(spelled(value))
+    ringing = Node("play", {}, Position(path))
+    return Playlist(sounds=all_sounds(compiler, values, ringing), loops=0, at=node.at)
+
+
+STATES = {"created": "initiated", "ringing": "ringing", "answered": "answered", "ended": "completed"}
 CONNECT = (
     Attr("to", "to", text, ""),
     Attr("serial", "serial", listed, None),
@@ -93,16 +159,16 @@ CONNECT = (
     Attr("username", "username", matching(r".{0,255}", "has at most 255 characters"), ""),
     Attr("password", "password", matching(r".{0,255}", "has at most 255 characters"), ""),
     Attr("headers", "headers", listed, None),
-    Attr("ringback", None, listed, why=f"{NOT_BUILT}: the caller hears ringing"),
-    Attr("confirm", None, listed, why=f"{NOT_BUILT}: who answers is connected"),
-    Attr("confirm_timeout", None, decimal(0), why=f"{NOT_BUILT}: who answers is connected"),
+    Attr("ringback", "ringback", listed, None, why="heard again and again by a caller that is answered"),
+    Attr("confirm", "confirm", listed, None, why="who hangs up in it is not connected"),
+    Attr("confirm_timeout", "confirm_timeout", decimal(1, 60), None),
     Attr("codecs", None, why="the codecs of SIP are configured"),
     Attr("encryption", None, why="media are not encrypted"),
     Attr("session_timeout", None, decimal(0), why="session timers are configured"),
     Attr("webrtc_media", None, boolean, why="calls are SIP calls"),
-    Attr("call_state_url", None, why=f"{NOT_BUILT}: the states of the called legs are not told"),
-    Attr("call_state_events", None, listed, why=f"{NOT_BUILT}: the states of the called legs are not told"),
-    Attr("transfer_after_bridge", None, why=f"{NOT_BUILT}: the script goes on"),
+    Attr("call_state_url", "call_state_url", url, None),
+    Attr("call_state_events", "call_state_events", listed, None),
+    Attr("transfer_after_bridge", "after", listed, None, why="where somebody was connected"),
     Attr("result", "result", steps_within, None),
 )
 METHODS["connect"] = Element("connect", _connect, CONNECT, ON_CALL)

@@ -20,7 +20,6 @@ from hubbub.dialects.tables import (
     choice,
     decimal,
     integer,
-    loose_url,
     mapping,
     method,
     text,
@@ -28,19 +27,15 @@ from hubbub.dialects.tables import (
     words,
 )
 from hubbub.errors import DocumentError
-from hubbub.events import Link
 from hubbub.verbs.model import (
     Answer,
     Hangup,
     Note,
     Pause,
-    PlayAudio,
-    PlayTone,
     Position,
     Program,
     Remark,
     Scope,
-    Speak,
     Stage,
     Step,
     Template,
@@ -142,10 +137,11 @@ def section(compiler: Compiler, steps: Any, path: str) -> tuple[Step, ...]:
 def one_step(compiler: Compiler, name: str, params: Any, path: str) -> Sequence[Step]:
     """The steps of one method; what holds variables is bound later."""
     method = METHODS.get(name)
-    if method is None or method.build is None:
-        why = f"there is no method {name!r}" if method is None else f"{name!r} is {method.why}"
-        raise wrong("method_undefined", f"{path}: {why}")
+    if method is None:
+        raise wrong("method_undefined", f"{path}: there is no method {name!r}")
     node = Node(name, {}, Position(path))
+    if method.build is None:
+        return (failure(name, f"{path}: {method.why}", node.at),)
     if compiler.stage not in method.stages:
         compiler.wrong_stage(node, path)
     given = _given(method, params, path)
@@ -168,6 +164,12 @@ def one_step(compiler: Compiler, name: str, params: Any, path: str) -> Sequence[
 def mistake(code: str, message: str, at: Position, *, ends: bool = False) -> Note:
     """What is told where a script goes wrong while it runs: the author, and the variable `script_error` (3.9)."""
     return Note(Remark(PREFIX + code, message, at, "error"), {"script_error": PREFIX + code}, ends)
+
+
+def failure(name: str, message: str, at: Position) -> Note:
+    """A method that fails when it is reached: its result says so, and the script goes on."""
+    note = mistake("method_execute_failed", message, at)
+    return replace(note, values={**note.values, f"{name}_result": "failed", "return_value": "failed"})
 
 
 def _given(method: Element, params: Any, path: str) -> dict[str, Any]:
@@ -212,31 +214,6 @@ def _sleep(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
     return Pause(seconds=FOREVER if values["milliseconds"] < 0 else values["milliseconds"] / 1000, at=node.at)
 
 
-def _play(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence[Step]:
-    urls = values["urls"] or [values["url"]]
-    if not isinstance(urls, list) or not all(isinstance(item, str) for item in urls):
-        raise wrong("method_parameter_invalid_value", f"{node.at.path}/urls: must be a list of texts")
-    if not all(urls):
-        raise wrong("method_parameter_missing", f"{node.at.path}: needs 'url' or 'urls'")
-    return tuple(one_sound(compiler, item, values, node) for item in urls)
-
-
-def one_sound(compiler: Compiler, item: str, values: Mapping[str, Any], node: Node) -> Step:
-    """What a `play` URL stands for: speech, silence, ringing, or audio."""
-    kind, _, rest = item.partition(":")
-    try:
-        if kind == "say":
-            return Speak(text=rest.strip(), voice=values["voice"], language=values["language"], gender=values["gender"], at=node.at)
-        if kind == "silence":
-            return Pause(seconds=SECONDS(rest or "1"), at=node.at)
-        if kind == "ring":
-            seconds, _, country = rest.rpartition(":")
-            return PlayTone(kind="ring", seconds=SECONDS(seconds or "5"), country=country or "us", at=node.at)
-        return PlayAudio(link=Link(compiler.absolute(loose_url(item)), "GET"), at=node.at)
-    except ValueError as error:
-        raise wrong("method_parameter_invalid_value", f"{node.at.path}: {item!r} {error}") from error
-
-
 def _join(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence[Step]:
     if not values["room"].strip():
         raise wrong("method_parameter_missing", f"{node.at.path}: needs 'name'")
@@ -258,41 +235,24 @@ def result_steps(compiler: Compiler, result: Any, path: str) -> tuple[Step, ...]
 FOREVER = 86_400.0
 SECONDS = decimal(0, FOREVER)
 ON_CALL = frozenset({Stage.CALL})
-EVERYWHERE = frozenset({Stage.CALL, Stage.BESIDE, Stage.ANNOUNCEMENT})
+WITH_CALLEE = frozenset({Stage.CALL, Stage.CALLEE})
+"""Also what somebody who was called is given before it is connected."""
+EVERYWHERE = frozenset({Stage.CALL, Stage.CALLEE, Stage.LINE, Stage.BESIDE, Stage.ANNOUNCEMENT})
 
-PLAY = (
-    Attr("url", "url", text, ""),
-    Attr("urls", "urls", listed, None),
-    Attr("say_voice", "voice", text, ""),
-    Attr("say_language", "language", text, ""),
-    Attr("say_gender", "gender", text, ""),
-    Attr("volume", None, decimal(-40, 40), why=NOT_BUILT),
-    Attr("auto_answer", None, boolean, why="a call is answered when it is to hear something"),
-    Attr("status_url", None, url, why=NOT_BUILT),
-)
 ANSWER = (
     Attr("max_duration", None, integer(1), why=NOT_BUILT),
     *(Attr(name, None, why="the codecs and credentials of SIP are configured") for name in ("codecs", "username", "password")),
 )
-LATER = (
-    *("amazon_bedrock", "denoise", "detect_machine", "enter_queue", "join_room"),
-    *("live_transcribe", "live_translate", "pay", "receive_fax"),
-    *("send_fax", "send_sms", "sip_refer", "stop_denoise", "stop_stream", "stop_tap", "stream", "tap"),
-    "user_event",
-)
-
 METHODS: dict[str, Element] = {
     method.name: method
     for method in (
         Element("answer", _answer, ANSWER, EVERYWHERE, why="in wait audio it changes nothing"),
-        Element("hangup", _hangup, (Attr("reason", "reason", choice("hangup", "busy", "decline"), "hangup"),), ON_CALL),
+        Element("hangup", _hangup, (Attr("reason", "reason", choice("hangup", "busy", "decline"), "hangup"),), WITH_CALLEE),
         Element("sleep", _sleep, (Attr("duration", "milliseconds", decimal(-1, FOREVER * 1000), 0, required=True),), EVERYWHERE),
-        Element("play", _play, PLAY, EVERYWHERE),
         Element("join_conference", _join, JOIN, ON_CALL),
-        *(Element(name, None, why=NOT_BUILT) for name in LATER),
     )
 }
-"""Filled up by `flow.py` and `voice.py`, which need what stands above."""
+"""Filled up by the modules beside this one, which need what stands above."""
 
 
 def wrong(code: str, message: str) -> DocumentError:

@@ -12,12 +12,13 @@ from hubbub.dialects.cxml.words import CXML
 from hubbub.dialects.notices import as_notice, link_of
 from hubbub.dialects.readers import read_script
 from hubbub.dialects.swml import callbacks, methods, requests
+from hubbub.dialects.swml.actions import told_fields
 from hubbub.dialects.swml.callbacks import IDS, STATUS
 from hubbub.dialects.swml.document import PREFIX
 from hubbub.dialects.swml.outcomes import outcome_rules
 from hubbub.dialects.tables import render
 from hubbub.dialects.twiml.callbacks import recording_url
-from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, RecordingRecord, RoomEvent
+from hubbub.events import ActionEvent, CallEvent, CallRecord, Link, RecordingEvent, RecordingRecord, RoomEvent
 from hubbub.ids import Id
 from hubbub.settings import Account
 from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, Manners, OutcomeRule
@@ -42,14 +43,14 @@ class SwmlDialect(Manners):
 
     def _recording_url(self, recording: RecordingRecord) -> str:
         account = self._accounts.get(recording.account)
-        return "" if account is None else recording_url(recording.id, account, self.public_url, CXML) + ".wav"
+        return "" if account is None else f"{recording_url(recording.id, account, self.public_url, CXML)}.{recording.format}"
 
     # -- documents ---------------------------------------------------------------------------------------------
 
     def compile(self, body: bytes, content_type: str, base: str, stage: Stage) -> Program:
         """A program from JSON or YAML, whatever the type says; audio is played."""
         if content_type.startswith("audio/"):
-            loops = 0 if stage is Stage.BESIDE else 1
+            loops = 0 if stage in (Stage.BESIDE, Stage.LINE) else 1
             return Program({"main": (PlayAudio(link=Link(base, "GET"), loops=loops, body=body, content_type=content_type),)}, base)
         return methods.compile_script(read_script(body, malformed=PREFIX + "parse_error", max_bytes=65536), base, stage)
 
@@ -130,6 +131,11 @@ class SwmlDialect(Manners):
         fields = render(callbacks.ENVELOPE, told) | {"params": params}
         word = params.get("status") or params.get("state") or event.kind
         return [as_notice(self.name, account, wish.link, fields, str(word), room=event.recording.room, call=event.recording.call)]
+
+    def action_notices(self, account: Account, event: ActionEvent, link: Link) -> Sequence[Notice]:
+        """How a method with a `status_url` gets on, a user event, or what is wrong with a script."""
+        told = told_fields(account, event)
+        return [] if told is None else [as_notice(self.name, account, link, told[1], told[0], call=event.call.id)]
 
     def prepare(self, account: Account, notice: Notice) -> HttpRequest:
         """The HTTP request of a notice."""

@@ -45,14 +45,14 @@ LARGEST_INLINE = 65_536
 SIMPLE = re.compile(r"(?:vars\.)?([A-Za-z_]\w*)")
 
 
-def _destination(compiler: Compiler, node: Node, values: dict[str, Any]) -> str | Link | Program:
+def _destination(compiler: Compiler, node: Node, values: dict[str, Any], name: str = "dest") -> str | Link | Program:
     """A section, a URL, or a document as text or object."""
     dest = values["dest"]
-    where = f"{node.at.path}/dest"
+    where = f"{node.at.path}/{name}"
     if isinstance(dest, dict):
         return compile_script(dest, compiler.base, compiler.stage)
     if not isinstance(dest, str) or not dest.strip():
-        raise wrong("method_parameter_missing", f"{node.at.path}: needs 'dest'")
+        raise wrong("method_parameter_missing", f"{node.at.path}: needs {name!r}")
     dest = dest.strip()
     if dest.startswith("{"):
         script = read_script(dest.encode(), malformed=PREFIX + "parse_error", max_bytes=LARGEST_INLINE)
@@ -87,6 +87,13 @@ def _execute(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence
 def _transfer(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence[Step]:
     too_many = mistake("too_many_transfers", f"{node.at.path}: more than 32 transfers in one call", node.at, ends=True)
     return (Transfer(_destination(compiler, node, values), _params(node, values), _missing(node, values["dest"]), too_many),)
+
+
+def after_bridge(compiler: Compiler, node: Node, dest: Any, variable: str) -> Step:
+    """Where a script goes on for good once somebody was connected."""
+    too_many = mistake("too_many_transfers", f"{node.at.path}: more than 32 transfers in one call", node.at, ends=True)
+    to = _destination(compiler, node, {"dest": dest}, "transfer_after_bridge")
+    return Switch(variable, {"connected": (Transfer(to, {}, _missing(node, dest), too_many),)})
 
 
 def _return(_compiler: Compiler, _node: Node, values: dict[str, Any]) -> Sequence[Step]:

@@ -198,5 +198,5 @@ def _false(value: Any) -> bool:
 
 
 PARAMS = Attr(ANYTHING, "params", listed, None, why="the model's own settings have no effect: the call is held for its functions")
-AI: Sequence[Element] = (Element("ai", _ai, (PARAMS,), ON_CALL),)
+AI: Sequence[Element] = tuple(Element(name, _ai, (PARAMS,), ON_CALL) for name in ("ai", "amazon_bedrock"))
 METHODS.update({method.name: method for method in AI})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubbub.dialects.swml import connecting, flow, functions, voice
+from hubbub.dialects.swml import absent, connecting, flow, functions, lines, messages, sounds, voice
 from hubbub.dialects.swml.document import METHODS, compile_script
 
-__all__ = ["METHODS", "compile_script", "connecting", "flow", "functions", "voice"]
+__all__ = ["METHODS", "absent", "compile_script", "connecting", "flow", "functions", "lines", "messages", "sounds", "voice"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hubbub.events import RecordingRecord
+from hubbub.events import RecordingRecord, RecordingStatus
 from hubbub.verbs.dialect import OutcomeRule
-from hubbub.verbs.model import Connect, Gather, JoinRoom, Outcome, Record, SendRequest, StartRecording, Verb
+from hubbub.verbs.model import Connect, Gather, JoinRoom, Outcome, Record, SendRequest, StartRecording, TakeFromLine, Verb, WaitInLine
 
 Address = Callable[[RecordingRecord], str]
 
@@ -18,7 +18,8 @@ def outcome_rules(address: Address) -> Mapping[type[Verb], OutcomeRule]:
     def recorded(prefix: str) -> Callable[[Outcome], dict[str, Any]]:
         def variables(outcome: Outcome) -> dict[str, Any]:
             recording = outcome["recording"]
-            found = {f"{prefix}_result": "failed" if outcome.kind == "failed" else "finished" if recording is not None else "no_input"}
+            silent = recording is None or recording.status is RecordingStatus.ABSENT
+            found = {f"{prefix}_result": "failed" if outcome.kind == "failed" else "no_input" if silent else "finished"}
             return {**found, f"{prefix}_url": address(recording) if recording is not None else ""}
 
         return variables
@@ -26,6 +27,8 @@ def outcome_rules(address: Address) -> Mapping[type[Verb], OutcomeRule]:
     return {
         JoinRoom: OutcomeRule(variables=_joined),
         Connect: OutcomeRule(variables=_connected),
+        TakeFromLine: OutcomeRule(variables=_connected),
+        WaitInLine: OutcomeRule(variables=_waited),
         Gather: OutcomeRule(variables=_gathered),
         Record: OutcomeRule(variables=recorded("record")),
         StartRecording: OutcomeRule(variables=recorded("record_call")),
@@ -45,6 +48,15 @@ def _connected(outcome: Outcome) -> dict[str, Any]:
     if outcome["bridged"]:
         return {"connect_result": "connected", "return_value": "connected"}
     return {"connect_result": "failed", "return_value": "failed", "connect_failed_reason": str(outcome["status"] or outcome.reason)}
+
+
+def _waited(outcome: Outcome) -> dict[str, Any]:
+    """`connected` when somebody took the call, else why it waits no longer: `timeout`, `left`, `full`."""
+    value = WAITED.get(str(outcome["result"]), "failed")
+    return {"enter_queue_result": value, "return_value": value}
+
+
+WAITED = {"bridged": "connected", "timeout": "timeout", "leave": "left", "full": "full"}
 
 
 def _gathered(outcome: Outcome) -> dict[str, Any]:

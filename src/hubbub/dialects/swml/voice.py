@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hubbub.conference.policy import RecordingWish
-from hubbub.dialects.swml.document import METHODS, ON_CALL, listed, one_sound, wrong
-from hubbub.dialects.tables import NOT_BUILT, Attr, Compiler, Element, Node, boolean, choice, decimal, integer, matching, text, url
-from hubbub.events import Link
+from hubbub.dialects.swml.document import METHODS, WITH_CALLEE, listed, wrong
+from hubbub.dialects.swml.sounds import STATUS, VOICES, follower, one_sound
+from hubbub.dialects.tables import Attr, Compiler, Element, Node, boolean, choice, decimal, integer, matching, text
+from hubbub.events import Link, Track
 from hubbub.ids import new_id
-from hubbub.verbs.model import Gather, Record, SendDigits, SetVariables, StartRecording, Step, StopRecording, Verb
+from hubbub.verbs.model import Gather, Record, RecordingEnd, SendDigits, SetVariables, StartRecording, Step, StopRecording
 
 RECOGNISER = "no recogniser is installed"
+SIDES: Mapping[str, Track] = {"speak": "inbound", "listen": "outbound", "both": "both"}
 KEYS = matching(r"[0-9*#]*", "may hold 0-9 * #")
 
 
@@ -24,11 +26,12 @@ def _prompt(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence[
     prompts = tuple(one_sound(compiler, item, values, node) for item in sounds)
     return (
         Gather(
-            prompts=tuple(prompt for prompt in prompts if isinstance(prompt, Verb)),
+            prompts=prompts,
             max_digits=values["max_digits"],
             finish_on=values["terminators"],
             first_timeout=values["initial_timeout"],
             next_timeout=values["digit_timeout"],
+            followed=follower(compiler, values, "gathering"),
             at=node.at,
         ),
     )
@@ -39,15 +42,17 @@ def _send_digits(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Seq
 
 
 def _wish(compiler: Compiler, values: dict[str, Any]) -> RecordingWish | None:
-    if values["status_url"] is None:
+    told = values["status_url"]
+    if told is None and values["format"] == "wav":
         return None
-    return RecordingWish(
-        Link(compiler.absolute(values["status_url"]), "POST"), frozenset({"in-progress", "completed", "absent"}), style="call"
-    )
+    link = None if told is None else Link(compiler.absolute(told), "POST")
+    return RecordingWish(link, frozenset({"in-progress", "completed", "absent", "failed"}), values["format"], style="call")
 
 
 def _record(compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
     return Record(
+        track=SIDES[values["direction"]],
+        first_silence_seconds=values["initial_timeout"],
         silence_seconds=values["end_silence"],
         finish_on=values["terminators"],
         max_seconds=values["max_length"] or 86_400.0,
@@ -60,14 +65,15 @@ def _record(compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
 
 def _record_call(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence[Step]:
     control = values["control_id"] or new_id()
-    sides = {"speak": "inbound", "listen": "outbound", "both": "both"}
     return (
         SetVariables({"record_control_id": control}),
         StartRecording(
             notices=_wish(compiler, values),
-            track=sides[values["direction"]],  # type: ignore[arg-type]
+            track=SIDES[values["direction"]],
             channels=2 if values["stereo"] and values["direction"] == "both" else 1,
             name=control,
+            beep=values["beep"],
+            until=RecordingEnd(values["initial_timeout"], values["end_silence"], values["terminators"], values["max_length"]),
             at=node.at,
         ),
     )
@@ -77,12 +83,6 @@ def _stop_record_call(_compiler: Compiler, node: Node, values: dict[str, Any]) -
     return StopRecording(name=values["control_id"], at=node.at)
 
 
-MP3 = f"{NOT_BUILT}: recordings are WAV"
-VOICES = (
-    Attr("say_voice", "voice", text, ""),
-    Attr("say_language", "language", text, ""),
-    Attr("say_gender", "gender", text, ""),
-)
 PROMPT = (
     Attr("play", "play", listed, None, required=True),
     Attr("max_digits", "max_digits", integer(1), 1),
@@ -92,42 +92,41 @@ PROMPT = (
     *VOICES,
     *(Attr(name, None, why=RECOGNISER) for name in ("speech_timeout", "speech_end_timeout", "speech_language", "speech_engine")),
     Attr("speech_hints", None, listed, why=RECOGNISER),
-    Attr("volume", None, decimal(-40, 40), why=NOT_BUILT),
-    Attr("status_url", None, url, why=NOT_BUILT),
+    STATUS,
 )
-FORMAT = Attr("format", None, choice("wav", "mp3", "mp4"), why=MP3)
+FORMAT = Attr("format", "format", choice("wav", "mp3", mp4="mp3"), "wav", why="`mp4` gives MP3: encoders of AAC are not free")
 SENSITIVITY = Attr("input_sensitivity", None, decimal(0, 100), why="speech is told from noise as everywhere here")
 RECORD = (
     Attr("stereo", None, boolean, why="one side is recorded, which is one channel"),
     FORMAT,
-    Attr("direction", None, choice("speak", "listen"), why="what the caller says is recorded"),
+    Attr("direction", "direction", choice("speak", "listen"), "speak"),
     Attr("terminators", "terminators", KEYS, "#"),
     Attr("beep", "beep", boolean, False),
     SENSITIVITY,
-    Attr("initial_timeout", None, decimal(0), why="the time of silence that ends it is end_silence_timeout"),
+    Attr("initial_timeout", "initial_timeout", decimal(0), 4.0),
     Attr("end_silence_timeout", "end_silence", decimal(0), 5.0),
     Attr("max_length", "max_length", decimal(0), 0.0),
-    Attr("status_url", "status_url", url, None),
+    STATUS,
 )
 RECORD_CALL = (
     Attr("control_id", "control_id", text, ""),
     Attr("stereo", "stereo", boolean, False),
     FORMAT,
     Attr("direction", "direction", choice("speak", "listen", "both"), "both"),
-    Attr("terminators", None, KEYS, why=f"{NOT_BUILT}: no key ends it"),
-    Attr("beep", None, boolean, why=f"{NOT_BUILT}: it begins without a beep"),
+    Attr("terminators", "terminators", KEYS, ""),
+    Attr("beep", "beep", boolean, False),
     SENSITIVITY,
-    Attr("initial_timeout", None, decimal(0), why=f"{NOT_BUILT}: silence does not end it"),
-    Attr("end_silence_timeout", None, decimal(0), why=f"{NOT_BUILT}: silence does not end it"),
-    Attr("max_length", None, decimal(0), why=f"{NOT_BUILT}: it lasts until it is stopped"),
-    Attr("status_url", "status_url", url, None),
+    Attr("initial_timeout", "initial_timeout", decimal(0), 0.0),
+    Attr("end_silence_timeout", "end_silence", decimal(0), 0.0),
+    Attr("max_length", "max_length", decimal(0), 0.0),
+    STATUS,
 )
 DIGITS = Attr("digits", "digits", matching(r"[0-9A-Da-d*#wW]+", "may hold 0-9 A-D * # w W"), "", required=True)
 VOICE = (
-    Element("prompt", _prompt, PROMPT, ON_CALL),
-    Element("send_digits", _send_digits, (DIGITS,), ON_CALL),
-    Element("record", _record, RECORD, ON_CALL),
-    Element("record_call", _record_call, RECORD_CALL, ON_CALL),
-    Element("stop_record_call", _stop_record_call, (Attr("control_id", "control_id", text, ""),), ON_CALL),
+    Element("prompt", _prompt, PROMPT, WITH_CALLEE),
+    Element("send_digits", _send_digits, (DIGITS,), WITH_CALLEE),
+    Element("record", _record, RECORD, WITH_CALLEE),
+    Element("record_call", _record_call, RECORD_CALL, WITH_CALLEE),
+    Element("stop_record_call", _stop_record_call, (Attr("control_id", "control_id", text, ""),), WITH_CALLEE),
 )
 METHODS.update({method.name: method for method in VOICE})

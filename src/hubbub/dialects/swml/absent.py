@@ -1,0 +1,28 @@
+"""DOCUMENT: methods of services that are not here. They fail when they are reached, their result says so, and the script goes on."""
+
+from __future__ import annotations
+
+from hubbub.dialects.swml.document import METHODS
+from hubbub.dialects.tables import NOT_BUILT, Element
+
+FAILS = "fails with `method_execute_failed`"
+ABSENT = {
+    "ai_sidecar": "no model listens here",
+    "denoise": f"{NOT_BUILT}: noise suppression",
+    "detect_machine": f"{NOT_BUILT}: detection of answering machines",
+    "join_room": "video rooms are out of scope; join_conference joins rooms of audio",
+    "live_transcribe": f"{NOT_BUILT}: transcription",
+    "live_translate": "no translator is installed",
+    "pay": "no payment provider is connected",
+    "receive_fax": "faxes are not received here",
+    "send_fax": "faxes are not sent here",
+    "send_sms": "text messages are not sent here",
+    "sip_refer": f"{NOT_BUILT}: SIP REFER",
+    "stop_denoise": f"{NOT_BUILT}: noise suppression",
+    "stop_stream": f"{NOT_BUILT}: audio streams",
+    "stop_tap": f"{NOT_BUILT}: audio taps",
+    "stream": f"{NOT_BUILT}: audio streams",
+    "tap": f"{NOT_BUILT}: audio taps",
+}
+for _name, _why in ABSENT.items():
+    METHODS.setdefault(_name, Element(_name, None, why=_why if _why.startswith(NOT_BUILT) else f"{FAILS}: {_why}"))
