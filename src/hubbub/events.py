@@ -81,6 +81,8 @@ class CallRecord:
     sip_call_id: str = ""
     sip_source: str = ""
     sip_headers: Mapping[str, str] = field(default_factory=dict)
+    signalled: Mapping[str, str] = field(default_factory=dict)
+    """What its INVITE says of where it comes from, by header name in lower case: see `calls/signalled.py`."""
     sip_code: int | None = None
     cause: str = ""
     """Why it ended: hangup, busy, timeout, cancel, rejected, invalid-document, request-failed, unsupported, error."""

@@ -1,14 +1,17 @@
-"""Transfer, Bridge and Forward heard, with their webhooks in order."""
+"""Transfer, Bridge, Forward, Refer and Connect heard, with their webhooks in order."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, tone_wav
+from tests.support.v2 import V2
 
 from hubbub.testing import Application, HubbubServer, Phone, PhoneCall, Request, assert_hears
 
@@ -20,15 +23,18 @@ NUMBER = "+15550001002"
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[tuple[Application, HubbubServer]]:
     """One server for all tests of this module: each has its own phones and documents."""
-    async with Application() as app, HubbubServer(app.url("/initiate"), dialect="bxml") as server:
-        yield app, server
+    async with Application() as app:
+        number = {"number": "*", "account": "dev", "dialect": "bxml", "url": app.url("/initiate"), "status_callback": app.url("/over")}
+        phones = [{"username": "desk", "password": "secret", "account": "dev"}]
+        async with HubbubServer(config={"numbers": [number], "phones": phones}) as server:
+            yield app, server
 
 
 @pytest.fixture
 def application(running: tuple[Application, HubbubServer]) -> Application:
     """The application, with nothing remembered."""
     running[0].forget()
-    for path in ("/complete", "/answer", "/gone", "/target"):
+    for path in ("/complete", "/answer", "/gone", "/target", "/over"):
         running[0].on(path, None)
     running[0].on("/next.wav", tone_wav(2951.0))
     return running[0]
@@ -167,3 +173,97 @@ async def test_forward(application: Application, hubbub_server: HubbubServer, ph
     await talk({"alice": alice, "bob": answered})
     await answered.hangup()
     await alice.wait_ended()
+
+
+async def test_a_call_that_was_diverted_here_and_is_forwarded(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker
+) -> None:
+    """5.3 initiate: `diversion`, `stirShaken`, `uui`, `sipHeaders` in lower case; the call's `identity`; a caller who says nothing of
+    himself is `Anonymous`; "stack" puts the number that was called on top."""
+    bob = await phone("bob")
+    application.on(
+        "/initiate", f"<Response><Forward to='{bob.uri}' diversionTreatment='stack' diversionReason='away' uui='42'/></Response>"
+    )
+    claims = base64.urlsafe_b64encode(json.dumps({"attest": "A", "origid": "o-1"}).encode()).decode().rstrip("=")
+    identity = f"e30.{claims}.c2ln;info=<https://c.test/p.pem>;alg=ES256"
+    headers = {
+        "Diversion": "<sip:+15550009999@pbx.test>;reason=user-busy;privacy=off;counter=1",
+        "User-to-User": "48656c6c6f;encoding=hex",
+        "Identity": identity,
+        "P-Asserted-Identity": "<sip:+15551112222@pbx.test;verstat=TN-Validation-Passed>",
+        "X-Team": "blue",
+    }
+    alice = await (await phone("alice")).call(hubbub_server.uri(NUMBER), headers=headers, caller="sip:anonymous@anonymous.invalid")
+    asked = (await application.wait_for("/initiate")).json
+    assert asked["from"] == "Anonymous"
+    assert asked["diversion"] == {"origTo": "+15550009999", "reason": "user-busy", "privacy": "off", "counter": "1"}
+    assert asked["stirShaken"] == {"verstat": "TN-Validation-Passed", "attestationIndicator": "A", "originatingId": "o-1"}
+    assert (asked["uui"], asked["sipHeaders"]) == ("48656c6c6f;encoding=hex", {"x-team": "blue"})
+    forwarded = await bob.wait_call()
+    top, _, before = forwarded.sip.signalled["diversion"].partition(", ")
+    assert (top.startswith(f"<sip:{NUMBER}@"), top.endswith(">;reason=away;counter=1")) == (True, True)
+    assert (before, forwarded.sip.signalled["user-to-user"]) == (headers["Diversion"], "42")
+    async with V2(hubbub_server) as rest:
+        shown = (await rest.get(f"/calls/{asked['callId']}")).body
+        assert (shown["stirShaken"], shown["identity"], shown["from"]) == (asked["stirShaken"], identity, "Anonymous")
+    await alice.wait_answered()
+    await alice.hangup()
+
+
+async def test_a_call_whose_caller_is_withheld(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """6.2 `privacy`, `uui`: the callee sees nobody and gets the information; webhooks and REST still say who called."""
+    bob = await phone("bob")
+    async with V2(hubbub_server) as rest:
+        wanted = {"to": bob.uri, "from": "+15550002000", "applicationId": rest.face["application"], "answerUrl": application.url("/answer")}
+        made = await rest.post("/calls", **wanted, privacy=True, displayName="Restricted", uui="a;encoding=jwt,b;encoding=hex")
+        assert (made.status, made.body["from"]) == (201, "+15550002000")
+        call = await bob.wait_call()
+        assert (call.caller, call.sip.from_display, call.sip.signalled) == (
+            *("anonymous", "Anonymous"),
+            {"user-to-user": "a;encoding=jwt,b;encoding=hex"},
+        )
+        assert (await application.wait_for("/answer")).json["from"] == "+15550002000"
+        for wrong in ("a;encoding=rot13", "x" * 351):
+            assert (await rest.post("/calls", **wanted, uui=wrong)).status == 400
+
+
+async def refer(server: HubbubServer, phone: PhoneMaker, code: int) -> PhoneCall:
+    """A caller that is asked to call somebody else, and says how that went."""
+    alice = await (await phone("alice")).call(server.uri(NUMBER))
+
+    def obey(target: str) -> bool:
+        assert target == "sip:next@127.0.0.1:9"
+        alice._loop.call_later(0.05, alice.sip.refer_result, code)
+        return True
+
+    alice.sip.on_refer = obey
+    return alice
+
+
+async def test_refer(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """3 Refer; 5.1 "referComplete (only on failure)": then its answer goes on; else the call is over."""
+    document = "<Refer referCompleteUrl='/complete' tag='handed'><SipUri>sip:next@127.0.0.1:9</SipUri></Refer>"
+    application.on("/initiate", f"<Response>{document}<PlayAudio>/next.wav</PlayAudio></Response>")
+    application.on("/complete", "<Response><PlayAudio>/next.wav</PlayAudio><PlayAudio>/next.wav</PlayAudio></Response>")
+    alice = await refer(hubbub_server, phone, 486)
+    complete = await application.wait_for("/complete")
+    expected = ("referComplete", "failure", 202, 486, "handed")
+    assert of(complete, "eventType", "referCallStatus", "referSipResponseCode", "notifySipResponseCode", "tag") == expected
+    await assert_hears(alice, {2951.0}, among=AMONG)
+    await alice.hangup()
+    alice = await refer(hubbub_server, phone, 200)
+    await alice.wait_ended()
+    assert len(application.requests("/complete")) == 1
+
+
+async def test_connect_to_an_endpoint(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """3 Connect: "one Endpoint (id as text)": the registered phone of that name; afterwards the next verb."""
+    desk = await phone("desk", username="desk", password="secret")
+    await desk.register(hubbub_server.sip)
+    application.on("/initiate", "<Response><Connect><Endpoint>desk</Endpoint></Connect><PlayAudio>/next.wav</PlayAudio></Response>")
+    alice = await call(hubbub_server, phone, "alice")
+    answered = await desk.wait_call()
+    answered.tone(TONE["bob"])
+    await talk({"alice": alice, "bob": answered})
+    await answered.hangup()
+    await assert_hears(alice, {2951.0}, among=AMONG)

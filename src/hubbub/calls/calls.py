@@ -9,13 +9,23 @@ import structlog
 
 from hubbub.calls.call import Call, CallServices, ProgressWish
 from hubbub.calls.dialer import destination, party_of
+from hubbub.calls.signalled import kept
 from hubbub.errors import MediaError, ResourceExhausted, SipError
 from hubbub.events import CallRecord, CallStatus, Party
 from hubbub.ids import Id, new_id
 from hubbub.settings import Account, Number, Settings
-from hubbub.sip.endpoint import SipCall, SipEndpoint
+from hubbub.sip.endpoint import Address, SipCall, SipEndpoint
 
 log = structlog.get_logger()
+
+
+HIDDEN = Party("sip", "anonymous", "sip:anonymous@anonymous.invalid", "Anonymous")
+"""Who is seen calling where that is withheld (RFC 3323 4.1.1.3)."""
+
+
+def _withheld(own: str, callee: Party) -> dict[str, str]:
+    """Headers of a call whose caller is withheld: a trunk, which is trusted to keep it, is told who it is (RFC 3325 9.1)."""
+    return {"Privacy": "id", **({"P-Asserted-Identity": f"<{own}>"} if callee.kind == "number" else {})}
 
 
 class Calls:
@@ -43,6 +53,11 @@ class Calls:
         """The facts about a live call of any account."""
         found = self._live.get(call)
         return found.record if found is not None else None
+
+    @property
+    def address(self) -> Address:
+        """Where this server takes SIP calls."""
+        return self._endpoint.address
 
     @property
     def capacity(self) -> int:
@@ -78,6 +93,7 @@ class Calls:
             sip_call_id=sip.id,
             sip_source=sip.source[0],
             sip_headers={name: value for name, value in sip.headers.items() if name.lower().startswith("x-")},
+            signalled=kept(sip.headers, sip.signalled),
         )
         call = self._adopt(Call(record, self._services, leg))
         call.attach(sip)
@@ -99,6 +115,7 @@ class Calls:
         sip_password: str = "",
         headers: Mapping[str, str] | None = None,
         tag: str = "",
+        private: bool = False,
     ) -> tuple[Call, Callable[[], None]]:
         """Prepare an outgoing call; the second value sends its INVITE (after the row is committed).
 
@@ -135,13 +152,14 @@ class Calls:
             if call.over:
                 return
             host, port = self._endpoint.address
+            own = caller.uri or f"sip:{caller.value or 'anonymous'}@{host}:{port}"
             try:
                 sip = self._endpoint.dial(
                     target.uri,
                     call.offer(),
-                    caller=caller.uri or f"sip:{caller.value or 'anonymous'}@{host}:{port}",
-                    display=caller.display,
-                    headers=headers or {},
+                    caller=HIDDEN.uri if private else own,
+                    display=HIDDEN.display if private else caller.display,
+                    headers={**(headers or {}), **(_withheld(own, callee) if private else {})},
                     username=sip_username or target.username,
                     password=sip_password or target.password,
                     next_hop=target.next_hop,

@@ -128,6 +128,7 @@ def _bxml() -> Coverage:
             "`recordComplete`": bxml_callbacks.RECORD_COMPLETE,
             "`transferComplete`": bxml_callbacks.TRANSFER_COMPLETE,
             "`bridgeComplete`": bxml_callbacks.BRIDGE_COMPLETE,
+            "`referComplete`": bxml_callbacks.REFER_COMPLETE,
             "`mediaStreamStarted`, `mediaStreamStopped`, `mediaStreamRejected`": bxml_callbacks.MEDIA_STREAM,
             "`dtmf` adds": bxml_callbacks.DTMF,
             "`disconnect` adds": bxml_callbacks.DISCONNECT,

@@ -80,6 +80,10 @@ class SipCall(Protocol):
         """`X-` and `P-` headers in their original spelling: of the INVITE when "in", of the final response when "out"."""
 
     @property
+    def signalled(self) -> Mapping[str, str]:
+        """`user-to-user`, `diversion` and `identity` of the INVITE when "in"."""
+
+    @property
     def remote_sdp(self) -> str | None:
         """The newest SDP of the other side; None for an INVITE that brought none (late offer)."""
 

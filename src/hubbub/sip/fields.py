@@ -7,7 +7,7 @@ counted in characters are lengths in bytes and whatever was received is echoed b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+\Z")  # RFC 3261 25.1
 CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
@@ -38,7 +38,16 @@ def is_extension(name: str) -> bool:
     return name[:2].lower() in ("x-", "p-")
 
 
-def extension_headers(data: str) -> dict[str, str]:
+SIGNALLED = frozenset({"user-to-user", "diversion", "identity"})
+"""What a call brings along (RFC 7433, 5806, 8224) that is reported beside the extensions."""
+
+
+def signalled_headers(data: str) -> dict[str, str]:
+    """Headers of SIGNALLED in a raw message, by their names in lower case."""
+    return {name.lower(): value for name, value in extension_headers(data, lambda name: name.lower() in SIGNALLED).items()}
+
+
+def extension_headers(data: str, wanted: Callable[[str], bool] = is_extension) -> dict[str, str]:
     """`X-` and `P-` headers of a raw message in their original spelling; repeated ones are joined with a comma (RFC 3261 7.3.1)."""
     found: dict[str, str] = {}
     spelling: dict[str, str] = {}
@@ -46,7 +55,7 @@ def extension_headers(data: str) -> dict[str, str]:
     for line in re.sub(r"(\r\n|\n|\r)[ \t]+", " ", head).splitlines()[1:]:
         name, colon, value = line.partition(":")
         name = name.strip()
-        if not colon or not is_extension(name):
+        if not colon or not wanted(name):
             continue
         key = spelling.setdefault(name.lower(), name)
         found[key] = f"{found[key]}, {text(value.strip())}" if key in found else text(value.strip())

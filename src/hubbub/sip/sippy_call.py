@@ -27,6 +27,7 @@ from hubbub.sip.sippy_messages import (
     outgoing,
     reply,
     sdp_of,
+    signalled,
     uri_text,
     url_of,
     user_of,
@@ -66,6 +67,7 @@ class SippyCall:
         self.user: str | None = None
         self.source = source
         self.headers: Mapping[str, str] = {}
+        self.signalled: Mapping[str, str] = {}
         self.remote_sdp: str | None = None
         sender, receiver = (dialog.remote, dialog.local) if direction == "in" else (dialog.local, dialog.remote)
         self.from_uri, self.to_uri = uri_text(sender), uri_text(receiver)
@@ -111,7 +113,7 @@ class SippyCall:
         """Take over an INVITE that passed all gates."""
         self._request, self._transaction = request, transaction
         self.request_uri, self.to_user = text(str(request.getRURI())), user_of(request.getRURI())
-        self.headers = extensions(request)
+        self.headers, self.signalled = extensions(request), signalled(request)
         self.remote_sdp = sdp_of(request)
         self._note_abilities(request)
         transaction.cancel_cb = self._cancelled

@@ -13,7 +13,7 @@ from sippy.SipContact import SipContact
 from sippy.SipContentType import SipContentType
 from sippy.SipURL import SipURL
 
-from hubbub.sip.fields import TOKEN, extension_headers, phrase, safe_headers, text, wire
+from hubbub.sip.fields import TOKEN, extension_headers, phrase, safe_headers, signalled_headers, text, wire
 from hubbub.sip.sippy_loop import header
 
 log = structlog.get_logger()
@@ -91,6 +91,11 @@ def raw(message: Any, name: str) -> list[str]:
 def extensions(message: Any) -> dict[str, str]:
     """`X-` and `P-` headers as they were spelled (sippy keeps names in lower case only; our reader keeps the packet)."""
     return extension_headers(getattr(message, "packet", ""))
+
+
+def signalled(message: Any) -> dict[str, str]:
+    """`user-to-user`, `diversion`, `identity`, by these names."""
+    return signalled_headers(getattr(message, "packet", ""))
 
 
 def body_of(message: Any) -> tuple[str, str]:

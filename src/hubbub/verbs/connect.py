@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from hubbub.calls.bridge import Bridge
+from hubbub.calls.signalled import passed_on
 from hubbub.errors import HubbubError, MediaError, Refused, ResourceExhausted
 from hubbub.events import CallRecord, CallStatus, Link, RecordingRecord, RecordingStatus
 from hubbub.media.tones import ringback
@@ -180,9 +181,15 @@ class Connecting:
             ring_seconds=self._verb.ring_seconds,
             sip_username=target.username,
             sip_password=target.password,
-            headers=target.headers,
+            headers={**target.headers, **self._diversion()},
+            private=self._verb.private,
             tag=target.tag,
         )
+
+    def _diversion(self) -> dict[str, str]:
+        record, verb = self._session.record, self._verb
+        host = "{}:{}".format(*self._services.calls.address)
+        return passed_on(record.signalled, record.callee, verb.diversion, verb.diversion_reason, host)
 
     def _ended(self, place: Place) -> None:
         """A child's call is over."""

@@ -169,6 +169,7 @@ class Hub:
             sip_username=wish.sip_username,
             sip_password=wish.sip_password,
             headers=wish.headers,
+            private=wish.private,
             tag=wish.tag,
             parent=wish.parent,
         )

@@ -288,6 +288,11 @@ class Connect(Verb):
     """Who they see calling; None: who calls."""
     display: str = ""
     """The name that they see, if it is another than the caller's."""
+    private: bool = False
+    """Whether they do not see who calls."""
+    diversion: Literal["none", "propagate", "stack"] = "none"
+    """What they are told of where the call was meant to go: nothing, what this call came with, or that and its callee on top."""
+    diversion_reason: str = "unknown"
     ring_seconds: float = 30.0
     """For each group."""
     time_limit_seconds: float | None = None
@@ -328,6 +333,8 @@ class Refer(Verb):
     """Within which the far end says how it went; None of it: `unknown`."""
     hang_up: bool = False
     """Whether this call ends when it went well."""
+    only_inbound: bool = False
+    """Whether it fails on a call that was made by this side."""
     tag: str | None = None
     """None leaves the call's tag as it is."""
 

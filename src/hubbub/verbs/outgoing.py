@@ -24,6 +24,8 @@ class OutgoingCall:
     sip_username: str = ""
     sip_password: str = ""
     headers: Mapping[str, str] | None = None
+    private: bool = False
+    """Whether the callee does not see who calls."""
     tag: str = ""
     digits: str = ""
     """Sent as soon as it is answered."""

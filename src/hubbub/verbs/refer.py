@@ -55,6 +55,9 @@ async def perform(shell: CallShell, verb: Refer) -> Outcome:
     call = shell.session.call
     if verb.tag is not None:
         call.set_tag(verb.tag)
+    if verb.only_inbound and call.record.direction != "inbound":
+        _report(shell, verb, "only a call that came in is handed over")
+        return Referral().outcome("refused")
     call.answer()
     if call.sip is None or call.over:
         await asyncio.get_running_loop().create_future()  # the call is ending: the session is about to cancel this

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
+from hubbub.calls.signalled import diversion, passport, verstat
 from hubbub.dialects.bxml.account import face
 from hubbub.dialects.tables import HashedUuid, Out
 from hubbub.events import CallEvent, CallRecord, Party, RecordingRecord, RecordingStatus, RoomEventKind, StreamEvent, StreamRecord
@@ -29,6 +30,7 @@ DOCUMENT_EVENTS = {
     "callee": "transferAnswer",
     "action-connect": "transferComplete",
     "action-bridgeto": "bridgeComplete",
+    "action-refer": "referComplete",
     "bridged": "bridgeTargetComplete",
 }
 """Requests for a document whose neutral name is another."""
@@ -75,9 +77,31 @@ def time(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+WITHHELD = frozenset({"restricted", "anonymous", "private", "unavailable"})
+"""Words that stand for callers who do not say who they are."""
+
+
 def address(party: Party) -> str:
-    """E.164, or the SIP URI."""
+    """E.164, `Anonymous` and the like, or the SIP URI."""
+    if party.kind == "sip" and party.value.lower() in WITHHELD:
+        return party.value.capitalize()
     return party.value if party.kind == "number" else party.uri
+
+
+def stir_shaken(call: CallRecord) -> dict[str, str] | None:
+    """What is known of how far the caller can be believed (5.3)."""
+    claims = passport(call.signalled)
+    found = {
+        "verstat": verstat(call.signalled, call.caller),
+        "attestationIndicator": claims.get("attest"),
+        "originatingId": claims.get("origid"),
+    }
+    return {name: value for name, value in found.items() if value} or None
+
+
+def _diversion(call: CallRecord) -> dict[str, str] | None:
+    found = diversion(call.signalled)
+    return None if found is None else {"origTo": found.pop("from"), **found}
 
 
 def cause(call: CallRecord) -> str:
@@ -183,7 +207,14 @@ SIP: tuple[Out, ...] = (
     _call("sipCallId", lambda call: call.sip_call_id or None),
     _call("sipHeaders", lambda call: {name.lower(): value for name, value in call.sip_headers.items()} or None),
 )
-INITIATE = (*CALL_EVENT, _call("tag", lambda call: call.tag or None), *SIP)
+INITIATE = (
+    *CALL_EVENT,
+    _call("tag", lambda call: call.tag or None),
+    _call("diversion", _diversion),
+    _call("stirShaken", stir_shaken),
+    _call("uui", lambda call: call.signalled.get("user-to-user")),
+    *SIP,
+)
 ANSWER = (*OF_CALL, SIP[0])
 GATHER = (
     *OF_CALL,
@@ -230,6 +261,13 @@ BRIDGE_COMPLETE = (
     Out("cause", lambda told: told.fact.fields.get("cause") or None),
     Out("errorMessage", lambda told: "the call to bridge with is not there" if told.fact.fields.get("cause") else None),
 )
+REFER_COMPLETE = (
+    *OF_CALL,
+    Out("referCallStatus", lambda told: "failure"),
+    Out("referSipResponseCode", lambda told: told.fact.fields.get("refer_code")),
+    Out("notifySipResponseCode", lambda told: told.fact.fields.get("notify_code")),
+)
+"""Only a failure is told (5.1)."""
 ASKING: Mapping[str, tuple[Out, ...]] = {
     "initiate": INITIATE,
     "answer": ANSWER,
@@ -237,6 +275,7 @@ ASKING: Mapping[str, tuple[Out, ...]] = {
     "recordComplete": RECORD_COMPLETE,
     "transferComplete": TRANSFER_COMPLETE,
     "bridgeComplete": BRIDGE_COMPLETE,
+    "referComplete": REFER_COMPLETE,
 }
 """Requests for a document that carry more, or less, than the base fields."""
 

@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from hubbub.calls.call import ProgressWish
-from hubbub.dialects.bxml.rows import CREDENTIALS, FALLBACK_CREDENTIALS, MAIN_CALL, TAG, invalid, link, tagged, webhook
+from hubbub.calls.calls import HIDDEN
+from hubbub.dialects.bxml.callbacks import WITHHELD
+from hubbub.dialects.bxml.rows import CREDENTIALS, FALLBACK_CREDENTIALS, MAIN_CALL, TAG, invalid, link, tagged, uui, webhook
 from hubbub.dialects.tables import Attr, Compiler, Element, Node, choice, decimal, described, lenient_boolean, matching, method, text, url
 from hubbub.events import Link, Party
-from hubbub.verbs.model import BridgeTo, Connect, Hangup, Step, Target
+from hubbub.verbs.model import BridgeTo, Connect, Hangup, Refer, Step, Target, Verb
 
 MOST_TARGETS = 8
-ANONYMOUS = Party("sip", "anonymous", "sip:anonymous@anonymous.invalid", "Anonymous")
-WITHHELD = frozenset({"Restricted", "Anonymous", "Private", "Unavailable"})
 NUMBER = matching(r"\+[1-9][0-9]{1,14}", "must be a number in E.164")
 SIP_URI = matching(r"sips?:[^\x00-\x20\x7f<>\"?]+", "must be a SIP URI")
-NO_DIVERSION = "no Diversion header is written"
-TREATMENT = choice("none", "propagate", "stack")
+WAYS = choice("none", "propagate", "stack")
 REASON = choice(
     *("unknown", "user-busy", "no-answer", "unavailable", "unconditional", "time-of-day", "do-not-disturb", "deflection"),
     *("follow-me", "out-of-service", "away"),
@@ -28,12 +27,16 @@ def _caller(value: str) -> Party | None:
     stripped = value.strip()
     if not stripped:
         return None
-    if stripped in WITHHELD:
-        return ANONYMOUS
+    if stripped.lower() in WITHHELD:
+        return Party("sip", stripped.lower(), HIDDEN.uri, stripped.capitalize())
     return Party("number", NUMBER(stripped), "")
 
 
 CALLER = described(_caller, "a number in E.164, `Restricted`, `Anonymous`, `Private` or `Unavailable`; blank passes the caller's through")
+DIVERSION = (
+    Attr("diversionTreatment", "diversion", WAYS, "none"),
+    Attr("diversionReason", "diversion_reason", REASON, "unknown"),
+)
 DISPLAY = matching(r".{0,256}", "has at most 256 characters")
 
 TRANSFER = (
@@ -42,9 +45,9 @@ TRANSFER = (
     Attr("privacy", "privacy", lenient_boolean, False),
     Attr("callTimeout", "ring_seconds", decimal(1, 300), 30.0),
     *webhook("transferComplete"),
-    Attr("diversionTreatment", None, TREATMENT, why=NO_DIVERSION),
-    Attr("diversionReason", None, REASON, why=NO_DIVERSION),
+    *DIVERSION,
 )
+UUI = Attr("uui", "uui", uui(256), "")
 TARGET = (
     Attr("transferAnswerUrl", "url", url, None),
     Attr("transferAnswerMethod", "method", method, "POST"),
@@ -55,11 +58,11 @@ TARGET = (
     *CREDENTIALS,
     *FALLBACK_CREDENTIALS,
     TAG,
+    UUI,
 )
-UUI = Attr("uui", "uui", matching(r"[^\x00-\x1f\x7f]{0,256}", "has at most 256 characters"), "")
 NOUNS: Mapping[str, Element] = {
     "Transfer/PhoneNumber": Element("PhoneNumber", None, TARGET),
-    "Transfer/SipUri": Element("SipUri", None, (*TARGET, UUI)),
+    "Transfer/SipUri": Element("SipUri", None, TARGET),
 }
 BRIDGE = (
     *webhook("bridgeComplete"),
@@ -74,10 +77,16 @@ FORWARD = (
     Attr("privacy", "privacy", lenient_boolean, False),
     Attr("callerDisplayName", "display", DISPLAY, ""),
     Attr("callTimeout", "ring_seconds", decimal(1, 300), 30.0),
-    Attr("diversionTreatment", None, TREATMENT, why=NO_DIVERSION),
-    Attr("diversionReason", None, REASON, why=NO_DIVERSION),
+    *DIVERSION,
     UUI,
 )
+REFER = (
+    Attr("referCompleteUrl", "url", url, None),
+    Attr("referCompleteMethod", "method", method, "POST"),
+    TAG,
+)
+NO_EVENTS = "its vendor publishes no event of it"
+CONNECT = (Attr("eventCallbackUrl", None, url, why=NO_EVENTS), Attr("eventFallbackUrl", None, url, why=NO_EVENTS))
 
 
 def transfer(compiler: Compiler, node: Node, values: dict[str, Any]) -> tuple[Step, ...]:
@@ -87,13 +96,23 @@ def transfer(compiler: Compiler, node: Node, values: dict[str, Any]) -> tuple[St
     verb = Connect(
         groups=(tuple(_target(compiler, node, child) for child in node.children),),
         on_done=link(compiler, values),
-        caller=ANONYMOUS if values["privacy"] else values["caller"],
-        display=values["display"],
-        ring_seconds=values["ring_seconds"],
         answer_on_bridge=True,
+        **_shown(values),
         at=node.at,
     )
     return tagged(node, values, verb)
+
+
+def _shown(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What those who are called see, and for how long they ring."""
+    return {
+        "caller": values["caller"],
+        "display": values["display"],
+        "private": values["privacy"],
+        "diversion": values["diversion"],
+        "diversion_reason": values["diversion_reason"],
+        "ring_seconds": values["ring_seconds"],
+    }
 
 
 def _target(compiler: Compiler, parent: Node, node: Node) -> Target:
@@ -141,17 +160,37 @@ def forward(_compiler: Compiler, node: Node, values: dict[str, Any]) -> tuple[St
     target = Target(callee=_callee(node, values["to"]), headers=_headers(values["uui"]))
     verb = Connect(
         groups=((target,),),
-        caller=ANONYMOUS if values["privacy"] else values["caller"],
-        display=values["display"],
-        ring_seconds=values["ring_seconds"],
         answer_on_bridge=True,
+        **_shown(values),
         at=node.at,
     )
     return verb, Hangup(reason="busy", at=node.at)
+
+
+def refer(compiler: Compiler, node: Node, values: dict[str, Any]) -> tuple[Step, ...]:
+    """`<Refer>`: the far end is asked to call a SIP URI; `referComplete` is asked for only where that fails."""
+    if len(node.children) != 1:
+        raise invalid(node, "has exactly one <SipUri>")
+    try:
+        target = SIP_URI(node.children[0].text)
+    except ValueError as error:
+        raise invalid(node, f": {node.children[0].text!r} {error}") from error
+    done = Link(compiler.absolute(values["url"]), values["method"]) if values["url"] else None
+    return tagged(node, values, Refer(uri=target, on_done=done, hang_up=True, only_inbound=True, at=node.at))
+
+
+def connect(_compiler: Compiler, node: Node, _values: dict[str, Any]) -> Verb:
+    """`<Connect>` with an `<Endpoint>`: the registered phone of that name takes the place of a browser."""
+    if len(node.children) != 1 or not node.children[0].text:
+        raise invalid(node, "has exactly one <Endpoint> with its id")
+    endpoint = node.children[0].text
+    return Connect(groups=((Target(callee=Party("phone", endpoint, f"sip:{endpoint}")),),), at=node.at)
 
 
 ELEMENTS = (
     Element("Transfer", transfer, TRANSFER, MAIN_CALL, children=("PhoneNumber", "SipUri")),
     Element("Bridge", bridge, BRIDGE, MAIN_CALL),
     Element("Forward", forward, FORWARD, MAIN_CALL),
+    Element("Refer", refer, REFER, MAIN_CALL, children=("SipUri",)),
+    Element("Connect", connect, CONNECT, MAIN_CALL, children=("Endpoint",), why="an endpoint is a registered phone"),
 )

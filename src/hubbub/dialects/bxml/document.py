@@ -148,10 +148,7 @@ SPEAK = (
     Attr("locale", "locale", voices.locale, "en_US"),
 )
 
-LATER = (
-    *("Refer", "Connect"),
-    *("StartTranscription", "StopTranscription"),
-)
+LATER = ("StartTranscription", "StopTranscription")
 """Verbs of calls that are not built yet."""
 TABLE = DocumentTable(
     roots=("Response", "Bxml"),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from hubbub.dialects.bxml.rows import uui
 from hubbub.dialects.tables import (
     NOT_BUILT,
     Between,
@@ -116,9 +117,13 @@ def call_timeout(value: str) -> dict[str, float]:
     return {"timeout": ranged(1, 25)(value)}
 
 
+def user_to_user(value: str) -> dict[str, str]:
+    """A list of `TEXT;encoding=` `base64`, `jwt` or `hex`, at most 350 characters."""
+    return {"User-to-User": uui(350)(value)}
+
+
 SECRET = matching(r".{0,1024}", "has at most 1024 characters")
 LONG_TAG = matching(r".{0,4096}", "tag must contain at most 4096 characters")
-NOT_DIALLED = f"{NOT_BUILT}: sent to carriers only"
 
 PARTIES = (
     Param("username", "username", SECRET),
@@ -150,8 +155,8 @@ CREATE_CALL = (
     Param("callTimeout", "ring_seconds", ranged(1, 300), "bad-range"),
     Param("callbackTimeout", "extra", call_timeout, "bad-range"),
     TAG,
-    Param("privacy", None, lenient_boolean, why=NOT_DIALLED),
-    Param("uui", None, matching(r".{0,350}", "has at most 350 characters"), why=f"{NOT_BUILT}: the User-to-User header"),
+    Param("privacy", "private", lenient_boolean),
+    Param("uui", "headers", user_to_user),
     Param("priority", None, ranged(1, 5), "bad-range", why="there is no queue: a call is sent at once"),
     *(
         Param(f"machineDetection.{name}", None, why=f"{NOT_BUILT}: answering machines are not detected")

@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hubbub.verbs.dialect import OutcomeRule
-from hubbub.verbs.model import BridgeTo, Connect, Gather, Record, Verb
+from hubbub.verbs.model import BridgeTo, Connect, Gather, Record, Refer, Verb
 
 OUTCOMES: Mapping[type[Verb], OutcomeRule] = {
     Connect: OutcomeRule(fields=lambda outcome: {"child": outcome["child"], "status": outcome["status"] or ""}),
     BridgeTo: OutcomeRule(fields=lambda outcome: {"cause": outcome.reason}),
+    Refer: OutcomeRule(
+        asks=lambda outcome: outcome.kind == "failed",
+        fields=lambda outcome: {"refer_code": outcome["refer_code"], "notify_code": outcome["notify_code"]},
+    ),
     Gather: OutcomeRule(fields=lambda outcome: {"digits": outcome["digits"] or "", "finish": outcome["finish"] or ""}),
     Record: OutcomeRule(asks=lambda outcome: outcome.kind == "done", fields=lambda outcome: {"recording": outcome["recording"]}),
 }

@@ -18,6 +18,7 @@ from hubbub.dialects.bxml.callbacks import (
     error_id,
     file_format,
     media_url,
+    stir_shaken,
     time,
 )
 from hubbub.dialects.tables import Out, Resource
@@ -66,8 +67,8 @@ _CALL: tuple[Out, ...] = (
     Out("from", lambda s: address(s.thing.caller)),
     Out("direction", lambda s: "inbound" if s.thing.direction == "inbound" else "outbound"),
     Out("state", lambda s: STATES.get(s.thing.status, "disconnected")),
-    Out("stirShaken", lambda s: None),
-    Out("identity", lambda s: None),
+    Out("stirShaken", lambda s: stir_shaken(s.thing)),
+    Out("identity", lambda s: s.thing.signalled.get("identity")),
     Out("enqueuedTime", lambda s: None if s.thing.direction == "inbound" else time(s.thing.created)),
     Out("startTime", lambda s: None if s.thing.status is CallStatus.QUEUED else time(s.thing.created)),
     Out("answerTime", lambda s: time(s.thing.answered)),

@@ -26,7 +26,6 @@ from hubbub.verbs.model import JoinRoom, Program, Stage
 
 E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 SIP_ADDRESS = re.compile(r"sips?:[^\x00-\x20\x7f<>\"@;?]+@[^\x00-\x20\x7f<>\"@?]+")
-PRIVATE = frozenset({"restricted", "anonymous", "private", "unavailable"})
 SHOWING_DELETED = frozenset(
     {"list_recordings", "fetch_recording", "inspect_recording", "inspect_recordings", "inspect_all_recordings", "forget_recording"}
 )
@@ -281,7 +280,11 @@ def _check_creation(values: Mapping[str, Any], account: Account) -> None:
         raise Refused("to-missing")
     if values["application_id"] != accounts.face(account, "application"):
         raise Refused("application-unknown", values["application_id"])
-    if not E164.fullmatch(values["from"]) and values["from"].lower() not in PRIVATE and not SIP_ADDRESS.fullmatch(values["from"]):
+    if (
+        not E164.fullmatch(values["from"])
+        and values["from"].lower() not in callbacks.WITHHELD
+        and not SIP_ADDRESS.fullmatch(values["from"])
+    ):
         raise Refused("invalid-caller")
 
 

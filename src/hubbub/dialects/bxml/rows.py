@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from hubbub.dialects.tables import Attr, Compiler, Node, matching, method, text, url
+from hubbub.dialects.tables import Attr, Compiler, Converter, Node, described, matching, method, text, url
 from hubbub.errors import DocumentError
 from hubbub.events import Link
 from hubbub.verbs.model import Stage, Step, Tag, Verb
@@ -23,6 +24,20 @@ BOTH = ON_CALL | IN_ROOM
 CREDENTIALS = (Attr("username", "username", text, ""), Attr("password", "password", text, ""))
 FALLBACK_CREDENTIALS = (Attr("fallbackUsername", "fallback_username", text, ""), Attr("fallbackPassword", "fallback_password", text, ""))
 TAG = Attr("tag", "tag", matching(r".{0,256}", "has at most 256 characters"), None)
+
+
+UUI = re.compile(r"[^\x00-\x20\x7f;,]+(;encoding=(base64|jwt|hex))?(\s*,\s*[^\x00-\x20\x7f;,]+(;encoding=(base64|jwt|hex))?)*")
+
+
+def uui(longest: int) -> Converter:
+    """User-to-User information (RFC 7433)."""
+
+    def read(value: str) -> str:
+        if len(value) > longest or not UUI.fullmatch(value.strip()):
+            raise ValueError(f"has at most {longest} characters: a list of TEXT;encoding=base64, jwt or hex")
+        return value.strip()
+
+    return described(read, f"a list of `TEXT;encoding=` `base64`, `jwt` or `hex`, at most {longest} characters")
 
 
 def webhook(name: str, *, required: bool = False) -> tuple[Attr, ...]:
