@@ -44,7 +44,8 @@ class SipError(HubbubError):
 class RequestFailed(HubbubError):
     """An outgoing HTTP request gave no usable reply.
 
-    `kind` is one of: connect_timeout, refused, dns, tls, network, timeout, status, too_large, redirects,
+    `kind` is one of: connect_timeout, refused, dns, tls, tls_name, tls_expired, tls_chain (a certificate for another name, too old, or of
+    nobody who is trusted), network, timeout, status, too_large, redirects,
     blocked (the network guard), bad_url, protocol.
     """
 

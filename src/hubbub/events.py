@@ -191,6 +191,10 @@ class MemberRecord:
     call_status: CallStatus | None = None
     """The status of its call when it left."""
     queue_seconds: float | None = None
+    created: float | None = None
+    """When it was invited, or came; None in rows of an older server."""
+    goes_on: bool = True
+    """Whether its call has something to go on with when it has left."""
 
 
 class RecordingStatus(StrEnum):

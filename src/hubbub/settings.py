@@ -187,6 +187,7 @@ class Account(Section):
         False, description="Do not change, and do not complain, when REST changes a held member's end-on-exit."
     )
     parties_in_events: bool = Field(False, description="Conference events that are about a call also say from whom to whom it is.")
+    long_calls: bool = Field(False, description="Calls of dialects that end them after four hours may last a day.")
     loop_wait_audio: bool = Field(False, description="Begin wait and hold documents again when they end; else silence follows them.")
     faces: dict[str, dict[str, str]] = Field(default_factory=dict, description="One table per face, named after it: see below.")
 

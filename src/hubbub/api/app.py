@@ -18,6 +18,7 @@ from hubbub.api.functions import admitted, functions_route
 from hubbub.api.openapi import openapi_route
 from hubbub.api.rest import Rest
 from hubbub.api.shield import Shield
+from hubbub.api.slashes import Slashes
 from hubbub.api.stream import News, stream_route
 from hubbub.storage.store import Store
 from hubbub.verbs.hub import Hub
@@ -72,7 +73,7 @@ def build_app(
     routes.append(openapi_route([rest.face for rest in rests], __version__, allowed))
     for rest in rests:
         routes += rest.routes()
-    return Starlette(routes=routes, middleware=[Middleware(Shield)])
+    return Starlette(routes=routes, middleware=[Middleware(Shield), Middleware(Slashes)])
 
 
 def _authorized(request: Request, token: str) -> bool:

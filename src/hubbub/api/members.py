@@ -18,6 +18,7 @@ from hubbub.errors import Refused
 from hubbub.events import CallStatus, Link, MemberRecord, RoomRecord
 from hubbub.ids import Id
 from hubbub.storage.store import Condition
+from hubbub.verbs.outgoing import OutgoingCall
 
 
 async def create_member(asked: Asked) -> tuple[MemberRecord, CallStatus]:
@@ -31,7 +32,7 @@ async def create_member(asked: Asked) -> tuple[MemberRecord, CallStatus]:
         lambda: asked.hub.invite(
             asked.account,
             asked.face.dialect,
-            outgoing(asked),
+            _patient(asked, outgoing(asked)),
             verb,
             coaching,
             early_media=asked.values.get("early_media", True),
@@ -45,6 +46,10 @@ async def create_member(asked: Asked) -> tuple[MemberRecord, CallStatus]:
     return member, status
 
 
+def _patient(asked: Asked, wish: OutgoingCall) -> OutgoingCall:
+    return replace(wish, ring_seconds=wish.ring_seconds + asked.face.habits.invited_buffer_seconds)
+
+
 async def list_members(asked: Asked) -> Page:
     """Active members of a room; none of one that is over."""
     room = live_room(asked)
@@ -56,7 +61,7 @@ async def list_members(asked: Asked) -> Page:
     wanted = {"muted": "muted", "held": "held", "coaching": "is_coach"}
     found = [
         (member, _status_of(asked, member))
-        for member in sorted(room.core.members.values(), key=lambda m: m.joined, reverse=True)
+        for member in sorted(room.core.members.values(), key=lambda m: m.created or m.joined, reverse=True)
         if all(getattr(member, field) == asked.values[name] for name, field in wanted.items() if name in asked.values)
     ]
     return windowed(found, asked.window)

@@ -19,6 +19,7 @@ from hubbub.api.face import RestFace
 from hubbub.api.media import MEDIA_TYPES, rendition
 from hubbub.api.request import Asked
 from hubbub.api.shield import Pace, told_too_many
+from hubbub.api.slashes import encoded, unmarked
 from hubbub.api.views import MediaFile
 from hubbub.conference.rows import from_row
 from hubbub.dialects.tables import NOT_BUILT, Operation, Page, Param
@@ -122,7 +123,7 @@ class Rest:
             return self._refused(Refused("internal"), request)
 
     def _refused(self, refusal: Refused, request: Request) -> Response:
-        status, body = self._face.error(refusal, request.url.path)
+        status, body = self._face.error(refusal, encoded(request.scope["path"]))
         headers = {"WWW-Authenticate": self._face.challenge} if status == 401 else {}
         if refusal.reason == "too-many":
             status, headers, body = 429, {"Retry-After": "1"}, told_too_many(body)
@@ -144,7 +145,7 @@ class Rest:
         pairs = await self._given(request, operation)
         values = read_values(operation.params, pairs)
         values = habits.completed(operation, values, account)
-        path = {name: str(value) for name, value in request.path_params.items()}
+        path = {name: unmarked(str(value)) for name, value in request.path_params.items()}
         notes = [] if operation.method == "GET" else remarks_on(operation.params, pairs)
         if notes and account.strict:
             raise Refused(*notes[0])
@@ -154,7 +155,7 @@ class Rest:
         if operation.method != "GET":
             self._audit(asked, operation, result)
         if isinstance(result, Page):
-            body = self._face.show_page(operation.shows, result, account, request.url.path, query)
+            body = self._face.show_page(operation.shows, result, account, encoded(request.scope["path"]), query)
             return JSONResponse(body, headers=habits.page_headers(result, str(request.url)), media_type=habits.content_type)
         if isinstance(result, MediaFile):
             return await self._file(result)

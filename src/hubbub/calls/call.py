@@ -115,6 +115,8 @@ class Call:
         self._ring_timer: asyncio.TimerHandle | None = None
         self._total_timer: asyncio.TimerHandle | None = None
         self._total_seconds: float | None = None
+        self.longest_seconds: float | None = None
+        """How long it may last after its answer, whatever limit was wished."""
         self.written: Written | None = None
         kit = RecordingServices(services.media, services.journal, services.render, services.clock, services.recordings)
         self.recorder = leg_recorder(record, leg, kit)
@@ -327,11 +329,12 @@ class Call:
             self.on_answered()
 
     def _limit_total(self) -> None:
-        if self._total_seconds is None or self.record.answered is None or self.over:
+        limits = [seconds for seconds in (self._total_seconds, self.longest_seconds) if seconds is not None]
+        if not limits or self.record.answered is None or self.over:
             return
         if self._total_timer is not None:
             self._total_timer.cancel()
-        left = self.record.answered + self._total_seconds - self._services.clock.now()
+        left = self.record.answered + min(limits) - self._services.clock.now()
         self._total_timer = asyncio.get_running_loop().call_later(max(0.0, left), self.hangup, "timeout")
 
     def _rang_out(self) -> None:

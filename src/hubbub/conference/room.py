@@ -384,7 +384,9 @@ class Rooms:
         self._by_id.pop(room.id, None)
 
 
-def new_member(room: Room, call: Id, joining: Joining, coaching: tuple[Id, ...], now: float, *, is_coach: bool) -> MemberRecord:
+def new_member(
+    room: Room, call: Id, joining: Joining, coaching: tuple[Id, ...], now: float, *, is_coach: bool, goes_on: bool = True
+) -> MemberRecord:
     """The record of a call that wants to join."""
     return MemberRecord(
         id=new_id(),
@@ -404,6 +406,8 @@ def new_member(room: Room, call: Id, joining: Joining, coaching: tuple[Id, ...],
         end_on_exit=joining.end_on_exit,
         beep_on_enter=joining.beep_on_enter,
         beep_on_exit=joining.beep_on_exit,
+        created=now,
+        goes_on=goes_on,
     )
 
 

@@ -405,6 +405,8 @@ class RoomCore:
         came = member.presence in PRESENT
         if not came:
             reason, call_status = LeaveReason.ADD_FAILED, call_status if call_status.final else CallStatus.CANCELED
+        if call_status is CallStatus.IN_PROGRESS and not member.goes_on and reason is not LeaveReason.REDIRECTED:
+            call_status = CallStatus.COMPLETED  # nothing follows: it is hung up
         if member.presence is Presence.WAITING:
             effects.append(StopWait(call))
         if member.held:

@@ -26,6 +26,8 @@ class Habits:
     """Where tokens are to be had; empty: nowhere."""
     newest_first = True
     """How lists are ordered."""
+    invited_buffer_seconds = 0.0
+    """How much longer an invited member rings than was asked for."""
     unanswered_redirect = False
     """Whether an incoming call may be given another document before it is answered."""
 

@@ -94,6 +94,10 @@ class Manners:
         """What is told of something that is done on a call: nothing."""
         return ()
 
+    def longest_call(self, account: Account) -> float | None:
+        """Seconds after which an answered call ends, whatever else was wished."""
+        return None
+
 
 class Dialect(Protocol):
     """A vocabulary: tables behind one face."""
@@ -110,6 +114,9 @@ class Dialect(Protocol):
 
     def stream_notices(self, account: Account, event: StreamEvent, link: Link) -> Sequence[Notice]:
         """What is told of a media stream: see Manners."""
+
+    def longest_call(self, account: Account) -> float | None:
+        """How long a call may last: see Manners."""
 
     def compile(self, body: bytes, content_type: str, base: str, stage: Stage) -> Program:
         """A program from a document. DocumentError where it is wrong as a whole."""

@@ -188,8 +188,9 @@ async def _join_room(shell: CallShell, verb: JoinRoom) -> Outcome:
     try:
         room = enter_room(session, verb, shell.services)
     except Refused as refusal:
-        code = session.dialect.refusal_code(refusal.reason)
-        session.report(code, str(refusal), level="error", line=verb.at.line)
+        if not verb.refused:  # else its document has said so
+            code = session.dialect.refusal_code(refusal.reason)
+            session.report(code, str(refusal), level="error", line=verb.at.line)
         return Outcome("refused", refusal.reason)
     left: asyncio.Future[LeaveReason] = asyncio.get_running_loop().create_future()
     session.released_by = left
@@ -235,7 +236,9 @@ def enter_room(session: Session, verb: JoinRoom, services: VerbServices) -> Room
         coaching = coached_calls(verb, session)
         now = services.clock.now()
         tagged = verb.joining
-        member = new_member(room, call.id, tagged, coaching, now, is_coach=bool(verb.coach_ids))
+        member = new_member(
+            room, call.id, tagged, coaching, now, is_coach=bool(verb.coach_ids), goes_on=verb.on_done is not None or session.more_to_do
+        )
         session.room = room
         call.leg.jitter(joining.jitter_ms)
         room.join(member, session, verb.joining.wait, coached_must_be_present=verb.coach_must_be_present)

@@ -104,7 +104,9 @@ class Hub:
             self.rooms.discard_if_empty(room)
             raise
         session = self.sessions[call.id]
-        member = new_member(room, call.id, verb.joining, coaching, self.services.clock.now(), is_coach=bool(coaching))
+        member = new_member(
+            room, call.id, verb.joining, coaching, self.services.clock.now(), is_coach=bool(coaching), goes_on=verb.on_done is not None
+        )
         session.room = session.invited_to = room
         try:
             room.invite(replace(member, queue_seconds=0.0), session, verb.joining.wait)
@@ -183,6 +185,7 @@ class Hub:
 
     def _adopt(self, call: Call, dialect: Dialect | None = None) -> Session:
         chosen = dialect or self.services.dialects[call.record.dialect]
+        call.longest_seconds = chosen.longest_call(self.services.accounts[call.record.account])
         session = Session(call, chosen, self.services, self._ended)
         self.sessions[call.id] = session
         return session

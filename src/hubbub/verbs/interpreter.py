@@ -107,6 +107,11 @@ class Interpreter:
         self.remarks: list[Remark] = []
         """What the author shall be told, since somebody looked last."""
 
+    @property
+    def more(self) -> bool:
+        """Whether steps follow the one that runs."""
+        return any(frame.position < len(frame.steps) for frame in self._stack)
+
     def load(self, program: Program, generation: int | None = None) -> Command | None:
         """Begin a program. `generation`: of the request it answers; None when an older one has asked for it."""
         if generation is not None and generation != self.generation:

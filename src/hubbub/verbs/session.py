@@ -63,6 +63,11 @@ class Session:
         """What its documents have set."""
         return self._script.interpreter.variables
 
+    @property
+    def more_to_do(self) -> bool:
+        """Whether its document goes on after what is being done."""
+        return self._script.interpreter.more
+
     # -- the script --------------------------------------------------------------------------------------------
 
     def start(self, first: DocumentRequest | Program, *, digits: str = "") -> None:

@@ -72,7 +72,7 @@ def explain_failure(error: Exception, progress: Progress, url: str) -> RequestFa
     if isinstance(error, aiohttp.ServerTimeoutError):
         return RequestFailed("timeout", "no data in time", status=progress.status, url=url)
     if isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError, ssl.CertificateError, aiohttp.ServerFingerprintMismatch)):
-        return RequestFailed("tls", _reason(error), url=url)
+        return RequestFailed(_tls_kind(error), _reason(error), url=url)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return RequestFailed("dns", "the host name was not found", url=url)
     if isinstance(error, aiohttp.ClientConnectorError):
@@ -82,6 +82,18 @@ def explain_failure(error: Exception, progress: Progress, url: str) -> RequestFa
     if isinstance(error, (aiohttp.ClientError, ValueError)):
         return RequestFailed("protocol", f"not HTTP as agreed: {_reason(error)}", status=progress.status, url=url)
     return RequestFailed("network", _reason(error), status=progress.status, url=url)
+
+
+EXPIRED, WRONG_NAME = frozenset({9, 10}), frozenset({62, 64})
+"""Of OpenSSL's verification results (X509_V_ERR_…); any other is about the chain."""
+
+
+def _tls_kind(error: Exception) -> str:
+    """What is wrong with a certificate; `tls` where it is something else."""
+    found = getattr(error, "certificate_error", error)
+    if isinstance(found, ssl.SSLCertVerificationError):
+        return "tls_expired" if found.verify_code in EXPIRED else "tls_name" if found.verify_code in WRONG_NAME else "tls_chain"
+    return "tls_name" if isinstance(found, ssl.CertificateError) else "tls"
 
 
 def _connect_failure(error: OSError, url: str) -> RequestFailed:

@@ -473,3 +473,16 @@ def test_a_restored_room_ends_with_numbers_that_go_on() -> None:
     assert [event.kind for event in told] == [RoomEventKind.LEFT, RoomEventKind.LEFT, RoomEventKind.ENDED]
     assert [event.number for event in told] == [core.number + 1, core.number + 2, core.number + 3]
     assert {event.member.call_status for event in told if event.member} == {CallStatus.COMPLETED}
+
+
+def test_whoever_has_nothing_to_go_on_with_is_completed_when_the_room_ends() -> None:
+    """3.3: "in-progress if TwiML continues, else completed"; whoever was given another document goes on with that."""
+    core = room()
+    join(core, ALICE, goes_on=False)
+    join(core, BOB)
+    join(core, CAROL, goes_on=False)
+    told = {}
+    for effect in (*core.leave(CAROL, LeaveReason.REDIRECTED, 5.0, CallStatus.IN_PROGRESS), *core.end(EndReason.REQUESTED, 9.0)):
+        if isinstance(effect, Notify) and effect.event.kind is RoomEventKind.LEFT and effect.event.member is not None:
+            told[effect.event.member.call] = effect.event.member.call_status
+    assert told == {CAROL: CallStatus.IN_PROGRESS, ALICE: CallStatus.COMPLETED, BOB: CallStatus.IN_PROGRESS}

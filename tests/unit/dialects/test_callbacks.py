@@ -164,7 +164,7 @@ def test_what_nobody_asked_for_is_not_told() -> None:
 # -- calls, 1.2 and 4.3 ----------------------------------------------------------------------------------------
 
 STANDARD = {"CallSid", "AccountSid", "From", "To", "Caller", "Called", "CallStatus", "ApiVersion", "Direction"}
-SIP = {"CallerName", "SipCallId", "SipSourceIp", "SipHeader_X-Team"}
+SIP = {"CallerName", "SipCallId", "SipDomain", "SipSourceIp", "SipHeader_X-Team"}
 PROGRESS = {"Timestamp", "CallbackSource", "SequenceNumber"}
 WISH = ProgressWish(LINK, frozenset({"initiated", "ringing", "answered", "completed"}))
 ENDED = replace(CALL, status=CallStatus.COMPLETED, ended=START + 66.4, sip_code=200)
@@ -321,6 +321,7 @@ def test_what_counts_as_an_answer(status: int, kind: str, code: str | None) -> N
     ("kind", "code"),
     [
         *(("connect_timeout", "11201"), ("refused", "11202"), ("network", "11205"), ("timeout", "11200"), ("dns", "11210")),
+        *(("tls_name", "11235"), ("tls_expired", "11236"), ("tls_chain", "11237")),
         *(("bad_url", "11100"), ("tls", "11220"), ("protocol", "11206"), ("too_large", "11750"), ("redirects", "11215")),
     ],
 )

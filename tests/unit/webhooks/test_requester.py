@@ -19,7 +19,7 @@ from yarl import URL
 
 from hubbub.errors import RequestFailed
 from hubbub.webhooks.cookies import COOKIES, Jars
-from hubbub.webhooks.failures import Disconnected
+from hubbub.webhooks.failures import Disconnected, Progress, explain_failure
 from hubbub.webhooks.requester import HttpRequest, Limits, Requester
 
 QUICK = Limits(connect=0.1, total=0.5)
@@ -531,4 +531,13 @@ async def test_https_works_with_a_given_context(tmp_path: Any) -> None:
             outcomes.append(failed.kind)
         await client.stop()
     await runner.cleanup()
-    assert outcomes == ["safe", "tls"]
+    assert outcomes == ["safe", "tls_chain"]
+
+
+@pytest.mark.parametrize(("code", "kind"), [(10, "tls_expired"), (62, "tls_name"), (20, "tls_chain"), (18, "tls_chain")])
+def test_what_is_wrong_with_a_certificate(code: int, kind: str) -> None:
+    """TLS 11220, 11235 (name), 11236 (expired), 11237 (chain)."""
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_code = code
+    assert explain_failure(error, Progress(), "https://app.test/").kind == kind
+    assert explain_failure(ssl.SSLError(1, "handshake"), Progress(), "https://app.test/").kind == "tls"

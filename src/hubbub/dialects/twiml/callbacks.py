@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -100,9 +101,17 @@ CALL: tuple[Out, ...] = (
     Out("ApplicationSid", lambda told: APPLICATION_SID.write(found) if (found := told.fact.extra.get("application")) else None),
     Out("CallerName", lambda told: told.fact.caller.display or None),
     Out("SipCallId", lambda told: told.fact.sip_call_id or None),
+    Out("SipDomain", lambda told: _domain(told.fact.callee.uri) if told.fact.sip_call_id and told.fact.direction == "inbound" else None),
     Out("SipSourceIp", lambda told: told.fact.sip_source or None),
 )
 """The standard parameters of a voice webhook (1.2)."""
+
+
+def _domain(uri: str) -> str | None:
+    """The host of a SIP URI, without its port."""
+    host = re.match(r"sips?:(?:[^@]*@)?(\[[^\]]*\]|[^:;?>]*)", uri)
+    return host[1] if host else None
+
 
 PROGRESS: tuple[Out, ...] = (
     Out("CallDuration", lambda told: _duration(told.fact.call) if told.fact.kind == "completed" else None),
@@ -146,6 +155,20 @@ RECORDING: tuple[Out, ...] = (
     Out("ErrorCode", lambda told: {"short": "16101", "silent": "16102"}.get(told.fact.recording.absent_reason)),
 )
 """Recording callbacks (4.4)."""
+
+
+RECORD_END_STYLE = "record-end"
+RECORD_END: tuple[Out, ...] = (
+    Out("EventName", lambda told: "conference-record-end"),
+    Out("ConferenceSid", lambda told: told.words.conference.write(told.fact.recording.room)),
+    Out("FriendlyName", lambda told: told.fact.recording.room_name),
+    Out("AccountSid", lambda told: told.words.account_sid(told.account)),
+    Out("RecordingUrl", lambda told: recording_url(told.fact.recording.id, told.account, told.public_url, told.words)),
+    Out("Duration", lambda told: str(round(told.fact.recording.seconds))),
+    Out("RecordingFileSize", lambda told: str(told.fact.recording.size)),
+    Out("Timestamp", lambda told: date(told.fact.at)),
+)
+"""The deprecated end of a conference's recording (4.1)."""
 
 
 def _duration(call: CallRecord) -> str:

@@ -27,7 +27,7 @@ from hubbub.dialects.tables import (
     url,
     words,
 )
-from hubbub.dialects.twiml import nouns, recording, streams
+from hubbub.dialects.twiml import callbacks, nouns, recording, streams
 from hubbub.events import Link
 from hubbub.verbs.model import (
     Gather,
@@ -94,7 +94,7 @@ CONFERENCE = (
     Attr("recordingStatusCallbackMethod", "recording_method", method, "POST", "16002"),
     Attr("recordingStatusCallbackEvent", "recording_events", RECORDING_EVENTS, None, "13621"),
     Attr("recordingConfigurationId", None, why="names a storage set-up that exists in the cloud only"),
-    Attr("eventCallbackUrl", None, why="deprecated by its vendor for statusCallback"),
+    Attr("eventCallbackUrl", "event_url", url, None, "16002", why="told of the recording; deprecated for recordingStatusCallback"),
 )
 
 DIAL = (
@@ -141,10 +141,24 @@ def _conference(compiler: Compiler, node: Node, dial_values: dict[str, Any]) -> 
         compiler.object(rooms.bad_name, f"the name of a conference has 1 to {rooms.longest_name} characters", node.at)
         refused = "invalid-name"
     if not valid_label(values["label"]):
+        compiler.object("16023", f"participantLabel {LABEL_RULE}", node.at, "error")
         refused = "invalid-label"
+    values |= _record_end(values)
     values["coach"] = (values["coach"].strip(),) if values["coach"] else ()
     joins = join_room(compiler, rooms, {**dial_values, **values, "room": node.text, "refused": refused}, node.at)
     return replace(joins, recording=nouns.recording(compiler, dial_values))
+
+
+def _record_end(values: dict[str, Any]) -> dict[str, Any]:
+    """Who is told `conference-record-end`: "eventCallbackUrl, or statusCallback when no recordingStatusCallback" (4.1)."""
+    target = values["event_url"] or values["status_url"]
+    if values["recording_url"] or not target:
+        return {}
+    how = "POST" if values["event_url"] else values["status_method"]
+    return {"recording_url": target, "recording_method": how, "recording_events": None, "recording_style": callbacks.RECORD_END_STYLE}
+
+
+LABEL_RULE = "has at most 128 characters, does not look like a call SID, and holds no slash"
 
 
 def valid_label(label: str) -> bool:
@@ -152,11 +166,14 @@ def valid_label(label: str) -> bool:
     return len(label) <= 128 and not re.fullmatch(r"CA[0-9a-f]{32}", label) and "/" not in label and "%2F" not in label
 
 
+VOICE = matching(r"|man|woman|alice|[A-Za-z]+\.\S+", "must be man, woman, alice, or a voice of an engine: Engine.Name")
+LANGUAGE = matching(r"|[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}", "must be a language tag such as en-US")
 SAY = (
-    Attr("voice", "voice", text, ""),
-    Attr("language", "language", text, ""),
+    Attr("voice", "voice", VOICE, "", "13511"),
+    Attr("language", "language", LANGUAGE, "", "13512"),
     Attr("loop", "loops", integer(0), 1, "13510"),
 )
+LONGEST_SPEECH, LONGEST_POLLY = 4096, 3000
 
 
 def say(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb | None:
@@ -165,8 +182,9 @@ def say(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb | None:
     if not words_to_say:
         compiler.object("13520", "<Say> has nothing to say", node.at)
         return None
-    if len(words_to_say) > 4096:
-        compiler.object("13521", "<Say> is longer than 4096 characters", node.at)
+    longest = LONGEST_POLLY if values["voice"].startswith("Polly.") else LONGEST_SPEECH
+    if len(words_to_say) > longest:
+        compiler.object("13521", f"<Say> is longer than {longest} characters", node.at)
         return None
     return Speak(text=words_to_say, voice=values["voice"], language=values["language"], loops=values["loops"] or FOREVER, at=node.at)
 
@@ -177,9 +195,14 @@ PLAY = (
 )
 
 
+NO_DIGITS = Attr(
+    "digits", None, matching(r"", "are not played while digits are gathered"), why="told to the author: only audio is played there"
+)
+
+
 def play(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb | None:
     """`<Play>` of a URL or of digits."""
-    if values["digits"]:
+    if values.get("digits"):
         return SendDigits(digits=values["digits"], at=node.at)
     if not node.text:
         compiler.object("13420", "<Play> has no URL", node.at)
@@ -241,13 +264,13 @@ def gather(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb:
 
 
 RECORD = (
-    Attr("action", "action", url, "", "13610"),
-    Attr("method", "method", method, "POST", "13611"),
-    Attr("timeout", "silence", decimal(0), 5.0, "13612"),
+    Attr("action", "action", url, "", "11100"),
+    Attr("method", "method", method, "POST", "13610"),
+    Attr("timeout", "silence", decimal(0), 5.0, "13611"),
     Attr("finishOnKey", "finish_on", matching(r"[0-9*#]*", "may hold 0-9 * #"), "1234567890*#", "13613"),
-    Attr("maxLength", "max_seconds", integer(1, 86400), 3600, "13614"),
-    Attr("playBeep", "beep", boolean, True, "13615"),
-    Attr("trim", "trim", TRIM, True, "13616"),
+    Attr("maxLength", "max_seconds", integer(1, 86400), 3600, "13612"),
+    Attr("playBeep", "beep", boolean, True, "13616"),
+    Attr("trim", "trim", TRIM, True, "13699"),
     Attr("recordingStatusCallback", "recording_url", url, None, "13256"),
     Attr("recordingStatusCallbackMethod", "recording_method", method, "POST", "13256"),
     Attr("recordingStatusCallbackEvent", "recording_events", RECORDING_EVENTS, None, "13621"),
@@ -301,7 +324,6 @@ ELSEWHERE = {
 """Verbs of the vendor's builder that are none here, and why."""
 ELSEWHERE_INSIDE = {
     ("Dial", "Application"): f"{NOT_BUILT}: dial the number of the application",
-    ("Dial", "Sim"): "there is no mobile network here",
     ("Dial", "WhatsApp"): "there is no such network here",
     ("Enqueue", "Task"): "belongs to the vendor's task router",
     ("Reject", "Parameter"): "means nothing to a SIP peer",
@@ -313,7 +335,7 @@ TABLE = DocumentTable(
     elements={
         element.name: element
         for element in (
-            Element("Dial", dial, DIAL, children=("Conference", "Number", "Sip", "Client", "Queue")),
+            Element("Dial", dial, DIAL, children=("Conference", *nouns.CALLED, "Queue")),
             SAY_ELEMENT,
             PLAY_ELEMENT,
             PAUSE,
@@ -340,7 +362,7 @@ TABLE = DocumentTable(
         **recording.NESTED,
         **streams.NESTED,
         "Gather/Say": SAY_ELEMENT,
-        "Gather/Play": PLAY_ELEMENT,
+        "Gather/Play": Element("Play", play, (PLAY[0], NO_DIGITS), EVERYWHERE),
         "Gather/Pause": PAUSE,
     },
     malformed="12100",

@@ -27,6 +27,7 @@ from hubbub.verbs.model import Hangup, JoinRoom, PlayAudio, Program, Speak, Stag
 from hubbub.webhooks.delivery import Notice
 from hubbub.webhooks.requester import HttpReply, HttpRequest
 
+LONGEST_CALL, LONG_CALL = 14_400.0, 86_400.0
 APOLOGY = "An application error has occurred. Goodbye."
 
 
@@ -70,11 +71,16 @@ class TwimlDialect(Manners):
             compiler.object(self.table.unknown, f"attribute {name!r} of <Response> is not known", root.at)
         steps = compiler.steps(root.children)
         requests.remark_on_urls(compiler, root)
+        requests.remark_on_text(compiler, root)
         return Program({"main": steps}, base, tuple(compiler.remarks))
 
     def failure_program(self, failure: DocumentFailure) -> Program:
         """Apologise and hang up."""
         return Program({"main": (Speak(text=APOLOGY), Hangup())})
+
+    def longest_call(self, account: Account) -> float | None:
+        """ "Max call 4 h (24 h account option)" (3.5)."""
+        return LONG_CALL if account.long_calls else LONGEST_CALL
 
     # -- requests ----------------------------------------------------------------------------------------------
 
@@ -192,12 +198,13 @@ class TwimlDialect(Manners):
         """Recording status (4.4)."""
         if wish.link is None:
             return []
+        rows = callbacks.RECORD_END if wish.style == callbacks.RECORD_END_STYLE else self.recording_rows
         kinds: tuple[RecordingKind, ...] = ("started", "in-progress") if event.kind == "in-progress" else (event.kind,)
         return [
             self._notice(
                 account,
                 wish.link,
-                render(self.recording_rows, self._told(replace(event, kind=kind), account)),
+                render(rows, self._told(replace(event, kind=kind), account)),
                 f"recording-{kind}",
                 recording=event.recording,
             )

@@ -94,8 +94,11 @@ NOUNS: Mapping[str, Element] = {
     "Dial/Number": Element("Number", None, NUMBER),
     "Dial/Sip": Element("Sip", None, SIP, children=("Uri", "Headers")),
     "Dial/Client": Element("Client", None, CLIENT, children=("Identity", "Parameter")),
+    "Dial/Sim": Element("Sim", None, CLIENT, why="a registered phone of that name: there is no mobile network here"),
     "Dial/Queue": Element("Queue", None, QUEUE),
 }
+CALLED = ("Number", "Sip", "Client", "Sim")
+"""Nouns that are called."""
 
 
 def connect(compiler: Compiler, node: Node, values: Mapping[str, Any]) -> Verb | None:
@@ -108,6 +111,8 @@ def connect(compiler: Compiler, node: Node, values: Mapping[str, Any]) -> Verb |
     targets = [target for child in node.children if (target := _target(compiler, node, child)) is not None]
     if not node.children:
         targets = _plain(compiler, node)
+    elif node.text:
+        compiler.object("13215", "<Dial>: the text beside its nouns is ignored", node.at)
     if len(targets) > LARGEST_GROUP:
         compiler.object("13215", f"<Dial> calls at most {LARGEST_GROUP}: the others are ignored", node.at)
         targets = targets[:LARGEST_GROUP]
@@ -117,7 +122,7 @@ def connect(compiler: Compiler, node: Node, values: Mapping[str, Any]) -> Verb |
         on_done=link(compiler, values["action"], values["action_method"]),
         caller=values["caller"],
         ring_seconds=values["ring_seconds"] + BUFFER_SECONDS,
-        time_limit_seconds=float(values["time_limit"] or LONGEST_CALL),
+        time_limit_seconds=values["time_limit"],
         leave_on_star=values["leave_on_star"],
         answer_on_bridge=values["answer_on_bridge"],
         ring_country=values["ring_country"],
@@ -136,10 +141,6 @@ def recording(compiler: Compiler, values: Mapping[str, Any]) -> RecordingOrder |
     told = {name: values[f"dial_{name}"] for name in ("recording_url", "recording_method", "recording_events")}
     wish = recording_wish(compiler, told)
     return RecordingOrder("dial", compiler.table.rooms.dialect, values["dial_track"], channels, values["dial_trim"], wish)
-
-
-LONGEST_CALL = 14_400
-"""Seconds, where no `timeLimit` says otherwise."""
 
 
 def caller_id(value: str) -> Party:
@@ -255,7 +256,14 @@ def _client(compiler: Compiler, node: Node) -> tuple[Party, dict[str, str]] | No
     return Party("phone", name, ""), _headers(compiler, node, pairs)
 
 
-READERS = {"Number": _number, "Sip": _sip, "Client": _client}
+def _sim(compiler: Compiler, node: Node) -> tuple[Party, dict[str, str]] | None:
+    if not node.text:
+        compiler.object("13215", "<Sim> names no SIM", node.at, "error")
+        return None
+    return Party("phone", node.text, ""), {}
+
+
+READERS = {"Number": _number, "Sip": _sip, "Client": _client, "Sim": _sim}
 
 
 def _queue(compiler: Compiler, dial: Node, node: Node, values: Mapping[str, Any]) -> TakeFromLine:
@@ -266,7 +274,7 @@ def _queue(compiler: Compiler, dial: Node, node: Node, values: Mapping[str, Any]
         on_done=link(compiler, values["action"], values["action_method"]),
         document=link(compiler, own["document_url"], own["document_method"]),
         ring_seconds=values["ring_seconds"] + BUFFER_SECONDS,
-        time_limit_seconds=float(values["time_limit"] or LONGEST_CALL),
+        time_limit_seconds=values["time_limit"],
         leave_on_star=values["leave_on_star"],
         recording=recording(compiler, values),
         at=dial.at,

@@ -193,7 +193,7 @@ MEMBER_CREATE = (
     Param("EndConferenceWhenAlone", "end_when_alone", truth, why="beyond the vendor: the conference ends when one participant is left"),
     Param("ExitActionUrl", "action", absolute_url, "bad-url", why="beyond the vendor: asked for a document when the participant has left"),
     Param("ExitActionMethod", "action_method", METHOD, "bad-method", why="beyond the vendor"),
-    Param("JitterBufferSize", None, JITTER, why=f"{NOT_BUILT}: every leg buffers 60 ms, which is `large`"),
+    Param("JitterBufferSize", "jitter_ms", JITTER, "bad-room-parameter"),
     Param("Coaching", "coaching", truth),
     Param("CallSidToCoach", "coach", text),
     Param("MaxParticipants", "max_members", integer(2, 250), "bad-room-parameter"),

@@ -30,6 +30,9 @@ FAILURE_CODES = {
     "bad_url": "11100",
     "blocked": "11100",
     "tls": "11220",
+    "tls_name": "11235",
+    "tls_expired": "11236",
+    "tls_chain": "11237",
     "protocol": "11206",
     "too_large": "11750",
     "redirects": "11215",
@@ -116,6 +119,22 @@ def remark_on_urls(compiler: Compiler, node: Node) -> None:
         compiler.object("15004", f"<{node.name}> of a document without a URL needs an absolute {wanted}", node.at, "error")
     for child in node.children:
         remark_on_urls(compiler, child)
+
+
+WITHOUT_TEXT = frozenset(
+    {
+        *("Response", "Gather", "Pause", "Record", "Hangup", "Reject", "Leave", "Connect", "Start", "Stop", "Refer", "Echo"),
+        *("Stream", "Recording", "Siprec", "Transcription", "Headers", "Header", "Parameter"),
+    }
+)
+
+
+def remark_on_text(compiler: Compiler, node: Node) -> None:
+    """Tell the author of a document about text that nobody reads, because its element has none."""
+    if node.text and node.name in WITHOUT_TEXT:
+        compiler.object(compiler.table.unknown, f"the text in <{node.name}> is ignored: {node.text[:40]!r}", node.at)
+    for child in node.children:
+        remark_on_text(compiler, child)
 
 
 def connection_overrides(fragment: str) -> Limits:

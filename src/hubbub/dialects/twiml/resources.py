@@ -171,7 +171,7 @@ PARTICIPANT = Resource(
         Out("call_sid_to_coach", _coached),
         Out("coaching", lambda s: s.thing.member.is_coach),
         Out("conference_sid", lambda s: s.words.conference.write(s.thing.member.room)),
-        Out("date_created", lambda s: date(s.thing.member.joined)),
+        Out("date_created", lambda s: date(s.thing.member.created or s.thing.member.joined)),
         Out("date_updated", lambda s: date(s.thing.member.updated)),
         Out("end_conference_on_exit", lambda s: s.thing.member.end_on_exit),
         Out("muted", lambda s: s.thing.member.muted),

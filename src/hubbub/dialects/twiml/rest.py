@@ -57,6 +57,8 @@ class TwimlHabits(Habits):
     """Habits of this face."""
 
     current_recording = "Twilio.CURRENT"
+    invited_buffer_seconds = 5.0
+    """"Ring timeout for REST-added legs 5-600 s, default 60, +5 s" (3.5)."""
 
 
 class TwimlRest:

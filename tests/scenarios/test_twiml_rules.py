@@ -1,0 +1,198 @@
+"""Statements of the specification's sections 1 to 5 on real calls, one server for all; each test quotes its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from tests.support.rest import Rest, RestError
+from tests.support.stage import EVENTS, TONE, PhoneMaker, assert_matrix, by_caller, call_in, event, room, sid_of, tone_wav
+
+from hubbub.testing import Application, HubbubServer, Phone, assert_hears
+
+pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
+CONFIG = {
+    "phones": [{"username": "DE1", "password": "secret", "account": "dev"}],
+    "dial": {"allow_sip": ["127.0.0.1"], "allow_prefixes": ["+1555"]},
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[tuple[Application, HubbubServer, Rest]]:
+    """One server for all tests of this module: each has its own phones, documents and rooms."""
+    async with Application() as app, HubbubServer(app.url("/voice"), config=CONFIG) as server, Rest(server) as rest:
+        yield app, server, rest
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def application(running: tuple[Application, HubbubServer, Rest]) -> Application:
+    """The application, with nothing remembered."""
+    running[0].forget()
+    running[0].on("/after", "<Response/>")
+    running[0].on("/events", None)
+    return running[0]
+
+
+@pytest.fixture
+def hubbub_server(running: tuple[Application, HubbubServer, Rest]) -> HubbubServer:
+    return running[1]
+
+
+@pytest.fixture
+def rest(running: tuple[Application, HubbubServer, Rest]) -> Rest:
+    return running[2]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def phone() -> AsyncIterator[PhoneMaker]:
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(name: str = "phone", **options: Any) -> Phone:
+            return await stack.enter_async_context(Phone(name, **options))
+
+        yield start
+
+
+async def codes_of(rest: Rest, call: str, wanted: str) -> list[str]:
+    """The codes of a call's notifications, once the wanted one is there."""
+    for _ in range(50):
+        found = [each["error_code"] for each in (await rest.get(f"/Calls/{call}/Notifications.json"))["notifications"]]
+        if wanted in found:
+            return found
+        await asyncio.sleep(0.05)
+    return found
+
+
+async def test_a_name_with_a_slash_is_addressable(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
+) -> None:
+    """2: "room name, 1-128 chars"; 5.6: "fetch/update/list by name also work while the room lives"; URIs stay addressable."""
+    application.on("/voice", room(name="sales/north 1"))
+    calls = await call_in(hubbub_server, phone, "alice", "bob")
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    page = await rest.get("/Conferences/sales%2Fnorth%201/Participants.json")
+    assert len(page["participants"]) == 2
+    found = await rest.post(f"/Conferences/sales%2fnorth%201/Participants/{sid_of(application, 'alice')}.json", Muted="true")
+    assert found["muted"] is True
+    await assert_matrix(calls, {"alice": "b", "bob": ""})
+    with pytest.raises(RestError) as refused:
+        await rest.get("/Conferences/no%2Fsuch.json")
+    assert "/Conferences/no%2Fsuch.json was not found" in refused.value.body["message"]
+
+
+async def test_participant_call_status_says_whether_the_document_goes_on(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
+) -> None:
+    """3.3: "moderator_ended_conference, conference_ended_via_api: in-progress if TwiML continues, else completed"."""
+    goes_on = room(name="ends", dial='action="/after"')
+    follows = room(name="ends").replace("</Response>", "<Pause length='1'/></Response>")
+    application.on("/voice", by_caller(alice=room(name="ends"), bob=goes_on, carol=follows))
+    async with Phone("dave") as dave:
+        await call_in(hubbub_server, phone, "alice", "bob", "carol")
+        added = await rest.post("/Conferences/ends/Participants.json", From="+15550001000", To=dave.uri)
+        await dave.wait_call()
+        await application.wait_for("/events", lambda r: r.params.get("CallSid") == added["call_sid"] and event("participant-join")(r))
+        await rest.post(f"/Conferences/{added['conference_sid']}.json", Status="completed")
+        await application.wait_for("/events", lambda r: event("conference-end")(r) and r.params["FriendlyName"] == "ends")
+    ours = [request for request in application.requests("/events") if request.params["FriendlyName"] == "ends"]
+    leaves = [request.params for request in ours if event("participant-leave")(request)]
+    told = {params["CallSid"]: params["ParticipantCallStatus"] for params in leaves}
+    named = {name: told[sid_of(application, name)] for name in ("alice", "bob", "carol")}
+    assert named == {"alice": "completed", "bob": "in-progress", "carol": "in-progress"}
+    assert told[added["call_sid"]] == "completed"
+    assert {params["ReasonParticipantLeft"] for params in leaves} == {"conference_ended_via_api"}
+
+
+async def test_date_created_of_a_participant_is_when_it_was_made(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
+) -> None:
+    """5.6: date_created, date_updated: what REST made does not become younger when it answers."""
+    async with Phone("dave", auto_answer=False) as dave:
+        added = await rest.post("/Conferences/dates/Participants.json", From="+15550001000", To=dave.uri, JitterBufferSize="small")
+        ringing = await dave.wait_call()
+        await asyncio.sleep(1.1)  # dates have whole seconds
+        ringing.answer()
+        for _ in range(50):
+            shown = await rest.get(f"/Conferences/dates/Participants/{added['call_sid']}.json")
+            if shown["status"] == "connected":
+                break
+            await asyncio.sleep(0.05)
+        assert shown["status"] == "connected"
+        assert shown["date_created"] == added["date_created"]
+        assert shown["date_updated"] != added["date_updated"]
+        await ringing.hangup()
+
+
+@pytest.mark.parametrize("attribute", ['eventCallbackUrl="/old"', 'statusCallback="/old"'])
+async def test_conference_record_end(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest, attribute: str
+) -> None:
+    """4.1: "Deprecated conference-record-end: EventName, RecordingUrl, Duration, RecordingFileSize (+ ConferenceSid, FriendlyName, …)"."""
+    document = room(f'record="record-from-start" {attribute}', name="taped")
+    application.on("/voice", document if "event" in attribute else document.replace(EVENTS, ""))
+    application.on("/old", None)
+    calls = await call_in(hubbub_server, phone, "alice", "bob")
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    await calls["alice"].hangup()
+    await calls["bob"].hangup()
+    told = (await application.wait_for("/old", timeout=10)).params
+    assert set(told) == {
+        *("EventName", "RecordingUrl", "Duration", "RecordingFileSize"),
+        *("ConferenceSid", "FriendlyName", "AccountSid", "Timestamp"),
+    }
+    assert (told["EventName"], told["FriendlyName"]) == ("conference-record-end", "taped")
+    recording = await rest.get(f"/Recordings/{told['RecordingUrl'].rpartition('/')[2]}.json")
+    assert (recording["duration"], recording["conference_sid"]) == (told["Duration"], told["ConferenceSid"])
+    assert len(application.requests("/old")) == 1
+
+
+async def test_recording_status_callback_suppresses_conference_record_end(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker
+) -> None:
+    """2 eventCallbackUrl: "not sent if recordingStatusCallback is set"."""
+    application.on("/voice", room('record="record-from-start" eventCallbackUrl="/old" recordingStatusCallback="/taped"', name="taped"))
+    calls = await call_in(hubbub_server, phone, "alice", "bob")
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    await calls["alice"].hangup()
+    await calls["bob"].hangup()
+    assert (await application.wait_for("/taped", timeout=10)).params["RecordingStatus"] == "completed"
+    assert application.requests("/old") == []
+
+
+@pytest.mark.parametrize(("code", "document"), [("13237", room(name="n" * 129)), ("16023", room('participantLabel="a/b"'))])
+async def test_a_bad_name_or_label_is_notified_once(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest, code: str, document: str
+) -> None:
+    """1.10: 13237 "name empty or > 128 chars: join fails", 16023 "join rejected"; the next verb follows."""
+    application.on("/voice", document.replace("</Response>", "<Play loop='0'>/next.wav</Play></Response>"))
+    application.on("/next.wav", tone_wav(2951.0))
+    caller = await (await phone("alice")).call(hubbub_server.uri("+15550001000"))
+    await assert_hears(caller, {2951.0}, among=(2951.0,))
+    assert await codes_of(rest, sid_of(application, "alice"), code) == [code]
+    await caller.hangup()
+
+
+async def test_sip_domain_is_sent(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """1.2: "SipDomain, SipCallId, SipSourceIp, SipHeader_*: SIP legs; pass every X-* header"."""
+    application.on("/voice", "<Response><Hangup/></Response>")
+    caller = await (await phone("alice")).call(hubbub_server.uri("+15550001000"), headers={"X-Team": "blue"})
+    asked = (await application.wait_for("/voice")).params
+    assert (asked["SipDomain"], asked["SipSourceIp"], asked["SipHeader_X-Team"]) == ("127.0.0.1", "127.0.0.1", "blue")
+    assert asked["SipCallId"] == caller.sip.id
+    await caller.wait_ended()
+
+
+async def test_a_sim_is_called_as_a_registered_phone(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """1.8: "Queue, Sim, WhatsApp: as SDK"."""
+    application.on("/voice", "<Response><Dial><Sim>DE1</Sim></Dial></Response>")
+    sim = await phone("DE1", username="DE1", password="secret")
+    await sim.register(hubbub_server.sip)
+    caller = await (await phone("alice")).call(hubbub_server.uri("+15550001000"))
+    answered = await sim.wait_call()
+    answered.tone(TONE["bob"])
+    await assert_hears(caller, {TONE["bob"]})
+    await caller.hangup()

@@ -1,0 +1,56 @@
+"""A call's limits, without SIP and audio."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from hubbub.calls.call import Call, CallServices
+from hubbub.clock import ManualClock
+from hubbub.dialects.registry import all_dialects
+from hubbub.events import CallRecord, CallStatus, Party
+from hubbub.ids import Id
+from hubbub.settings import Account
+
+SOMEBODY = Party("number", "+15550001000", "sip:+15550001000@127.0.0.1")
+
+
+def a_call(longest: float | None) -> Call:
+    clock = ManualClock()
+    nothing = SimpleNamespace(write=lambda *_: None)
+    services = CallServices(cast(Any, None), cast(Any, nothing), clock, cast(Any, None), Path("recordings"))
+    record = CallRecord(Id("1" * 32), "dev", "twiml", "inbound", SOMEBODY, SOMEBODY, CallStatus.RINGING, clock.now(), clock.now())
+    call = Call(record, services, cast(Any, SimpleNamespace(on_digit=None)))
+    call.longest_seconds = longest
+    return call
+
+
+@pytest.mark.parametrize(
+    ("longest", "wished", "expected"),
+    [(14_400.0, None, 14_400), (14_400.0, 60.0, 60), (60.0, 7200.0, 60), (None, 90.0, 90), (None, None, None)],
+)
+async def test_a_call_ends_at_the_shorter_of_its_limits(longest: float | None, wished: float | None, expected: float | None) -> None:
+    """3.5: "TimeLimit is per leg. Max call 4 h (24 h account option)": counted from the answer."""
+    call = a_call(longest)
+    call.limit(None, wished)
+    assert call._total_timer is None
+    call._became_answered()
+    if expected is None:
+        assert call._total_timer is None
+    else:
+        assert call._total_timer is not None
+        left = call._total_timer.when() - asyncio.get_running_loop().time()
+        assert expected - 5 < left <= expected
+        call._total_timer.cancel()
+
+
+def test_how_long_a_call_may_last() -> None:
+    """3.5: "Max call 4 h (24 h account option)"; other dialects have no such limit."""
+    dialects = all_dialects("http://hubbub.test", lambda call: None)
+    assert dialects["twiml"].longest_call(Account(name="dev")) == 14_400
+    assert dialects["twiml"].longest_call(Account(name="dev", long_calls=True)) == 86_400
+    assert dialects["bxml"].longest_call(Account(name="dev")) is None
