@@ -46,6 +46,7 @@ unit: setup
 	@$(BIN)/pytest tests/unit
 
 test: setup peers lint
+	@$(BIN)/python -m tests.support.warm
 	@$(BIN)/pytest tests -n $(TEST_WORKERS) --dist worksteal -m "not alone"
 	@$(BIN)/pytest tests -m alone
 

@@ -269,5 +269,5 @@ def test_wrong_commands_stay_within_bounds() -> None:
     root = str(Path(__file__).parents[3])
     code = "import tests.unit.media.conftest, tests.unit.media.test_commands as t; t.fuzz(1500, 2); print('within bounds')"
     environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "PYTHONPATH": f"{root}:{root}/src"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=root, capture_output=True, text=True, timeout=280, check=False)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=root, capture_output=True, text=True, timeout=850, check=False)
     assert "within bounds" in done.stdout, done.stderr[-2000:]
