@@ -16,6 +16,7 @@ from hubbub.dialects.cxml import document as cxml
 from hubbub.dialects.cxml.rest import CxmlRest
 from hubbub.dialects.swml import actions as swml_actions
 from hubbub.dialects.swml import callbacks as swml_callbacks
+from hubbub.dialects.swml import connecting as swml_connecting
 from hubbub.dialects.swml import document as swml
 from hubbub.dialects.swml import methods as swml_methods
 from hubbub.dialects.tables import DocumentTable, Element, ErrorRow, Operation, Out, Resource
@@ -152,6 +153,7 @@ def _swml() -> Coverage:
         spelling="{name}",
         table=swml.TABLE,
         elements=swml_methods.METHODS,
+        nested={"connect": (Element("device", None, swml_connecting.DEVICE), Element("ringback", None, swml_connecting.RINGBACK))},
         webhooks={
             "Around the `params` of every notice": swml_callbacks.ENVELOPE,
             "`call` of a document request, `params` of a change of state": swml_callbacks.CALL,

@@ -173,12 +173,12 @@ class Connecting:
         return send
 
     def _wish(self, target: Target) -> OutgoingCall:
-        caller = self._verb.caller or self._session.record.caller
+        caller = target.caller or self._verb.caller or self._session.record.caller
         return OutgoingCall(
             callee=target.callee,
             caller=replace(caller, display=self._verb.display or caller.display),
             progress=target.progress,
-            ring_seconds=self._verb.ring_seconds,
+            ring_seconds=target.ring_seconds or self._verb.ring_seconds,
             sip_username=target.username,
             sip_password=target.password,
             headers={**target.headers, **self._diversion()},

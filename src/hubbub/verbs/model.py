@@ -265,6 +265,9 @@ class Target:
     """Somebody to be called, and what is wished for that call."""
 
     callee: Party
+    caller: Party | None = None
+    """Who it sees calling; None: as the others."""
+    ring_seconds: float | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     """SIP headers of the INVITE."""
     username: str = ""

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from hubbub.calls.call import ProgressWish
-from hubbub.dialects.swml.document import METHODS, ON_CALL, listed, result_steps, section, steps_within, wrong
+from hubbub.dialects.swml.document import METHODS, ON_CALL, inner, listed, result_steps, script_within, section, steps_within, wrong
 from hubbub.dialects.swml.expressions import spelled
 from hubbub.dialects.swml.flow import after_bridge
 from hubbub.dialects.swml.lines import line_name
 from hubbub.dialects.swml.sounds import PLAY, all_sounds
-from hubbub.dialects.tables import Attr, Compiler, Element, Node, boolean, decimal, matching, text, url
+from hubbub.dialects.tables import Attr, Compiler, Element, Node, boolean, choice, decimal, integer, matching, text, url
 from hubbub.events import Link, Party
 from hubbub.verbs.model import Connect, Playlist, Position, Program, Stage, Step, TakeFromLine, Target
 
 NUMBER = re.compile(r"\+?[0-9]{1,15}")
 SIP = re.compile(r"sips?:[^\x00-\x20\x7f<>\"@;?]+@[^\x00-\x20\x7f<>\"@?]+")
-DEVICE = frozenset({"to", "from", "timeout", "headers", "codecs", "encryption", "username", "password"})
-"""What one of several devices may say; only `to`, `headers` and credentials have an effect of their own."""
 MOST = 10
 
 
@@ -44,34 +41,40 @@ def _headers(given: Any, path: str) -> Mapping[str, str]:
     return {name if name.lower().startswith("x-") else f"X-{name}": value for name, value in named if value.isprintable()}
 
 
-def _target(device: Any, common: Mapping[str, str], path: str) -> Target:
+def _target(compiler: Compiler, device: Any, common: Mapping[str, Any], path: str) -> Target:
+    """One device: what it says itself, else what is said for all."""
     if isinstance(device, str):
         device = {"to": device}
     if not isinstance(device, dict) or not device.get("to"):
         raise wrong("method_parameter_missing", f"{path}: needs 'to'")
-    unknown = [key for key in device if key not in DEVICE]
-    if unknown:
-        raise wrong("method_parameter_undefined", f"{path}: there is no parameter {unknown[0]!r}")
-    headers = {**common, **_headers(device.get("headers") or [], f"{path}/headers")}
-    user, password = spelled(device.get("username")), spelled(device.get("password"))
-    return Target(callee=party(device["to"], f"{path}/to"), headers=headers, username=user, password=password)
+    own = {name: value for name, value in inner(compiler, DEVICE, device, path).items() if value is not None}
+    values = {**common, **own}
+    return Target(
+        callee=party(values["to"], f"{path}/to"),
+        caller=party(own["from"], f"{path}/from") if "from" in own else None,
+        ring_seconds=own.get("timeout"),
+        headers={**_headers(common["headers"] or [], f"{path}/headers"), **_headers(own.get("headers") or [], f"{path}/headers")},
+        username=own.get("username", ""),
+        password=own.get("password", ""),
+        document=_confirm(compiler, values, path),
+        progress=_progress(compiler, values, path),
+    )
 
 
-def _groups(values: Mapping[str, Any], path: str) -> tuple[tuple[Target, ...], ...]:
+def _groups(compiler: Compiler, values: Mapping[str, Any], path: str) -> tuple[tuple[Target, ...], ...]:
     given = [name for name in ("to", "serial", "parallel", "serial_parallel") if values[name]]
     if len(given) != 1:
         code = "method_parameter_conflict" if given else "method_parameter_missing"
         raise wrong(code, f"{path}: needs one of 'to', 'serial', 'parallel' and 'serial_parallel'")
     name, found = given[0], values[given[0]]
     if name == "to":
-        found = [{"to": found, "username": values["username"], "password": values["password"]}]
+        found = [{"to": found, "username": values["username"], "password": values["password"], "headers": values["headers"]}]
     if not isinstance(found, list):
         raise wrong("method_parameter_invalid_value", f"{path}/{name}: must be a list")
     made: list[Any] = found if name == "serial_parallel" else [found] if name == "parallel" else [[device] for device in found]
     if not all(isinstance(group, list) and group for group in made) or sum(map(len, made)) > MOST:
         raise wrong("method_parameter_invalid_value", f"{path}/{name}: must hold 1 to {MOST} devices")
-    common = _headers(values["headers"] or [], f"{path}/headers")
-    return tuple(tuple(_target(device, common, f"{path}/{name}") for device in group) for group in made)
+    return tuple(tuple(_target(compiler, device, values, f"{path}/{name}") for device in group) for group in made)
 
 
 def _connect(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence[Step]:
@@ -80,10 +83,8 @@ def _connect(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence
     then = (*((after_bridge(compiler, node, after, "connect_result"),) if after else ()), *result_steps(compiler, values["result"], path))
     if isinstance(values["to"], str) and values["to"].startswith("queue:"):
         return (_from_line(values, node), *then)
-    document, progress = _confirm(compiler, values, path), _progress(compiler, values, path)
-    groups = tuple(tuple(replace(target, document=document, progress=progress) for target in group) for group in _groups(values, path))
     verb = Connect(
-        groups=groups,
+        groups=_groups(compiler, values, path),
         ringing=_ringback(compiler, values["ringback"], node),
         caller=party(values["from"], f"{node.at.path}/from") if values["from"] else None,
         ring_seconds=values["timeout"],
@@ -106,8 +107,8 @@ def _confirm(compiler: Compiler, values: Mapping[str, Any], path: str) -> Link |
     if not given:
         return None
     if isinstance(given, list):
-        inner = Compiler(compiler.table, compiler.base, Stage.CALLEE)
-        return Program({"main": section(inner, given, where)}, compiler.base, tuple(inner.remarks))
+        own = Compiler(compiler.table, compiler.base, Stage.CALLEE)
+        return Program({"main": section(own, given, where)}, compiler.base, tuple(own.remarks))
     try:
         return Link(compiler.absolute(url(str(given))), "POST", timeout=values["confirm_timeout"])
     except ValueError as error:
@@ -133,20 +134,32 @@ def _ringback(compiler: Compiler, given: Any, node: Node) -> Playlist | None:
         return None
     play = given if isinstance(given, dict) else {"urls": given if isinstance(given, list) else [given]}
     path = f"{node.at.path}/ringback"
-    names = {row.name: row for row in PLAY}
-    for key in play:
-        if key not in names and key != "loop":
-            raise wrong("method_parameter_undefined", f"{path}: there is no parameter {key!r}")
-    values = {row.to: row.default for row in PLAY if row.to is not None}
-    for key, value in play.items():
-        row = names.get(key)
-        if row is not None and row.to is not None:
-            values[row.to] = value if row.read is listed else row.read(spelled(value))
-    ringing = Node("play", {}, Position(path))
-    return Playlist(sounds=all_sounds(compiler, values, ringing), loops=0, at=node.at)
+    values = inner(compiler, RINGBACK, play, path)
+    return Playlist(sounds=all_sounds(compiler, values, Node("play", {}, Position(path))), loops=0, at=node.at)
 
 
 STATES = {"created": "initiated", "ringing": "ringing", "answered": "answered", "ended": "completed"}
+RINGBACK = (*PLAY, Attr("loop", None, integer(), why="it is heard until somebody answers"))
+FOR_ALL = "said for all of them"
+DEVICE = (
+    Attr("to", "to", text, ""),
+    Attr("from", "from", text, None),
+    Attr("timeout", "timeout", decimal(1, 600), None),
+    Attr("headers", "headers", listed, None),
+    Attr("username", "username", matching(r".{0,255}", "has at most 255 characters"), None),
+    Attr("password", "password", matching(r".{0,255}", "has at most 255 characters"), None),
+    Attr("confirm", "confirm", script_within, None),
+    Attr("confirm_timeout", "confirm_timeout", decimal(1, 60), None),
+    Attr("call_state_url", "call_state_url", url, None),
+    Attr("call_state_events", "call_state_events", listed, None),
+    Attr("codecs", None, why="the codecs of SIP are configured"),
+    Attr("encryption", None, choice("mandatory", "optional", "forbidden"), why="media are not encrypted"),
+    Attr("session_timeout", None, decimal(0), why="session timers are configured"),
+    Attr("webrtc_media", None, boolean, why="calls are SIP calls"),
+    *(Attr(name, None, listed, why=FOR_ALL) for name in ("ringback", "result", "transfer_after_bridge")),
+    *(Attr(name, None, why=FOR_ALL) for name in ("max_duration", "answer_on_bridge")),
+)
+"""What one of several devices may say."""
 CONNECT = (
     Attr("to", "to", text, ""),
     Attr("serial", "serial", listed, None),
@@ -160,15 +173,15 @@ CONNECT = (
     Attr("password", "password", matching(r".{0,255}", "has at most 255 characters"), ""),
     Attr("headers", "headers", listed, None),
     Attr("ringback", "ringback", listed, None, why="heard again and again by a caller that is answered"),
-    Attr("confirm", "confirm", listed, None, why="who hangs up in it is not connected"),
+    Attr("confirm", "confirm", script_within, None, why="who hangs up in it is not connected"),
     Attr("confirm_timeout", "confirm_timeout", decimal(1, 60), None),
     Attr("codecs", None, why="the codecs of SIP are configured"),
-    Attr("encryption", None, why="media are not encrypted"),
+    Attr("encryption", None, choice("mandatory", "optional", "forbidden"), why="media are not encrypted"),
     Attr("session_timeout", None, decimal(0), why="session timers are configured"),
     Attr("webrtc_media", None, boolean, why="calls are SIP calls"),
     Attr("call_state_url", "call_state_url", url, None),
     Attr("call_state_events", "call_state_events", listed, None),
-    Attr("transfer_after_bridge", "after", listed, None, why="where somebody was connected"),
+    Attr("transfer_after_bridge", "after", script_within, None, why="where somebody was connected"),
     Attr("result", "result", steps_within, None),
 )
 METHODS["connect"] = Element("connect", _connect, CONNECT, ON_CALL)

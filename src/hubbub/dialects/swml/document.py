@@ -13,6 +13,7 @@ from hubbub.dialects.tables import (
     NOT_BUILT,
     Attr,
     Compiler,
+    Converter,
     DocumentTable,
     Element,
     Node,
@@ -54,6 +55,11 @@ STYLE = choice("cxml", "relay", laml="cxml")
 
 def steps_within(value: str) -> Any:
     """Steps of their own, bound one by one."""
+    return value
+
+
+def script_within(value: str) -> Any:
+    """A section, a URL, or a script whose steps are bound one by one."""
     return value
 
 
@@ -145,8 +151,8 @@ def one_step(compiler: Compiler, name: str, params: Any, path: str) -> Sequence[
     if compiler.stage not in method.stages:
         compiler.wrong_stage(node, path)
     given = _given(method, params, path)
-    own = {row.name for row in method.attributes if row.read is not steps_within}
-    bound_later = {key: value for key, value in given.items() if key in own and has_variables(value)}
+    readers = {row.name: row.read for row in method.attributes}
+    bound_later = {key: value for key, value in given.items() if has_variables(value) and not _binds_itself(readers[key], value)}
     if not bound_later:
         return _built(compiler, method, node, given)
     result_steps(compiler, given.get("result"), path)  # what can be wrong now, is told now
@@ -164,6 +170,11 @@ def one_step(compiler: Compiler, name: str, params: Any, path: str) -> Sequence[
 def mistake(code: str, message: str, at: Position, *, ends: bool = False) -> Note:
     """What is told where a script goes wrong while it runs: the author, and the variable `script_error` (3.9)."""
     return Note(Remark(PREFIX + code, message, at, "error"), {"script_error": PREFIX + code}, ends)
+
+
+def _binds_itself(reader: Converter, value: Any) -> bool:
+    """Whether a value holds steps, which know their variables when they are reached."""
+    return reader is steps_within or (reader is script_within and (not isinstance(value, str) or value.lstrip().startswith("{")))
 
 
 def failure(name: str, message: str, at: Position) -> Note:
@@ -191,15 +202,31 @@ def _given(method: Element, params: Any, path: str) -> dict[str, Any]:
 
 def _built(compiler: Compiler, method: Element, node: Node, given: Mapping[str, Any]) -> tuple[Step, ...]:
     assert method.build is not None
-    whole = {row.name for row in method.attributes if row.read in (steps_within, listed)}
+    made = method.build(compiler, node, read(compiler, method.attributes, node, given))
+    return tuple(made) if isinstance(made, (list, tuple)) else (made,)  # type: ignore[return-value]
+
+
+def read(compiler: Compiler, rows: tuple[Attr, ...], node: Node, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Neutral values of the parameters of a method, or of an object inside one."""
+    whole = {row.name for row in rows if row.read in (steps_within, script_within, listed)}
     for key, value in given.items():
         if isinstance(value, dict) and key not in whole:
             raise wrong("method_parameter_invalid_value", f"{node.at.path}/{key}: is an object")
     named = replace(node, attributes={key: ("given" if value else "") if key in whole else spelled(value) for key, value in given.items()})
-    values = compiler.values(method.attributes, named)
-    values |= {row.to: given[row.name] for row in method.attributes if row.to is not None and row.name in whole & given.keys()}
-    made = method.build(compiler, named, values)
-    return tuple(made) if isinstance(made, (list, tuple)) else (made,)  # type: ignore[return-value]
+    values = compiler.values(rows, named)
+    return values | {row.to: given[row.name] for row in rows if row.to is not None and row.name in whole & given.keys()}
+
+
+def inner(compiler: Compiler, rows: tuple[Attr, ...], given: Any, path: str) -> dict[str, Any]:
+    """Neutral values of an object inside a method; what it says beyond the rows is a mistake."""
+    if not isinstance(given, dict):
+        raise wrong("method_parameter_invalid_value", f"{path}: must be an object")
+    names = {row.name for row in rows}
+    for key in given:
+        if key not in names:
+            raise wrong("method_parameter_undefined", f"{path}: there is no parameter {str(key)[:100]!r}")
+    node = Node(path.rpartition("/")[2], {}, Position(path))
+    return read(compiler, rows, node, {str(key): value for key, value in given.items() if value is not None})
 
 
 def _answer(compiler: Compiler, node: Node, _values: dict[str, Any]) -> Sequence[Step]:

@@ -18,6 +18,7 @@ from hubbub.dialects.swml.document import (
     listed,
     mistake,
     result_steps,
+    script_within,
     section,
     steps_within,
     wrong,
@@ -42,6 +43,7 @@ from hubbub.verbs.model import (
 )
 
 LARGEST_INLINE = 65_536
+LONGEST_REQUEST = 60.0
 SIMPLE = re.compile(r"(?:vars\.)?([A-Za-z_]\w*)")
 
 
@@ -198,15 +200,15 @@ def _request(compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
         link=Link(compiler.absolute(values["url"]), values["method"]),
         headers={str(name): spelled(value) for name, value in headers.items()},
         content=values["body"],
-        connect_seconds=values["connect_timeout"],
-        total_seconds=values["timeout"],
+        connect_seconds=values["connect_timeout"] or LONGEST_REQUEST,
+        total_seconds=values["timeout"] or LONGEST_REQUEST,
         read_reply=values["save_variables"],
         at=node.at,
     )
 
 
 HTTP = choice("GET", "POST", "PUT", "DELETE", get="GET", post="POST", put="PUT", delete="DELETE")
-DEST = Attr("dest", "dest", listed, None, required=True)
+DEST = Attr("dest", "dest", script_within, None, required=True)
 PARAMS = Attr("params", "params", listed, None)
 META = Attr("meta", None, listed, why="is for the vendor's own records")
 FLOW = (
@@ -250,8 +252,8 @@ FLOW = (
             Attr("method", "method", HTTP, "POST", required=True),
             Attr("headers", "headers", listed, None),
             Attr("body", "body", listed, None),
-            Attr("timeout", "timeout", decimal(0, 60), 15.0),
-            Attr("connect_timeout", "connect_timeout", decimal(0, 60), 5.0),
+            Attr("timeout", "timeout", decimal(0, LONGEST_REQUEST), 0.0, why="0 is the longest"),
+            Attr("connect_timeout", "connect_timeout", decimal(0, LONGEST_REQUEST), 0.0, why="0 is the longest"),
             Attr("save_variables", "save_variables", boolean, False),
         ),
         ON_CALL,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hubbub.conference.policy import Wait
-from hubbub.dialects.swml.document import METHODS, ON_CALL, listed, wrong
+from hubbub.dialects.swml.document import METHODS, ON_CALL, script_within, wrong
 from hubbub.dialects.swml.flow import after_bridge
 from hubbub.dialects.swml.sounds import STATUS, follower
 from hubbub.dialects.tables import Attr, Compiler, Element, Node, decimal, text, url
@@ -39,7 +39,7 @@ def _enter(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence[S
 
 ENTER_QUEUE = (
     Attr("queue_name", "line", text, "", required=True),
-    Attr("transfer_after_bridge", "after", listed, None, required=True),
+    Attr("transfer_after_bridge", "after", script_within, None, required=True),
     Attr("wait_url", "wait_url", url, None, why="asked by GET: audio, or a script"),
     Attr("wait_time", "wait_time", decimal(1), 3600.0),
     STATUS,
