@@ -38,6 +38,32 @@ async def test_three_callers_hear_exactly_the_two_others(application: Applicatio
     await assert_matrix(calls, {"alice": "c", "carol": "a"})
 
 
+async def test_the_beep_is_heard_by_the_others_alone(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """Q13: "beep heard by the joining leg itself, and beeps before start": "others only; none before start"."""
+    enter, leave = (880.0, 1175.0), (1047.0, 698.0)
+    application.on("/voice", by_caller(carol=room('beep="onEnter"'), other=room('beep="false"')))
+    calls = await call_in(hubbub_server, phone, "alice", "bob")
+    for call in calls.values():
+        call.silence()
+    await assert_matrix(calls, {"alice": "", "bob": ""})
+    marks = {name: call.mark() for name, call in calls.items()}
+    caller = await phone("carol")
+    calls["carol"] = await caller.call(hubbub_server.uri("+15550001000"))
+    marks["carol"] = calls["carol"].mark()
+    await calls["carol"].wait_answered()
+    await application.wait_for(
+        "/events", lambda request: event("participant-join")(request) and request.params["CallSid"] == sid_of(application, "carol")
+    )
+    await asyncio.sleep(1.0)
+    heard = {name: await call.since(marks[name]) for name, call in calls.items()}
+    loudest = {name: {f: max(level_at(each.pcm[n : n + 800], f) for n in range(0, len(each.pcm) - 800, 200)) for f in (*enter, *leave)}
+               for name, each in heard.items()}  # fmt: skip
+    for name in ("alice", "bob"):
+        assert all(loudest[name][frequency] > -20 for frequency in enter), name
+        assert all(loudest[name][frequency] < -26 for frequency in leave), name
+    assert heard["carol"].silent, "not the newcomer"
+
+
 async def test_mute_hold_and_kick_change_the_matrix(
     application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
 ) -> None:

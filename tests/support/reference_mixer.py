@@ -84,12 +84,13 @@ class RefSource:
 
 @dataclass
 class RefEdge:
-    """A source that one leg hears."""
+    """A source that one leg hears, or (`apart`) does not hear of its mix."""
 
     source: int
     listener: int
     gain: int
     gain_to: int
+    apart: bool = False
 
 
 @dataclass
@@ -107,10 +108,12 @@ def tick(sources: list[RefSource], legs: int, edges: list[RefEdge], mixes: int) 
     result = []
     for index, leg in enumerate(sources[:legs]):
         base = total[leg.mix] - said[index] if leg.mix >= 0 else np.zeros(FRAME, np.int64)
+        apart = {edge.source for edge in edges if edge.apart and edge.listener == index} - {index}
+        base = base - sum((said[i] for i in apart if sources[i].mix == leg.mix), np.zeros(FRAME, np.int64))
         line = scaled(base, leg.hear, leg.hear_to) if leg.mix >= 0 else base
         for edge in edges:
             frame = sources[edge.source].frame
-            if edge.listener == index and frame is not None:
+            if edge.listener == index and frame is not None and not edge.apart:
                 line = line + scaled(frame, edge.gain, edge.gain_to)
         wide, leg.limiter = limit(line, leg.limiter)
         narrow, leg.history = down(leg.history, wide)

@@ -25,7 +25,7 @@ class Bridge:
         self.first = first
         self.second = second
         self.over: asyncio.Future[BridgeEnd] = asyncio.get_running_loop().create_future()
-        self._mix: Mix = media.open_mix()
+        self._mix: Mix = media.open_mix(near=first.leg)
         self._timer: asyncio.TimerHandle | None = None
         self.joined = False
 

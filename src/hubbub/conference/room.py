@@ -231,6 +231,7 @@ class Room:
         released: list[tuple[MemberHost, LeaveReason]] = []
         gone: dict[Id, MemberRecord] = {}
         closing = False
+        beeps: list[state.Beep] = []
         for effect in effects:
             match effect:
                 case state.Route(call, audio):
@@ -243,8 +244,8 @@ class Room:
                     self._hosts[call].start_audio("hold", audio_wish)
                 case state.StopHold(call):
                     self._hosts[call].stop_audio("hold")
-                case state.Beep(entering):
-                    self._beep(entering=entering)
+                case state.Beep():
+                    beeps.append(effect)
                 case state.BeginRecording():
                     self.start_recording(self.settings.recording, trim=self.settings.trim)
                 case state.Release(call, reason):
@@ -256,6 +257,8 @@ class Room:
                         gone[event.member.call] = event.member
                 case state.Close():
                     closing = True
+        for beep in beeps:  # when everybody is where the mix is
+            self._beep(beep)
         self._write(events, touched, self._departed(left, gone))
         if closing:
             self._close()
@@ -277,9 +280,12 @@ class Room:
             leg.on_speech = None
             leg.route(None, speak=False, hear=False)
 
-    def _beep(self, *, entering: bool) -> None:
+    def _beep(self, beep: state.Beep) -> None:
+        """Heard by all others: whoever comes or goes knows it."""
+        host = self._hosts.get(beep.call)
+        sound = Clip(beep_enter() if beep.entering else beep_exit())
         try:
-            self._services.media.play(Clip(beep_enter() if entering else beep_exit()), self.mix)
+            self._services.media.play(sound, self.mix, besides=host.leg if host else None)
         except HubbubError as error:  # a beep is not worth a member
             log.warning("beep_not_played", room=self.id, error=str(error))
 

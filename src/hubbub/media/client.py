@@ -61,7 +61,7 @@ class MediaStats:
 
 
 class Media:
-    """The media plane of a server: one media process and a hot standby."""
+    """The media plane of a server: media processes, each with rooms of its own, and a hot standby."""
 
     def __init__(self, settings: MediaSettings, *, host: str = "127.0.0.1", advertise: str = "", arena_bytes: int = ARENA_BYTES) -> None:
         self.on_failure: Callable[[str], None] | None = None
@@ -70,7 +70,7 @@ class Media:
         first, last = settings.port_range
         self._ports = range(first + first % 2, last + 1, 2)
         self._next_port = 0
-        self._control = Control(layout.sizes_for(settings.legs, arena_bytes=arena_bytes))
+        self._control = Control(layout.sizes_for(settings.legs, workers=settings.workers, arena_bytes=arena_bytes))
         self._control.supervisor.on_failure = self._failed
         self._arena = Arena(self._control.engine.arena)
         self._recorder = Recorder(self._control)
@@ -81,7 +81,7 @@ class Media:
             self.on_failure(text)
 
     async def start(self) -> None:
-        """Compile if that has not been done, start both processes; returns when the loop ticks."""
+        """Compile if that has not been done, start the processes; returns when every loop ticks."""
         await asyncio.to_thread(process.warm)
         await self._control.start()
         self._recorder.start()
@@ -96,17 +96,17 @@ class Media:
 
     def stats(self) -> MediaStats:
         """How it is going."""
-        wire = self._control.engine.wires[0]
-        header = wire.header.tolist()
-        ticks = header[layout.H_RUNS]
-        # Times of the process that serves now; ticks that were never served are 0.
-        times = wire.times[wire.times > 0]
+        wires = [self._control.engine.wires[worker] for worker in range(self._control.sizes.workers)]
+        headers = np.array([wire.header for wire in wires])
+        header = headers.sum(axis=0).tolist()
+        # Ticks that were never served are 0.
+        times = np.concatenate([wire.times[wire.times > 0] for wire in wires])
         p50, p99 = np.percentile(times, [50, 99]) / 1e6 if len(times) else (0.0, 0.0)
         supervisor = self._control.supervisor
         return MediaStats(
-            ticks=ticks,
+            ticks=header[layout.H_RUNS],
             late=header[layout.H_LATE],
-            tick_late_ms=header[layout.H_LATE_MAX_NS] / 1e6,
+            tick_late_ms=int(headers[:, layout.H_LATE_MAX_NS].max()) / 1e6,
             skipped=header[layout.H_SKIPPED],
             tick_p50_ms=float(p50),
             tick_p99_ms=float(p99),
@@ -117,11 +117,11 @@ class Media:
             received=header[layout.H_RECEIVED],
             sent=header[layout.H_SENT],
             send_errors=header[layout.H_SEND_ERRORS],
-            dropped=dict(zip(layout.DROPS, wire.dropped.tolist(), strict=False)),
+            dropped=dict(zip(layout.DROPS, np.sum([wire.dropped for wire in wires], axis=0).tolist(), strict=False)),
             takeovers=supervisor.takeovers,
             takeover_ms=supervisor.takeover_seconds * 1000,
             standby=supervisor.standby_ready,
-            realtime=header[layout.H_REALTIME] == process.REALTIME_FIFO,
+            realtime=int(headers[:, layout.H_REALTIME].min()) == process.REALTIME_FIFO,
             bad_commands=header[layout.H_BAD_COMMANDS],
             events_lost=header[layout.H_EVENTS_LOST],
         )
@@ -129,12 +129,17 @@ class Media:
     @property
     def tick(self) -> int:
         """The last tick that was done: the clock that all audio shares, 20 ms a tick."""
-        return int(self._control.engine.wires[0].header[layout.H_TICK])
+        return self._control.tick
 
     @property
     def worker_pid(self) -> int:
-        """The process that carries the audio now (for operators and tests), 0 while there is none."""
-        return self._control.supervisor.active_pid
+        """The process of the first worker (for operators and tests), 0 while there is none."""
+        return self.worker_pids[0]
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The processes that carry the audio now, by worker, 0 where there is none."""
+        return self._control.supervisor.active_pids
 
     def open_leg(self, *, depth_ms: int = 60) -> Leg:
         """A leg with an RTP port of its own; `depth_ms` is how long its jitter buffer waits.
@@ -151,17 +156,21 @@ class Media:
         self._need_started()
         return PcmLeg(self._control)
 
-    def open_mix(self) -> Mix:
-        """A mix. ResourceExhausted when none is left."""
+    def open_mix(self, near: Leg | None = None) -> Mix:
+        """A mix, at the worker that carries `near`, or else at the one with the least load; legs follow it. ResourceExhausted."""
         self._need_started()
-        return Mix(self._control)
+        return Mix(self._control, near.worker if near is not None else self._control.least_loaded())
 
-    def play(self, source: Source, to: Leg | Mix, *, on_end: Callable[[], None] | None = None) -> Playback:
-        """Play to one leg (heard by it alone, over whatever it hears) or into a mix. ResourceExhausted when no player is left."""
+    def play(self, source: Source, to: Leg | Mix, *, besides: Leg | None = None, on_end: Callable[[], None] | None = None) -> Playback:
+        """Play to one leg (heard by it alone, over whatever it hears) or into a mix (heard by all of it, or by all `besides` one leg).
+
+        ResourceExhausted when no player is left.
+        """
         self._need_started()
         if to.closed:
             raise MediaError("cannot play to what is closed")
-        target = Target(mix=to.index) if isinstance(to, Mix) else Target(leg=to.address)
+        apart = besides.address if besides is not None and not besides.closed else None
+        target = Target(to.index, to.worker, besides=apart) if isinstance(to, Mix) else Target(leg=to.address)
         playback = Playback(self._control, self._arena, source, target, on_end)
         to.playbacks.add(playback)
         playback.when_closed(lambda: to.playbacks.discard(playback))

@@ -5,25 +5,21 @@ from __future__ import annotations
 from hubbub.media import dtmf, layout
 from hubbub.media.compiled import kernel
 from hubbub.media.desk import Desk
-from hubbub.media.jitter import DEEPEST, restart, retune, tune
+from hubbub.media.jitter import DEEPEST, retune, skip, tune
 from hubbub.media.layout import (
     ACTIVE,
+    APART,
     CLIP,
-    CODEC_CLOCK,
-    CODEC_WIDE,
     CODECS,
     EDGE_GONE,
     EVENT_RESERVE,
-    FRAME,
     FREE,
     GAIN_MAX,
     H_BAD_COMMANDS,
+    HANDED,
     LEAVING,
     LONGEST_PACKET,
     MIX_GONE,
-    PACKET_BYTES,
-    PACKETS,
-    PAST,
     PCM_RING,
     PLAYED,
     SOCKET,
@@ -35,7 +31,7 @@ from hubbub.media.layout import (
 )
 from hubbub.media.libc import fence
 from hubbub.media.mix import leave, link_edge, route
-from hubbub.media.rtp import packet_bytes, write_peer
+from hubbub.media.rtp import packet_bytes, pass_time, write_peer
 from hubbub.media.signals import event_room, tell
 
 PER_TICK = 2048
@@ -52,7 +48,8 @@ def _slot_ok(engine: Engine, worker: int, slot: int, generation: int) -> bool:
 
 
 @kernel
-def _mix_ok(engine: Engine, worker: int, mix: int) -> bool:
+def mix_ok(engine: Engine, worker: int, mix: int) -> bool:
+    """Whether `mix` names an active mix of this worker."""
     mixes = engine.mixes
     return bool(0 <= mix < mixes.size and mixes[mix].state == ACTIVE and mixes[mix].worker == worker)
 
@@ -69,7 +66,7 @@ def source_ok(engine: Engine, worker: int, slot: int) -> bool:
     slots = engine.slots
     legs = engine.links.size
     kind = slots[slot].kind
-    if slots[slot].mix != -1 and not _mix_ok(engine, worker, slots[slot].mix):
+    if slots[slot].mix != -1 and not mix_ok(engine, worker, slots[slot].mix):
         return False
     if kind == PCM_RING and not 0 <= slots[slot].ring < engine.rings.size:
         return False
@@ -116,15 +113,33 @@ def deactivate(engine: Engine, desk: Desk, slot: int) -> None:
 def _add_edge(engine: Engine, desk: Desk, worker: int, edge: int, source: int, listener: int, gain: int) -> bool:
     """Make an edge of two active slots that are already checked; False when it cannot be."""
     edges = engine.edges
-    if edge < 0 or edge >= edges.size or edges[edge].state != FREE or not -GAIN_MAX <= gain <= GAIN_MAX or gain == 0:
+    if edge < 0 or edge >= edges.size or edges[edge].state != FREE or edges[edge].worker != worker:
         return False
+    if (gain != APART and not -GAIN_MAX <= gain <= GAIN_MAX) or gain == 0:
+        return False
+    edges[edge].apart = gain == APART
     edges[edge].source = source
     edges[edge].listener = listener
     edges[edge].gain = 0
-    edges[edge].gain_to = gain
+    edges[edge].gain_to = 0 if gain == APART else gain
+    fence()
     edges[edge].state = ACTIVE
     link_edge(edges, engine.ears, edge)
     return True
+
+
+@kernel
+def _take_over_clock(engine: Engine, leg: int, tick: int) -> None:
+    """A new leg is heard from now on; one that comes from another worker goes on as if the ticks between had been served."""
+    links = engine.links
+    if links[leg].handed == 0:
+        links[leg].last_heard = tick
+        return
+    gap = max(0, min(tick - links[leg].handed - 1, 3000))
+    links[leg].handed = 0
+    if gap > 0:
+        skip(engine.jitter, leg, gap)
+        pass_time(links, leg, gap)
 
 
 @kernel
@@ -147,23 +162,27 @@ def _add(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> bo
             tell(engine.wires, worker, EDGE_GONE, words[3], 0, 0)
             return tell(engine.wires, worker, PLAYED, slot, words[2], 0)
     if slot < legs:
-        engine.links[slot].last_heard = tick
+        _take_over_clock(engine, slot, tick)
     activate(engine, desk, slot)
     return True
 
 
 @kernel
-def _remove(engine: Engine, desk: Desk, worker: int, slot: int, generation: int) -> bool:
-    """REMOVE or STOP slot, generation: it fades out in this tick and is taken away at its end."""
+def _remove(engine: Engine, desk: Desk, worker: int, slot: int, generation: int, handed: int) -> bool:
+    """REMOVE or STOP slot, generation, whether another worker goes on with it: it fades out in this tick and is taken away at its end."""
     if not _slot_ok(engine, worker, slot, generation):
         return False
     slots = engine.slots
     slots[slot].state = LEAVING
     slots[slot].speak_to = 0
-    slots[slot].moving = 0
+    slots[slot].moving = HANDED if handed else 0
+    if handed:
+        slots[slot].hear_to = 0
     edges = engine.edges
     for e in range(edges.size):
-        if edges[e].state != FREE and edges[e].source == slot:
+        if edges[e].state == FREE or edges[e].worker != worker or edges[e].apart:
+            continue
+        if edges[e].source == slot or (handed and edges[e].listener == slot):
             edges[e].gain_to = 0
             edges[e].state = LEAVING
     return True
@@ -215,7 +234,7 @@ def _route(engine: Engine, worker: int, words: Array) -> bool:
     gains = -GAIN_MAX <= words[4] <= GAIN_MAX and -GAIN_MAX <= words[5] <= GAIN_MAX
     if not _slot_ok(engine, worker, words[1], words[2]) or not gains:
         return False
-    if words[3] != -1 and not _mix_ok(engine, worker, words[3]):
+    if words[3] != -1 and not mix_ok(engine, worker, words[3]):
         return False
     slot = words[1]
     if slot < engine.links.size and words[3] != engine.slots[slot].mix:
@@ -230,6 +249,8 @@ def _edge(engine: Engine, desk: Desk, worker: int, words: Array) -> bool:
     edges = engine.edges
     edge = words[1]
     if edge < 0 or edge >= edges.size:
+        return False
+    if edges[edge].worker != worker:
         return False
     if edges[edge].state != FREE:
         if edges[edge].source != words[2] or edges[edge].listener != words[4] or not -GAIN_MAX <= words[6] <= GAIN_MAX:
@@ -260,13 +281,13 @@ def _add_mix(engine: Engine, desk: Desk, worker: int, mix: int) -> bool:
 @kernel
 def _remove_mix(engine: Engine, desk: Desk, worker: int, mix: int) -> bool:
     """REMOVE_MIX mix: whoever is still in it hears nothing and is heard by nobody from now on."""
-    if not _mix_ok(engine, worker, mix):
+    if not mix_ok(engine, worker, mix):
         return False
     slots = engine.slots
     legs = engine.links.size
     for k in range(desk.counts[0]):
         i = desk.active[k]
-        if slots[i].moving and slots[i].next_mix == mix:
+        if slots[i].moving == 1 and slots[i].next_mix == mix:
             slots[i].next_mix = -1
         if slots[i].mix == mix:
             if i < legs:
@@ -292,22 +313,26 @@ def _remove_mix(engine: Engine, desk: Desk, worker: int, mix: int) -> bool:
 
 @kernel
 def _tap(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> bool:
-    """TAP tap, kind, of, generation: copies from this tick on; of a leg or mix that has gone, silence."""
+    """TAP tap, kind, of, generation, whether it goes on: copies from this tick on; of a leg or mix that has gone, silence.
+
+    A tap that goes on was another worker's: it keeps its clock, and what was missed on the way is silence.
+    """
     taps = engine.taps
     tap = words[1]
     kind = words[2]
     of = words[3]
-    if tap < 0 or tap >= taps.size or taps[tap].state != FREE or kind < TAP_IN or kind > TAP_MIX:
+    if tap < 0 or tap >= taps.size or taps[tap].state != FREE or kind < TAP_IN or kind > TAP_MIX or taps[tap].worker != worker:
         return False
     if kind == TAP_MIX:
-        here = _mix_ok(engine, worker, of) and engine.mixes[of].generation == words[4]
+        here = mix_ok(engine, worker, of) and engine.mixes[of].generation == words[4]
     else:
         here = 0 <= of < engine.links.size and _slot_ok(engine, worker, of, words[4])
     taps[tap].kind = kind
     taps[tap].of = of if here else -1
-    taps[tap].start = tick
-    taps[tap].due = tick
-    taps[tap].overruns = 0
+    if words[5] == 0 or taps[tap].start < 0:
+        taps[tap].start = tick
+        taps[tap].due = tick
+        taps[tap].overruns = 0
     taps[tap].state = ACTIVE
     desk.taps[desk.counts[2]] = tap
     desk.counts[2] += 1
@@ -315,9 +340,10 @@ def _tap(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> bo
 
 
 @kernel
-def _untap(engine: Engine, desk: Desk, worker: int, tap: int) -> bool:
+def untap(engine: Engine, desk: Desk, worker: int, tap: int) -> bool:
+    """UNTAP tap: its ring is the server's again."""
     taps = engine.taps
-    if tap < 0 or tap >= taps.size or taps[tap].state != ACTIVE:
+    if tap < 0 or tap >= taps.size or taps[tap].state != ACTIVE or taps[tap].worker != worker:
         return False
     for k in range(desk.counts[2]):
         if desk.taps[k] == tap:
@@ -371,7 +397,7 @@ def _apply(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> 
     if code == layout.ADD:
         return _add(engine, desk, worker, words, tick)
     if code == layout.REMOVE or code == layout.STOP:
-        return _remove(engine, desk, worker, words[1], words[2])
+        return _remove(engine, desk, worker, words[1], words[2], words[3])
     if code == layout.CONNECT:
         return _connect(engine, desk, worker, words, tick)
     if code == layout.ROUTE:
@@ -385,7 +411,7 @@ def _apply(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> 
     if code == layout.TAP:
         return _tap(engine, desk, worker, words, tick)
     if code == layout.UNTAP:
-        return _untap(engine, desk, worker, words[1])
+        return untap(engine, desk, worker, words[1])
     if code == layout.TUNE:
         return _tune(engine, worker, words)
     if code == layout.SENSE:
@@ -411,87 +437,3 @@ def apply_commands(engine: Engine, desk: Desk, worker: int, tick: int) -> int:
         fence()
         wires[worker].command_tail[0] = tail
     return done
-
-
-@kernel
-def _rebuild_edges(engine: Engine, worker: int) -> int:
-    """Make the listeners' lists anew from the edges; returns how many edges were unusable."""
-    edges = engine.edges
-    legs = engine.links.size
-    slots = engine.slots
-    bad = 0
-    for leg in range(legs):
-        if slots[leg].worker == worker:
-            engine.ears[leg].first_edge = -1
-    for e in range(edges.size):
-        if edges[e].state == FREE:
-            continue
-        source = edges[e].source
-        leg = edges[e].listener
-        if not (0 <= source < slots.size and 0 <= leg < legs and slots[source].state != FREE and slots[leg].state != FREE):
-            edges[e].state = FREE
-            bad += 1
-            tell(engine.wires, worker, EDGE_GONE, e, 0, 0)
-        elif slots[leg].worker == worker:
-            link_edge(edges, engine.ears, e)
-    return bad
-
-
-@kernel
-def _revalidate_leg(engine: Engine, worker: int, leg: int) -> int:
-    """Bring a leg out of its group, and forget packets that cannot be; returns 1 when there were such."""
-    mix = engine.slots[leg].mix
-    if _mix_ok(engine, worker, mix):
-        leave(engine.mixes, engine.ears, engine.coders, leg, mix, -2)
-    engine.ears[leg].joined = 0
-    engine.ears[leg].shared = 0
-    engine.ears[leg].same = 0
-    jitter = engine.jitter
-    jitter[leg].clock = CODEC_CLOCK[engine.links[leg].codec]
-    jitter[leg].wide = CODEC_WIDE[engine.links[leg].codec]
-    if not 0 <= jitter[leg].past_at < PAST or not 0 < jitter[leg].lag <= 3 * FRAME // 4:
-        jitter[leg].past_at = 0
-        jitter[leg].concealed = PAST
-    for j in range(PACKETS):
-        if not 0 <= jitter[leg].length[j] <= PACKET_BYTES or not 0 <= jitter[leg].codec[j] < CODECS:
-            restart(jitter, leg)
-            return 1
-    return 0
-
-
-@kernel
-def revalidate(engine: Engine, desk: Desk, worker: int) -> int:
-    """On takeover: build this process's lists from the shared states and check every index; returns how many entries were wrong."""
-    slots = engine.slots
-    bad = 0
-    for m in range(engine.mixes.size):
-        if engine.mixes[m].state == ACTIVE and engine.mixes[m].worker == worker:
-            desk.mixes[desk.counts[1]] = m
-            desk.counts[1] += 1
-    for i in range(slots.size):
-        if slots[i].state == FREE or slots[i].worker != worker:
-            continue
-        if slots[i].moving and slots[i].next_mix != -1 and not _mix_ok(engine, worker, slots[i].next_mix):
-            slots[i].next_mix = -1
-            bad += 1
-        state = slots[i].state
-        if not source_ok(engine, worker, i):
-            bad += 1
-            slots[i].mix = -1
-            if not source_ok(engine, worker, i):
-                state = LEAVING
-        activate(engine, desk, i)
-        slots[i].state = state
-        if i < engine.links.size:
-            bad += _revalidate_leg(engine, worker, i)
-    for tap in range(engine.taps.size):
-        if engine.taps[tap].state != ACTIVE:
-            continue
-        of = engine.taps[tap].of
-        mine = engine.taps[tap].kind == TAP_MIX and _mix_ok(engine, worker, of)
-        leg = engine.taps[tap].kind != TAP_MIX and 0 <= of < engine.links.size
-        if not mine and not leg:
-            engine.taps[tap].of = -1
-        desk.taps[desk.counts[2]] = tap
-        desk.counts[2] += 1
-    return bad + _rebuild_edges(engine, worker)

@@ -19,7 +19,7 @@ ENTRY = "loop"
 
 SOURCES = (
     "layout", "block", "compiled", "libc", "rings", "g711", "g722", "codecs", "rows", "resample", "signals", "desk", "levels", "conceal",
-    "jitter", "rtp", "dtmf", "mix", "players", "taps", "commands", "tick",
+    "jitter", "rtp", "dtmf", "mix", "players", "taps", "commands", "takeover", "tick",
 )  # fmt: skip
 """Modules that the compiled loop is made of.
 

@@ -27,6 +27,8 @@ TICK_NS: Final = 20_000_000
 UNITY: Final = 4096
 """Gain one, Q12."""
 GAIN_MAX: Final = 16384
+APART: Final = 1 << 20
+"""In place of an edge's gain: what the source says into the listener's mix is taken out of what the listener hears."""
 OPEN: Final = 32768
 """Limiter gain one, Q15."""
 
@@ -69,6 +71,9 @@ EVENT_RESERVE: Final = 2048
 FREE: Final = 0
 ACTIVE: Final = 1
 LEAVING: Final = 2
+
+HANDED: Final = 2
+"""`Slot.moving` of a slot that leaves for another worker (1: for another mix), and value of the event that says that it has left."""
 
 # What feeds a slot.
 SOCKET: Final = 1
@@ -277,6 +282,7 @@ class Link:
     out_time: Annotated[int, np.int64]
     out_length: Annotated[int, np.int32]
     out_mark: Annotated[int, np.uint8]
+    handed: Annotated[int, np.int64]
     packet: Annotated[Array, np.uint8, OUT_BYTES]
     counters: Annotated[Array, np.int64, COUNTER_WORDS]
 
@@ -393,6 +399,8 @@ class Edge:
     """Sparse exceptions to the matrix: a source heard by one leg."""
 
     state: Annotated[int, np.int32]
+    worker: Annotated[int, np.int32]
+    apart: Annotated[int, np.uint8]
     source: Annotated[int, np.int32]
     listener: Annotated[int, np.int32]
     gain: Annotated[int, np.int32]
@@ -425,6 +433,7 @@ class TapState:
     """Copies of frames for the recorder; tap i fills ring i."""
 
     state: Annotated[int, np.int32]
+    worker: Annotated[int, np.int32]
     kind: Annotated[int, np.int32]
     of: Annotated[int, np.int32]
     start: Annotated[int, np.int64]

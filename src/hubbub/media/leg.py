@@ -10,6 +10,7 @@ import secrets
 import socket
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import structlog
@@ -133,7 +134,9 @@ class Leg:
         self.playbacks: set[Playback] = set()
         self._control = control
         self._socket: socket.socket | None = None
-        self._whispers: dict[Leg, int] = {}
+        self._whispers: dict[Leg, int | None] = {}
+        """Who hears it beside any mix, and by which edge: None while there is none because one of the two is under way."""
+        self._coaches: set[Leg] = set()
         self._removed: asyncio.Event = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
         self._digits_end = 0.0
@@ -148,7 +151,7 @@ class Leg:
         self.local: tuple[str, int] = (advertise or host, self.bound_port)
         """What to put into SDP."""
         self.ssrc = secrets.randbits(32)
-        self._generation = control.claim(self.slot, self)
+        self._generation = control.claim(self.slot, self, control.least_loaded())
         self._born(depth_ms)
 
     def _born(self, depth_ms: int) -> None:
@@ -205,9 +208,29 @@ class Leg:
 
     def route(self, mix: Mix | None, *, speak: bool = True, hear: bool = True) -> None:
         """Place the leg in the matrix: `speak` = it is in the mix's sum, `hear` = it hears the sum minus itself."""
+        self._control.moves.at_rest(lambda: self._route(mix, UNITY if speak else 0, UNITY if hear else 0), self.slot)
+
+    def _route(self, mix: Mix | None, speak: int, hear: int) -> None:
         # The index of a mix that was closed may be another's by now.
         index = mix.index if mix is not None and not mix.closed else -1
-        self._post(layout.ROUTE, index, UNITY if speak else 0, UNITY if hear else 0)
+        if mix is not None and index >= 0 and mix.worker != self.worker and not self._closing:
+            self._move(mix.worker)
+        self._post(layout.ROUTE, index, speak, hear)
+
+    @property
+    def worker(self) -> int:
+        """Which media process carries it."""
+        return self._control.worker_of(self.slot)
+
+    def _move(self, worker: int) -> None:
+        """Go to another worker, with everything that is played to it."""
+        for playback in self.playbacks:
+            playback.follow()
+        self._control.move(self.slot, worker, self._moved)
+
+    def _moved(self) -> None:
+        for coach in (self, *self._coaches):
+            coach._whisper_again()
 
     def jitter(self, depth: int | Literal["adaptive"]) -> None:
         """Let packets wait `depth` milliseconds (0 to 200) before they are played, or as little as the network allows.
@@ -237,15 +260,33 @@ class Leg:
         if self._closing:
             return
         for leg in [leg for leg in self._whispers if leg not in targets]:
-            self._control.drop_edge(self._whispers.pop(leg), self.address, leg.address)
+            edge = self._whispers.pop(leg)
+            leg._coaches.discard(self)
+            if edge is not None:
+                self._control.drop_edge(edge, self.address, leg.address)
         for leg in targets:
             if leg not in self._whispers and leg is not self and not leg.closed:
-                self._whispers[leg] = self._control.add_edge(self.address, leg.address, UNITY, self._edge_gone)
+                self._whispers[leg] = None
+                leg._coaches.add(self)
+        self._whisper_again()
+
+    def _whisper_again(self) -> None:
+        """Make the edges that are missing, as soon as both ends are at rest."""
+        for leg, edge in self._whispers.items():
+            if edge is None:
+                self._control.moves.at_rest(partial(self._whisper_to, leg), self.slot, leg.slot)
+
+    def _whisper_to(self, leg: Leg) -> None:
+        wished = leg in self._whispers and self._whispers[leg] is None
+        if wished and self.worker == leg.worker and not self._closing and not leg.closed:
+            self._whispers[leg] = self._control.add_edge(self.address, leg.address, UNITY, self._edge_gone)
 
     def _edge_gone(self, edge: int) -> None:
         for leg, kept in list(self._whispers.items()):
-            if kept == edge:
+            if kept == edge and leg.closed:
                 del self._whispers[leg]
+            elif kept == edge:
+                self._whispers[leg] = None
 
     def send_digits(self, digits: str, *, tone_ms: int = 200, gap_ms: int = 100) -> float:
         """Send keys as telephone events (RFC 4733), or as tones where the far end takes no events; returns how many seconds it takes.
@@ -321,6 +362,10 @@ class Leg:
     async def _finish(self) -> None:
         for playback in list(self.playbacks):
             playback.stop()
+        for leg in self._whispers:
+            leg._coaches.discard(self)
+        for coach in self._coaches:
+            coach._whispers.pop(self, None)
         self._whispers.clear()
         deadline = asyncio.get_running_loop().time() + CLOSE_SECONDS
         while not self._removed.is_set() and asyncio.get_running_loop().time() < deadline:

@@ -141,6 +141,17 @@ def leave(mixes: Mixes, ears: Ears, coders: Coders, leg: int, mix: int, run: int
 
 
 @kernel
+def _take_apart(slots: Slots, ears: Ears, edges: Edges, line: Array, leg: int, mix: int) -> None:
+    """Take what a leg shall not hear out of its mix's sum: exactly what went in."""
+    e = ears[leg].first_edge
+    while e >= 0:
+        source = edges[e].source
+        if edges[e].apart and slots[source].have and slots[source].mix == mix and source != leg:
+            add_scaled(line, slots[source].pcm, slots[source].speak, slots[source].speak_to, -1)
+        e = edges[e].next
+
+
+@kernel
 def _own_line(slots: Slots, mixes: Mixes, ears: Ears, edges: Edges, desk: Desk, leg: int) -> None:
     """The line of a leg that hears something of its own: the sum without itself, at its gain, and its edges."""
     line = desk.line
@@ -151,6 +162,7 @@ def _own_line(slots: Slots, mixes: Mixes, ears: Ears, edges: Edges, desk: Desk, 
         copy(line, 0, mixes[m].total, 0, FRAME)
         if slots[leg].have:
             add_scaled(line, slots[leg].pcm, slots[leg].speak, slots[leg].speak_to, -1)
+        _take_apart(slots, ears, edges, line, leg, m)
         if now != UNITY or wanted != UNITY:
             scale(line, int(now), int(wanted))
     else:
@@ -158,7 +170,7 @@ def _own_line(slots: Slots, mixes: Mixes, ears: Ears, edges: Edges, desk: Desk, 
     e = ears[leg].first_edge
     while e >= 0:
         source = edges[e].source
-        if slots[source].have:
+        if slots[source].have and not edges[e].apart:
             add_scaled(line, slots[source].pcm, edges[e].gain, edges[e].gain_to, 1)
         e = edges[e].next
 
@@ -289,7 +301,7 @@ def advance(slots: Slots, desk: Desk) -> None:
         i = desk.active[k]
         slots[i].speak = slots[i].speak_to
         slots[i].hear = slots[i].hear_to
-        if slots[i].moving:
+        if slots[i].moving == 1:
             slots[i].moving = 0
             slots[i].mix = slots[i].next_mix
             slots[i].speak_to = slots[i].next_speak

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 class Mix:
     """A sum of legs and playbacks; what it is for (a room, a bridge) is not known here."""
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, worker: int) -> None:
+        self.worker = worker
         self.playbacks: set[Playback] = set()
         self.closed = False
         self._control = control
-        self.index, self.generation = control.open_mix()
+        self.index, self.generation = control.open_mix(worker)
 
     def close(self) -> None:
         """End the mix: playbacks to it stop, legs that are still in it hear nothing and are heard by nobody."""

@@ -88,10 +88,13 @@ class Arena:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a playback goes: a mix, or one leg (slot, generation)."""
+    """Where a playback goes: a mix (perhaps not to one leg of it), or one leg. Legs are (slot, generation)."""
 
     mix: int = -1
+    worker: int = 0
+    """The mix's."""
     leg: tuple[int, int] | None = None
+    besides: tuple[int, int] | None = None
 
 
 async def _repeated(clip: Clip) -> AsyncIterator[Pcm]:
@@ -124,7 +127,7 @@ class Playback:
         self._closed: Callable[[], None] | None = None
         self._final = 0.0
         self._slot = control.players.take()
-        self._generation = control.claim(self._slot, self)
+        self._generation = control.claim(self._slot, self, target.worker)
         try:
             self._prepare(source)
         except BaseException:
@@ -161,12 +164,37 @@ class Playback:
         self._feeder = asyncio.get_running_loop().create_task(self._feed(source.pcm))
 
     def _add(self) -> None:
-        """Tell the loop: from now on the slot's fields are its own."""
+        """Tell the loop, as soon as the leg that it concerns is at rest."""
         self._added = True
-        edge, listener = -1, (0, 0)
-        if self._target.leg is not None:
-            edge, listener = self._control.take_edge(lambda _: None), self._target.leg
-        self._control.post(layout.ADD, self._slot, self._generation, edge, *listener, UNITY)
+        self._control.moves.at_rest(self._send, *self._legs())
+
+    def _legs(self) -> list[int]:
+        return [leg[0] for leg in (self._target.leg, self._target.besides) if leg is not None]
+
+    def _send(self) -> None:
+        """From now on the slot's fields are the loop's own."""
+        control, target = self._control, self._target
+        edge, listener, gain = -1, (0, 0), UNITY
+        worker = target.worker
+        if target.leg is not None:
+            worker, listener = control.worker_of(target.leg[0]), target.leg
+        elif target.besides is not None and control.worker_of(target.besides[0]) == worker:
+            listener, gain = target.besides, layout.APART
+        if listener[1]:
+            edge = control.take_edge(lambda _: None)
+            control.place_edge(edge, listener[0])
+        control.place_player(self._slot, worker)
+        control.send(worker, layout.ADD, self._slot, self._generation, edge, *listener, gain)
+
+    def follow(self) -> None:
+        """The leg that hears it goes to another worker: it goes along, from where it is."""
+        if self._added and not self._stopping and not self.done.done() and self._target.leg is not None:
+            self._control.move_player(self._slot, self._generation, lambda: self._control.moves.at_rest(self._go_on, *self._legs()))
+
+    def _go_on(self) -> None:
+        if not self.done.done():
+            self._send()
+            self._control.moves.arrived(self._slot)
 
     async def _feed(self, pieces: AsyncIterator[Pcm]) -> None:
         """Keep the ring filled; a failing source ends the playback."""
@@ -212,7 +240,8 @@ class Playback:
         if self._feeder:
             self._feeder.cancel()
         if self._added:
-            self._control.post(layout.STOP, self._slot, self._generation)
+            post = self._control.post
+            self._control.moves.at_rest(lambda: post(layout.STOP, self._slot, self._generation), *self._legs())
         else:
             asyncio.get_running_loop().call_soon(self._finish, False)
 

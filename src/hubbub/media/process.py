@@ -37,6 +37,7 @@ PROMOTE = b"P"
 READY = b"R"
 
 ENTRY = struct.Struct("=ii")
+"""Leg and generation of a descriptor; with PROMOTE the worker to be, and 0."""
 BATCH = 200
 """Descriptors in one message (the kernel allows 253)."""
 
@@ -138,11 +139,10 @@ def _make_realtime() -> int:
 class Worker:
     """One media process, seen from inside."""
 
-    def __init__(self, control: socket.socket, memory: mmap.mmap, sizes: Sizes, worker: int, eventfd: int) -> None:
+    def __init__(self, control: socket.socket, memory: mmap.mmap, sizes: Sizes, eventfd: int) -> None:
         from hubbub.media.desk import make_desk
 
         self._control = control
-        self._worker = worker
         self._engine: Engine = map_engine(sizes, memory)
         self._desk = make_desk(sizes, eventfd)
 
@@ -175,7 +175,7 @@ class Worker:
                     if self._desk.descriptor_generation[leg] == generation:
                         self._close(leg)
             elif code == PROMOTE:
-                threading.Thread(target=self._run, name="media", daemon=True).start()
+                threading.Thread(target=self._run, args=(entries[0][0],), name="media", daemon=True).start()
 
     def _close(self, leg: int) -> None:
         descriptor = int(self._desk.descriptor[leg])
@@ -184,13 +184,13 @@ class Worker:
         if descriptor >= 0:
             os.close(descriptor)
 
-    def _run(self) -> None:
+    def _run(self, worker: int) -> None:
         from hubbub.media.tick import loop
 
-        header = self._engine.wires[self._worker].header
+        header = self._engine.wires[worker].header
         header[H_REALTIME] = _make_realtime()
         try:
-            loop(self._engine, self._desk, self._worker, 0)
+            loop(self._engine, self._desk, worker, 0)
         finally:
             os._exit(0 if header[H_STOP] else 70)
 
@@ -198,7 +198,7 @@ class Worker:
 def _arguments() -> Any:
     parser = argparse.ArgumentParser(prog="hubbub.media.process")
     parser.add_argument("--warm", action="store_true")
-    for name in ("parent", "control", "memory", "eventfd", "worker", "legs", "players", "mixes", "edges", "rings", "arena", "workers"):
+    for name in ("parent", "control", "memory", "eventfd", "legs", "players", "mixes", "edges", "rings", "arena", "workers"):
         parser.add_argument(f"--{name}", type=int, default=0)
     return parser.parse_args()
 
@@ -218,14 +218,14 @@ def main() -> None:
     sizes = Sizes(**{name: getattr(options, name) for name in counts})
     memory = mmap.mmap(options.memory, block_bytes(sizes))
     _rehearse()
-    Worker(socket.socket(fileno=options.control), memory, sizes, options.worker, options.eventfd).serve()
+    Worker(socket.socket(fileno=options.control), memory, sizes, options.eventfd).serve()
     os._exit(0)
 
 
-def command_line(sizes: Sizes, worker: int, control: int, memory: int, eventfd: int) -> list[str]:
+def command_line(sizes: Sizes, control: int, memory: int, eventfd: int) -> list[str]:
     """How the server starts a media process with these descriptors."""
     counts = {name: getattr(sizes, name) for name in ("legs", "players", "mixes", "edges", "rings", "arena", "workers")}
-    values = {"parent": os.getpid(), "control": control, "memory": memory, "eventfd": eventfd, "worker": worker, **counts}
+    values = {"parent": os.getpid(), "control": control, "memory": memory, "eventfd": eventfd, **counts}
     options = [f"--{name}={value}" for name, value in values.items()]
     return [sys.executable, "-m", "hubbub.media.process", *options]
 

@@ -153,8 +153,7 @@ class Capture:
         starts = [int(self._control.engine.taps[ring.index].start) for ring in self._rings]
         if min(starts) < 0:
             return 0
-        tick = int(self._control.engine.wires[0].header[layout.H_TICK])
-        return max(0, (tick + 1 - min(starts)) * FRAME)
+        return max(0, (self._control.tick + 1 - min(starts)) * FRAME)
 
     async def stop(self) -> CaptureResult:
         """End the recording and close its file."""

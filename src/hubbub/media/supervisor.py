@@ -1,6 +1,6 @@
-"""Starts the media processes and watches them: one carries the audio, one stands by; when the first dies the second goes on.
+"""Starts the media processes and watches them: each worker has one that carries its audio, one more stands by for all.
 
-A thread of its own waits for the end of the active process, so that takeover never waits for the event loop.
+A thread of its own waits for the end of an active process, so that takeover never waits for the event loop.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import structlog
 from hubbub.errors import MediaError
 from hubbub.media import process
 from hubbub.media.block import block_bytes, map_engine
-from hubbub.media.layout import H_EPOCH, H_REALTIME, H_STOP, H_TICK, Engine, Sizes
+from hubbub.media.layout import H_EPOCH, H_REALTIME, H_STOP, H_TICK, Engine, Sizes, Wire
 
 log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ RESPAWN_SECONDS = 1.0
 class Child:
     """A media process, seen from the server."""
 
-    def __init__(self, sizes: Sizes, worker: int, memory: int, eventfd: int) -> None:
+    def __init__(self, sizes: Sizes, memory: int, eventfd: int) -> None:
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         passed = (theirs.fileno(), memory, eventfd)
         environment = {
@@ -44,7 +44,7 @@ class Child:
         }
         with theirs:
             self.process = subprocess.Popen(
-                process.command_line(sizes, worker, theirs.fileno(), memory, eventfd),
+                process.command_line(sizes, theirs.fileno(), memory, eventfd),
                 pass_fds=passed, stdin=subprocess.DEVNULL, env=environment, process_group=0,
             )  # fmt: skip
         self.pidfd = os.pidfd_open(self.process.pid)
@@ -106,7 +106,7 @@ class Child:
 
 
 class Supervisor:
-    """The media processes of one worker, their memory, and the descriptors that they need."""
+    """The media processes of all workers and their standby, their memory, and the descriptors that they need."""
 
     def __init__(self, sizes: Sizes) -> None:
         self.sizes = sizes
@@ -118,7 +118,7 @@ class Supervisor:
         self.on_failure: Callable[[str], None] | None = None
         self.takeovers = 0
         self.takeover_seconds = 0.0
-        self._active: Child | None = None
+        self._active: list[Child | None] = [None] * sizes.workers
         self._standby: Child | None = None
         self._open: dict[int, tuple[int, int]] = {}
         self._lock = threading.RLock()
@@ -127,17 +127,19 @@ class Supervisor:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def start(self) -> None:
-        """Start both processes; returns when the loop ticks. MediaError when it does not come up."""
+        """Start the processes; returns when every loop ticks. MediaError when one does not come up."""
         self._loop = asyncio.get_running_loop()
-        child = self._spawn()
-        if not await asyncio.to_thread(child.wait_ready, READY_SECONDS):
-            child.kill()
-            raise MediaError("the media process did not start; see its message on standard error")
-        self._admit(child)
-        self.engine.wires[0].header[H_EPOCH] = time.monotonic_ns()
-        with self._lock:
-            self._active = child
-            child.send(process.PROMOTE, [])
+        children = [self._spawn() for _ in self._active]
+        for child in children:
+            if not await asyncio.to_thread(child.wait_ready, READY_SECONDS):
+                for each in children:
+                    each.kill()
+                raise MediaError("a media process did not start; see its message on standard error")
+        epoch = time.monotonic_ns()  # the same for all: a leg that moves keeps its clock
+        for worker, child in enumerate(children):
+            self._admit(child)
+            self.engine.wires[worker].header[H_EPOCH] = epoch
+            self._promote(child, worker)
         await self._ticking()
         self._say_priority()
         for target in (self._watch, self._keep_standby):
@@ -147,25 +149,36 @@ class Supervisor:
 
     async def _ticking(self) -> None:
         for _ in range(500):
-            if self.engine.wires[0].header[H_TICK] > 0:
+            if all(wire.header[H_TICK] > 0 for wire in self._wires):
                 return
             await asyncio.sleep(0.01)
-        raise MediaError("the media loop does not tick")
+        raise MediaError("a media loop does not tick")
+
+    @property
+    def _wires(self) -> list[Wire]:
+        return [self.engine.wires[worker] for worker in range(self.sizes.workers)]
+
+    def _promote(self, child: Child, worker: int) -> None:
+        """Let a loaded process be that worker from now on."""
+        with self._lock:
+            self._active[worker] = child
+            child.send(process.PROMOTE + process.pack_entries([(worker, 0)]), [])
 
     def _say_priority(self) -> None:
-        level = int(self.engine.wires[0].header[H_REALTIME])
+        level = min(int(wire.header[H_REALTIME]) for wire in self._wires)
         if level == process.REALTIME_NONE:
             log.warning("media_not_realtime", advice="allow real-time priority: ulimit -r 20, CAP_SYS_NICE, or docker --cap-add SYS_NICE")
         elif level == process.REALTIME_NICE:
             log.warning("media_not_realtime", priority="nice -11", advice="CAP_SYS_NICE or ulimit -r 20 gives SCHED_FIFO")
 
     async def stop(self) -> None:
-        """End both processes; takes at most a moment."""
+        """End all processes; takes at most a moment."""
         self._stopping.set()
-        self.engine.wires[0].header[H_STOP] = 1
+        for wire in self._wires:
+            wire.header[H_STOP] = 1
         with self._lock:
-            children = [child for child in (self._active, self._standby) if child]
-            self._active = self._standby = None
+            children = [child for child in (*self._active, self._standby) if child]
+            self._active, self._standby = [None] * self.sizes.workers, None
         for child in children:
             child.kill()
         for thread in self._threads:
@@ -177,7 +190,7 @@ class Supervisor:
 
     def _spawn(self) -> Child:
         # The kernel kills the child when the *thread* that spawned it ends: both spawning threads live as long as the supervisor.
-        return Child(self.sizes, 0, self._memory_fd, self.eventfd)
+        return Child(self.sizes, self._memory_fd, self.eventfd)
 
     def _admit(self, child: Child) -> None:
         """Give a loaded process all descriptors that are open, and from now on each new one."""
@@ -190,17 +203,17 @@ class Supervisor:
                 child.send(message, [descriptor for _, _, descriptor in part])
 
     def _children(self) -> list[Child]:
-        return [child for child in (self._active, self._standby) if child and child.ready]
+        return [child for child in (*self._active, self._standby) if child and child.ready]
 
     def open_descriptor(self, leg: int, generation: int, descriptor: int) -> None:
-        """Give a leg's socket to both processes."""
+        """Give a leg's socket to all processes: a leg may move, and any process may have to go on with it."""
         with self._lock:
             self._open[leg] = (generation, descriptor)
             for child in self._children():
                 child.send(process.DESCRIPTORS + process.pack_entries([(leg, generation)]), [descriptor])
 
     def close_descriptor(self, leg: int, generation: int) -> None:
-        """Let both processes close a leg's socket; only after the loop has said REMOVED."""
+        """Let all processes close a leg's socket; only after the loop has said REMOVED."""
         with self._lock:
             self._open.pop(leg, None)
             for child in self._children():
@@ -213,37 +226,42 @@ class Supervisor:
         return bool(standby and standby.ready)
 
     @property
-    def active_pid(self) -> int:
-        """The process that carries the audio, 0 when there is none."""
-        active = self._active
-        return active.process.pid if active else 0
+    def active_pids(self) -> list[int]:
+        """The processes that carry the audio of each worker, 0 where there is none."""
+        return [child.process.pid if child else 0 for child in self._active]
 
     def _watch(self) -> None:
-        """Wait for the end of the active process, or for its loop to stand still."""
-        ticked, since = -1, time.monotonic()
+        """Wait for the end of an active process, or for its loop to stand still."""
+        ticked = [(-1, 0.0, None)] * self.sizes.workers  # type: list[tuple[int, float, Child | None]]
         while not self._stopping.is_set():
-            child = self._active
-            if child is None:
+            poll, watched = select.poll(), {}
+            for worker, child in enumerate(self._active):
+                if child is not None:
+                    poll.register(child.pidfd, select.POLLIN)
+                    watched[child.pidfd] = worker, child
+            if not watched:
                 self._stopping.wait(0.01)
-                ticked, since = -1, time.monotonic()
                 continue
-            poll = select.poll()
-            poll.register(child.pidfd, select.POLLIN)
-            if poll.poll(100):
-                self._take_over(child, "died")
-                continue
+            dead = [watched[descriptor] for descriptor, _ in poll.poll(100 if len(watched) == self.sizes.workers else 10)]
+            for worker, child in dead:
+                self._take_over(worker, child, "died")
             for other in self._children():
                 if other.clogged:
                     other.flush()
-            tick = int(self.engine.wires[0].header[H_TICK])
-            now = time.monotonic()
-            if tick != ticked or self._active is not child:
-                ticked, since = tick, now
-            elif now - since > STALL_SECONDS:
-                self._take_over(child, "stands still")
-                since = time.monotonic()
+            if not dead:
+                self._watch_ticks(ticked)
 
-    def _take_over(self, dead: Child, how: str) -> None:
+    def _watch_ticks(self, ticked: list[tuple[int, float, Child | None]]) -> None:
+        """Replace a process whose loop has not ticked for long; `ticked` is what was seen, by worker, and since when."""
+        now = time.monotonic()
+        for worker, child in enumerate(self._active):
+            tick = int(self.engine.wires[worker].header[H_TICK])
+            if child is None or (tick, child) != (ticked[worker][0], ticked[worker][2]):
+                ticked[worker] = tick, now, child
+            elif now - ticked[worker][1] > STALL_SECONDS:
+                self._take_over(worker, child, "stands still")
+
+    def _take_over(self, worker: int, dead: Child, how: str) -> None:
         """Make sure that the old process is gone, then promote the standby."""
         began = time.monotonic()
         dead.kill()
@@ -251,15 +269,15 @@ class Supervisor:
             return
         with self._lock:
             successor = self._standby if self._standby and self._standby.ready else None
-            self._active = successor
+            self._active[worker] = None
             if successor:
                 self._standby = None
-                successor.send(process.PROMOTE, [])
+                self._promote(successor, worker)
         dead.close()
         self.takeovers += 1
         self.takeover_seconds = time.monotonic() - began
         code = dead.process.returncode
-        log.error("media_process_lost", how=how, status=code, standby=successor is not None)
+        log.error("media_process_lost", how=how, status=code, standby=successor is not None, worker=worker)
         self._tell(f"the media process {how} (status {code}); " + ("the standby has taken over" if successor else "no standby was ready"))
 
     def _tell(self, text: str) -> None:
@@ -286,10 +304,10 @@ class Supervisor:
                 continue
             self._admit(child)
             with self._lock:
-                if self._active is None and not self._stopping.is_set():
-                    # The active process died while this one was loading: it goes on at once.
-                    self._active, self._standby = child, None
-                    child.send(process.PROMOTE, [])
+                if None in self._active and not self._stopping.is_set():
+                    # An active process died while this one was loading: it goes on at once.
+                    self._standby = None
+                    self._promote(child, self._active.index(None))
 
     def _check_standby(self, child: Child) -> None:
         if child.process.poll() is not None and child is self._standby:

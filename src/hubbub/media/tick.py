@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hubbub.media import dtmf
 from hubbub.media.codecs import encode, frame_bytes
-from hubbub.media.commands import apply_commands, deactivate, revalidate
+from hubbub.media.commands import apply_commands, deactivate, untap
 from hubbub.media.compiled import kernel
 from hubbub.media.desk import RECEIVE_BYTES, Desk
 from hubbub.media.jitter import fetch, skip
@@ -29,6 +29,7 @@ from hubbub.media.layout import (
     H_SKIPPED,
     H_STOP,
     H_TICK,
+    HANDED,
     KEY,
     LEAVING,
     NARROW,
@@ -44,12 +45,13 @@ from hubbub.media.layout import (
 )
 from hubbub.media.levels import detect, energy, passes
 from hubbub.media.libc import DONTWAIT, MONOTONIC, THREAD_CPU, clock_ns, recvfrom, sendto, sleep_until, write
-from hubbub.media.mix import advance, encode_mix, join_encoder, listen, listen_narrow, sum_mixes, unlink_edge
+from hubbub.media.mix import advance, encode_mix, join_encoder, leave, listen, listen_narrow, sum_mixes, unlink_edge
 from hubbub.media.players import FINISHED, from_ring, play
 from hubbub.media.resample import widen
 from hubbub.media.rows import copy, fill
 from hubbub.media.rtp import appended, ingest, next_packet, packet_sent, pass_time, source_number, write_header
 from hubbub.media.signals import event_room, tell
+from hubbub.media.takeover import revalidate
 from hubbub.media.taps import copy_taps
 
 READS = 4
@@ -196,25 +198,34 @@ def serve_leg(engine: Engine, desk: Desk, worker: int, leg: int, run: int) -> No
 
 
 @kernel
-def _bury(engine: Engine, desk: Desk, worker: int, slot: int) -> None:
-    """Take a slot away for good, and everything that points at it."""
+def _bury(engine: Engine, desk: Desk, worker: int, slot: int, tick: int) -> None:
+    """Take a slot away, and everything that points at it: for good, or because another worker goes on with it."""
     edges = engine.edges
     legs = engine.links.size
+    handed = engine.slots[slot].moving == HANDED
     for e in range(edges.size):
-        if edges[e].state != FREE and (edges[e].source == slot or (slot < legs and edges[e].listener == slot)):
+        mine = edges[e].state != FREE and edges[e].worker == worker
+        if mine and (edges[e].source == slot or edges[e].listener == slot):  # a listener is a leg, and legs come first
             unlink_edge(edges, engine.ears, e)
             tell(engine.wires, worker, EDGE_GONE, e, 0, 0)
-    for k in range(desk.counts[2]):
+    k = 0
+    while k < desk.counts[2]:
         tap = desk.taps[k]
         if engine.taps[tap].kind != TAP_MIX and engine.taps[tap].of == slot:
+            if handed and untap(engine, desk, worker, tap):
+                continue
             engine.taps[tap].of = -1
+        k += 1
+    if handed and slot < legs:
+        leave(engine.mixes, engine.ears, engine.coders, slot, engine.slots[slot].mix, -2)
+        engine.links[slot].handed = tick
     generation = engine.slots[slot].generation
     deactivate(engine, desk, slot)
     if slot < legs:
         tell(engine.wires, worker, REMOVED, slot, generation, 0)
     else:
         complete = engine.players[slot - legs].stopping == FINISHED
-        tell(engine.wires, worker, PLAYED, slot, generation, 1 if complete else 0)
+        tell(engine.wires, worker, PLAYED, slot, generation, 1 if complete else HANDED if handed else 0)
 
 
 @kernel
@@ -232,7 +243,7 @@ def _edges_on(engine: Engine, worker: int, leg: int) -> None:
 
 
 @kernel
-def finish(engine: Engine, desk: Desk, worker: int) -> None:
+def finish(engine: Engine, desk: Desk, worker: int, tick: int) -> None:
     """End a tick: gains arrive, edges and slots that have faded out go."""
     slots = engine.slots
     legs = engine.links.size
@@ -247,7 +258,7 @@ def finish(engine: Engine, desk: Desk, worker: int) -> None:
             slots[slot].state = LEAVING
         # While the server does not read its events, what leaves stays a little longer: the word must not be lost.
         if slots[slot].state == LEAVING and event_room(engine.wires, worker) > 64:
-            _bury(engine, desk, worker, slot)
+            _bury(engine, desk, worker, slot, tick)
         else:
             k += 1
 
@@ -276,7 +287,7 @@ def run_tick(engine: Engine, desk: Desk, worker: int, tick: int) -> None:
         if desk.active[k] < legs:
             serve_leg(engine, desk, worker, desk.active[k], run)
     copy_taps(slots, engine.mixes, engine.ears, engine.rings, engine.taps, desk, tick, run)
-    finish(engine, desk, worker)
+    finish(engine, desk, worker, tick)
 
 
 @kernel

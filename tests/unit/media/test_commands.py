@@ -11,9 +11,11 @@ import numpy as np
 from tests.support.small_engine import SIZES, Small, small_engine
 
 from hubbub.media import block, layout
-from hubbub.media.commands import apply_commands, revalidate
+from hubbub.media.commands import apply_commands
 from hubbub.media.desk import make_desk
 from hubbub.media.layout import ACTIVE, CLIP, FREE, LEAVING, TAP_IN, TAP_MIX, UNITY
+from hubbub.media.rings import post_command
+from hubbub.media.takeover import revalidate
 from hubbub.media.tick import run_tick
 
 LEGS = SIZES.legs
@@ -125,6 +127,88 @@ def test_a_stopped_player_fades_and_tells() -> None:
     assert np.all(np.diff(faded) <= 0)
     assert small.events() == [(layout.EDGE_GONE, 5, 0, 0), (layout.PLAYED, LEGS, 0, 0)]
     assert small.engine.ears[0].first_edge == -1
+
+
+def two_workers() -> tuple[Small, Small]:
+    """One block, two workers with a desk each."""
+    sizes = layout.Sizes(legs=8, players=8, mixes=8, edges=64, rings=8, arena=16000, workers=2)
+    first = small_engine(sizes)
+    return first, Small(first.engine, make_desk(sizes))
+
+
+def serve(both: tuple[Small, Small], tick: int) -> None:
+    for worker, small in enumerate(both):
+        run_tick(small.engine, small.desk, worker, tick)
+
+
+def test_a_leg_goes_to_another_worker_with_its_past_its_taps_and_its_clock() -> None:
+    """REMOVED, then ADD: what is played out, sent and recorded goes on where it was; ticks between the two are silence, on the clock."""
+    both = two_workers()
+    engine = both[0].engine
+    for worker in range(2):
+        engine.mixes[worker].worker = worker
+        block.clear_mix(engine, worker)
+        post_command(engine.wires, worker, (layout.ADD_MIX, worker))
+    open_leg(both[0], 3)
+    both[0].post(layout.ROUTE, 3, 1, 0, UNITY, UNITY)
+    both[0].post(layout.TAP, 2, TAP_IN, 3, 1, 0)
+    for tick in range(1, 11):
+        serve(both, tick)
+    sent = int(engine.links[3].out_time)
+    assert engine.taps[2].due == 11
+    both[0].post(layout.REMOVE, 3, 1, 1)
+    serve(both, 11)
+    assert both[0].events() == [(layout.TAP_GONE, 2, 0, 0), (layout.REMOVED, 3, 1, 0)]
+    assert engine.slots[3].state == FREE
+    assert (engine.slots[3].speak, engine.slots[3].hear) == (0, 0), "faded"
+    serve(both, 12)
+    serve(both, 13)  # the server was slow
+    slot = engine.slots[3]
+    slot.worker, slot.mix, slot.moving, engine.taps[2].worker = 1, -1, 0, 1
+    for words in ((layout.ADD, 3, 1, -1), (layout.TAP, 2, TAP_IN, 3, 1, 1), (layout.ROUTE, 3, 1, 1, UNITY, UNITY)):
+        post_command(engine.wires, 1, words)
+    serve(both, 14)
+    assert [int(engine.wires[worker].header[layout.H_BAD_COMMANDS]) for worker in range(2)] == [0, 0]
+    assert int(engine.links[3].out_time) == sent + 4 * 160
+    assert engine.taps[2].due == 15
+    assert int(engine.rings[2].head[0]) == 14 * 320, "one frame per tick, also for those on the way"
+    assert (slot.mix, slot.speak, slot.hear) == (1, UNITY, UNITY)
+    assert both[0].desk.counts[0] == 0
+    assert both[1].desk.counts[0] == 1
+
+
+def test_a_player_handed_over_says_so_and_keeps_its_place() -> None:
+    small = small_engine()
+    open_leg(small, 0)
+    run(small)
+    small.engine.players[0].length, small.engine.players[0].loops = 16000, 0
+    block.clear_slot(small.engine, LEGS)
+    small.engine.slots[LEGS].kind = CLIP
+    small.post(layout.ADD, LEGS, 0, 5, 0, 1, UNITY)
+    run(small, 3)
+    small.post(layout.REMOVE, LEGS, 0, 1)
+    run(small)
+    assert small.events() == [(layout.EDGE_GONE, 5, 0, 0), (layout.PLAYED, LEGS, 0, layout.HANDED)]
+    assert small.engine.players[0].position == 4 * 320
+
+
+def test_a_worker_obeys_nobody_elses_commands() -> None:
+    both = two_workers()
+    open_leg(both[0], 3)
+    serve(both, 1)
+    wrong = [
+        (layout.ADD, 4, 0, -1),
+        (layout.REMOVE, 3, 1),
+        (layout.ROUTE, 3, 1, -1, 0, 0),
+        (layout.ADD_MIX, 1),
+        (layout.EDGE, 1, 3, 1, 3, 1, UNITY),
+        (layout.TAP, 1, TAP_IN, 3, 1),
+    ]
+    for words in wrong:
+        post_command(both[0].engine.wires, 1, words)
+    serve(both, 2)
+    assert both[0].engine.wires[1].header[layout.H_BAD_COMMANDS] == len(wrong)
+    assert both[0].engine.slots[3].state == ACTIVE
 
 
 def test_what_points_at_a_leg_goes_with_it() -> None:

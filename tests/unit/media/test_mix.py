@@ -49,17 +49,21 @@ class Pair:
         ref.mix, ref.speak_to, ref.hear_to = mix, speak, hear
         record.mix, record.speak_to, record.hear_to = mix, speak, hear
 
-    def edge(self, index: int, source: int, listener: int, gain: int) -> None:
+    def edge(self, index: int, source: int, listener: int, gain: int, apart: bool = False) -> None:
         """A new edge in place of an old one, or a new gain for the same."""
         edges, ears = self.small.engine.edges, self.small.engine.ears
         old = self.edges.get(index)
-        if old and (old.source, old.listener) == (source, listener):
+        if apart and any((e.source, e.listener, e.apart) == (source, listener, True) for e in self.edges.values()):
+            return  # one is enough, and more than the server ever makes
+        if old and (old.source, old.listener, old.apart) == (source, listener, apart):
             old.gain_to = gain
             edges[index].gain_to = gain
             return
         if old:
             unlink_edge(edges, ears, index)
-        self.edges[index] = reference.RefEdge(source, listener, 0, gain)
+        gain = 0 if apart else gain
+        self.edges[index] = reference.RefEdge(source, listener, 0, gain, apart)
+        edges[index].apart = apart
         edges[index].source, edges[index].listener = self.slot(source), listener
         edges[index].gain, edges[index].gain_to, edges[index].state = 0, gain, ACTIVE
         link_edge(edges, ears, index)
@@ -92,7 +96,14 @@ class Pair:
 GAIN = st.one_of(st.sampled_from([0, UNITY, UNITY, 0, 2 * UNITY, 16384]), st.integers(0, 16384))
 CHANGE = st.one_of(
     st.tuples(st.just("place"), st.integers(0, LEGS + PLAYERS - 1), st.integers(-1, MIXES - 1), GAIN, st.one_of(st.just(UNITY), GAIN)),
-    st.tuples(st.just("edge"), st.integers(0, 5), st.integers(0, LEGS + PLAYERS - 1), st.integers(0, LEGS - 1), st.integers(-16384, 16384)),
+    st.tuples(
+        st.just("edge"),
+        st.integers(0, 5),
+        st.integers(0, LEGS + PLAYERS - 1),
+        st.integers(0, LEGS - 1),
+        st.integers(-16384, 16384),
+        st.booleans(),
+    ),
 )
 TICK = st.tuples(st.lists(CHANGE, max_size=4), st.integers(0, 2 ** (LEGS + PLAYERS) - 1), st.sampled_from([50, 3000, 32767]))
 
@@ -134,6 +145,31 @@ def test_the_group_is_used_and_changes_no_bit() -> None:
     assert shared > 60
     assert not ears[0].shared
     assert not ears[1].shared
+
+
+def test_what_is_kept_apart_is_not_there_at_all() -> None:
+    """docs/media.md 1.4: a player of the mix, besides one leg. It hears not one bit of it, whatever ramps; the others hear all."""
+    random = np.random.default_rng(2)
+    pair = Pair()
+    for source in range(3):
+        pair.place(source, 0, UNITY, UNITY)
+    ears, mixes = pair.small.engine.ears, pair.small.engine.mixes
+    pair.tick([None] * 8)
+    for tick in range(6):
+        if tick == 0:
+            pair.place(6, 0, UNITY, 0)
+            pair.edge(0, 6, 2, 0, apart=True)
+            pair.place(2, 0, 0, 0)  # its own gains ramp at the same time
+        if tick == 2:
+            pair.place(2, 0, UNITY, UNITY)
+        if tick == 4:
+            pair.place(6, 0, 0, 0)
+        frames: list[np.ndarray | None] = [None] * 8
+        frames[6] = random.integers(-20000, 20000, FRAME).astype(np.int16)
+        pair.tick(frames)
+        assert not ears[2].pcm.any()
+        if tick < 5:
+            assert (mixes[0].pcm if ears[1].shared else ears[1].pcm).any()
 
 
 def test_the_limiter_never_wraps_and_lets_what_fits_alone() -> None:
