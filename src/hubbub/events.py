@@ -329,6 +329,9 @@ class StreamRecord:
     url: str
     begun: float
     tracks: tuple[Literal["inbound", "outbound"], ...] = ("inbound",)
+    room: Id | None = None
+    """The room that is streamed, and not a leg."""
+    what: str = "stream"
 
 
 @dataclass(frozen=True)

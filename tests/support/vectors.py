@@ -33,6 +33,7 @@ from hubbub.errors import DocumentError
 from hubbub.events import Link
 from hubbub.verbs.model import Position, Program, Stage, Template
 
+NAMED = ("hubbub.verbs.model", "hubbub.verbs.program", "hubbub.verbs.capture")
 FOLDER = Path(__file__).parents[1] / "vectors"
 BASE = "http://app.test/docs/first?x=1"
 DIALECTS = all_dialects("http://hubbub.test", lambda call: None)
@@ -133,7 +134,7 @@ def plain(value: Any, *, whole: bool = False) -> Any:
     if isinstance(value, Template):
         return {"do": "Template"}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        named = {"do": type(value).__name__} if type(value).__module__ in ("hubbub.verbs.model", "hubbub.verbs.program") else {}
+        named = {"do": type(value).__name__} if type(value).__module__ in NAMED else {}
         return named | {
             f.name: plain(getattr(value, f.name), whole=whole)
             for f in dataclasses.fields(value)

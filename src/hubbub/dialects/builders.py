@@ -61,6 +61,7 @@ def join_room(compiler: Compiler, defaults: RoomDefaults, values: Mapping[str, A
         coach_ids=tuple(values.get("coach") or ()),
         coach_must_be_present=defaults.coach_must_be_present,
         refused=values.get("refused", ""),
+        stream=values.get("stream"),
         at=at,
     )
 

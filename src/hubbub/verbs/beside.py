@@ -27,6 +27,7 @@ from hubbub.verbs.model import (
     Verb,
 )
 from hubbub.verbs.recordings import act_on
+from hubbub.verbs.roomstreams import RoomStreams
 from hubbub.verbs.script import Script, ScriptFailed
 from hubbub.verbs.services import VerbServices
 from hubbub.webhooks.requester import HttpReply, HttpRequest
@@ -137,6 +138,7 @@ class RoomStage:
         self._services = services
         self._queues: dict[Id, _Queue] = {}
         self._announcements: dict[Id, Announcement] = {}
+        self.streams = RoomStreams(services)
 
     def announcements(self, room: Id) -> list[Announcement]:
         """What is being played in a room, oldest first."""
@@ -199,6 +201,7 @@ class RoomStage:
             self._queues[room.id].asks.put_nowait(_Ask((), last=True))  # nobody is told of its end: this ends the queue
         for announcement in self.announcements(room.id):
             announcement.stop("the conference ended")
+        self.streams.close(room.id)
         queue = self._queues.get(room.id)
         if queue is not None and len(queue.tasks) > 1:
             queue.tasks[1].cancel()

@@ -13,7 +13,7 @@ from hubbub.conference.state import PRESENT
 from hubbub.errors import HubbubError, Refused, ResourceExhausted
 from hubbub.events import ActionEvent, CallRecord, LeaveReason, Presence, RecordingStatus
 from hubbub.ids import Id
-from hubbub.verbs import bridging, connect, functions, gather, record, recordings, refer, request, streams, waiting
+from hubbub.verbs import bridging, connect, functions, gather, record, recordings, refer, request, streams, taps, waiting
 from hubbub.verbs.held import HoldForFunctions
 from hubbub.verbs.model import (
     Answer,
@@ -45,6 +45,7 @@ from hubbub.verbs.model import (
     StopRecording,
     Tag,
     TakeFromLine,
+    TapLeg,
     Tell,
     UnwatchKeys,
     Verb,
@@ -194,6 +195,8 @@ async def _join_room(shell: CallShell, verb: JoinRoom) -> Outcome:
         return Outcome("refused", refusal.reason)
     left: asyncio.Future[LeaveReason] = asyncio.get_running_loop().create_future()
     session.released_by = left
+    if verb.stream is not None:
+        shell.services.beside.streams.begin(room, verb.stream, session.record, session.dialect)
     details: dict[str, Any] = {"room": room.record}
     recorded = session.call.recorder.start(verb.recording) if verb.recording is not None else None
     if recorded is not None and recorded.status is not RecordingStatus.FAILED:
@@ -326,6 +329,7 @@ HANDLERS: dict[type[Verb], Handler] = {
     Connect: connect.perform,
     OpenStream: streams.perform,
     CloseStream: streams.stop,
+    TapLeg: taps.perform,
     BridgeTo: bridging.perform,
     Refer: refer.perform,
     WaitInLine: waiting.perform,

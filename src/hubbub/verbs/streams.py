@@ -11,13 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import aiohttp
 import numpy as np
@@ -26,29 +23,21 @@ import structlog
 
 from hubbub.conference.journal import rendered
 from hubbub.errors import HubbubError, MediaError
-from hubbub.events import CallRecord, StreamEvent, StreamRecord
+from hubbub.events import CallRecord, Link, StreamEvent, StreamRecord
 from hubbub.ids import Id, new_id
-from hubbub.media.client import Capture, Media, Pcm, Playback, Stream, Tap
+from hubbub.media.client import Leg, Mix, Pcm, Tap
 from hubbub.settings import Account
 from hubbub.verbs.dialect import Dialect
 from hubbub.verbs.model import CloseStream, OpenStream, Outcome
+from hubbub.verbs.wire import ROUND, WIRE_RATE, Ear, Mouth, Track, tapped_leg
 
 if TYPE_CHECKING:
     from hubbub.verbs.handlers import CallShell
+    from hubbub.verbs.services import VerbServices
 
 log = structlog.get_logger()
 
-WIRE_RATE: Final = 8000
-WIRE_FRAME: Final = 160
-"""Samples of 20 ms."""
-ROUND: Final = 0.06
-"""Seconds between two looks at what was tapped."""
-HEADER: Final = 44
-MOST_QUEUED: Final = 3000
-"""Pieces of sound that may wait to be played; one that sends faster than that waits."""
-Track = Literal["inbound", "outbound"]
 RejectCause = Literal["", "connection-error", "duplicate", "track-limit", "error"]
-_TAPS: Final[Mapping[Track, Literal["leg_in", "leg_out"]]] = {"inbound": "leg_in", "outbound": "leg_out"}
 
 
 @dataclass(frozen=True)
@@ -99,88 +88,77 @@ class Conversation(Protocol):
 Speaks = Callable[[Account, CallRecord, OpenStream, Id, Dialect], Conversation]
 
 
-@dataclass
-class _Mouth:
-    """What the far side says, on its way to the leg."""
+class Streamed(Protocol):
+    """What is streamed: the leg of a call, or a room."""
 
-    media: Media
+    @property
+    def services(self) -> VerbServices:
+        """Of the server."""
+
+    @property
+    def record(self) -> CallRecord:
+        """The call that it belongs to, or whose document asked for it."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """What its messages and notices speak."""
+
+    @property
+    def target(self) -> Leg | Mix:
+        """Who hears what the far side says."""
+
+    @property
+    def room(self) -> Id | None:
+        """The room, if it is one."""
+
+    def taps(self, tracks: Sequence[Track]) -> list[tuple[Track, Tap]]:
+        """What the far side hears."""
+
+    def report(self, code: str, message: str, *, level: str = "warning", line: int | None = None) -> None:
+        """Keep a problem for its account to read."""
+
+    def keys(self, told: Callable[[str], None] | None) -> None:
+        """Who is told of its keys."""
+
+
+@dataclass(frozen=True)
+class StreamedCall:
+    """The leg of a call."""
+
     shell: CallShell
-    send: Callable[[str], None]
-    pieces: asyncio.Queue[Pcm] = field(default_factory=lambda: asyncio.Queue(MOST_QUEUED))
-    playback: Playback | None = None
-    until: float = 0.0
-    """When everything so far will have been heard."""
-    marks: list[tuple[str, asyncio.TimerHandle]] = field(default_factory=list)
+    room: Id | None = None
 
-    async def say(self, seconds: float, wide: Pcm) -> None:
-        """Play this after what waits: `wide` is at the rate of the mix, and may be behind by what its resampler keeps."""
-        loop = asyncio.get_running_loop()
-        if self.playback is None:
-            self.playback = self.media.play(Stream(self._waiting()), self.shell.session.leg)
-        self.until = max(loop.time(), self.until) + seconds
-        if len(wide):
-            await self.pieces.put(wide)
+    @property
+    def services(self) -> VerbServices:
+        """Of the server."""
+        return self.shell.services
 
-    async def _waiting(self) -> AsyncIterator[Pcm]:
-        while True:
-            yield await self.pieces.get()
+    @property
+    def record(self) -> CallRecord:
+        """The call."""
+        return self.shell.session.record
 
-    def mark(self, name: str, reached: Callable[[str], str]) -> None:
-        """Tell when what was said so far has been heard; the message is made then, so that its number is in order."""
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(max(0.0, self.until - loop.time()), lambda: self.send(reached(name)))
-        self.marks.append((name, timer))
+    @property
+    def dialect(self) -> Dialect:
+        """The call's."""
+        return self.shell.session.dialect
 
-    def clear(self, reached: Callable[[str], str]) -> None:
-        """Stop, and forget what waits; marks are reached at once."""
-        loop = asyncio.get_running_loop()
-        if self.playback is not None:
-            self.playback.stop()
-        self.playback, self.pieces, self.until = None, asyncio.Queue(MOST_QUEUED), 0.0
-        for name, timer in self.marks:
-            if not timer.cancelled() and timer.when() > loop.time():
-                timer.cancel()
-                self.send(reached(name))
-        self.marks.clear()
+    @property
+    def target(self) -> Leg | Mix:
+        """The leg."""
+        return self.shell.session.leg
 
-    def close(self) -> None:
-        """Nothing more is heard."""
-        if self.playback is not None:
-            self.playback.stop()
-        for _, timer in self.marks:
-            timer.cancel()
+    def taps(self, tracks: Sequence[Track]) -> list[tuple[Track, Tap]]:
+        """What it says and hears."""
+        return tapped_leg(self.shell.session.leg, tracks)
 
+    def report(self, code: str, message: str, *, level: str = "warning", line: int | None = None) -> None:
+        """Keep a problem of the call."""
+        self.shell.session.report(code, message, level=level, line=line)
 
-class _Ear:
-    """What the leg says and hears, 20 ms after 20 ms, through a file that has no name and goes with the process."""
-
-    def __init__(self, media: Media, shell: CallShell, tracks: Sequence[Track]) -> None:
-        self._tracks = tracks
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the stream
-        self._at = HEADER
-        taps = [Tap(_TAPS[track], shell.session.leg) for track in tracks]
-        try:
-            self._capture: Capture = media.record(Path(f"/proc/self/fd/{self._file.fileno()}"), taps, rate=WIRE_RATE)
-        except BaseException:
-            self._file.close()
-            raise
-
-    def read(self) -> list[tuple[Track, Pcm]]:
-        """What came since the last time, in whole frames."""
-        width = 2 * WIRE_FRAME * len(self._tracks)
-        data = os.pread(self._file.fileno(), 1 << 20, self._at)
-        whole = len(data) // width * width
-        self._at += whole
-        frames = np.frombuffer(data[:whole], "<i2").reshape(-1, WIRE_FRAME, len(self._tracks))
-        return [(track, frame[:, n].astype(np.int16)) for frame in frames for n, track in enumerate(self._tracks)]
-
-    async def close(self) -> None:
-        """Tap no more."""
-        try:
-            with contextlib.suppress(HubbubError, OSError):
-                await self._capture.stop()
-        finally:
-            self._file.close()
+    def keys(self, told: Callable[[str], None] | None) -> None:
+        """Who is told of its keys."""
+        self.shell.session.call.on_digit = told
 
 
 async def perform(shell: CallShell, verb: OpenStream) -> Outcome:
@@ -188,10 +166,11 @@ async def perform(shell: CallShell, verb: OpenStream) -> Outcome:
     if not verb.waits:
         opened = begin(shell, verb)
         return Outcome(details={"stream": opened.id}) if opened is not None else Outcome("failed", "rejected")
+    streamed = StreamedCall(shell)
     try:
-        await _converse(shell, verb, _record(shell, verb))
+        await converse(streamed, verb, recorded(streamed, verb))
     except HubbubError as error:
-        _report(shell, verb, error)
+        _report(streamed, verb, error)
         return Outcome("failed", str(error))
     return Outcome()
 
@@ -216,28 +195,34 @@ class OpenedStream:
 
 def begin(shell: CallShell, verb: OpenStream) -> OpenedStream | None:
     """Begin a stream beside everything else; None where it is rejected."""
-    session, record = shell.session, _record(shell, verb)
-    session.streams = {each.id: each for each in session.streams.values() if each.live}
-    others = [each.record for each in session.streams.values()]
-    original = next((other for other in others if verb.only_name and other.name == record.name), None)
-    most = verb.most_tracks
-    if original is not None:
-        _reject(shell, verb, record, "duplicate", f"a stream is called {record.name!r} already", original)
-        return None
-    if most is not None and len(record.tracks) + sum(len(other.tracks) for other in others) > most:
-        _reject(shell, verb, record, "track-limit", f"a call has at most {most} tracks that are streamed")
-        return None
-    task = asyncio.create_task(_beside(shell, verb, record), name=f"stream-{record.id}")
-    opened = OpenedStream(record, task)
-    session.streams[opened.id] = opened
+    streamed = StreamedCall(shell)
+    opened = open_beside(streamed, verb, shell.session.streams)
+    if opened is not None:
+        shell.session.streams[opened.id] = opened
     return opened
 
 
-async def _beside(shell: CallShell, verb: OpenStream, record: StreamRecord) -> None:
+def open_beside(streamed: Streamed, verb: OpenStream, streams: dict[Id, OpenedStream]) -> OpenedStream | None:
+    """Begin a stream beside others, which are looked through; None where it is rejected."""
+    for identity in [each.id for each in streams.values() if not each.live]:
+        del streams[identity]
+    record, others = recorded(streamed, verb), [each.record for each in streams.values()]
+    original = next((other for other in others if verb.only_name and other.name == record.name), None)
+    most = verb.most_tracks
+    if original is not None:
+        _reject(streamed, verb, record, "duplicate", f"a stream is called {record.name!r} already", original)
+        return None
+    if most is not None and len(record.tracks) + sum(len(other.tracks) for other in others) > most:
+        _reject(streamed, verb, record, "track-limit", f"a call has at most {most} tracks that are streamed")
+        return None
+    return OpenedStream(record, asyncio.create_task(_beside(streamed, verb, record), name=f"stream-{record.id}"))
+
+
+async def _beside(streamed: Streamed, verb: OpenStream, record: StreamRecord) -> None:
     try:
-        await _converse(shell, verb, record)
+        await converse(streamed, verb, record)
     except HubbubError as error:
-        _report(shell, verb, error)
+        _report(streamed, verb, error)
 
 
 async def stop(shell: CallShell, verb: CloseStream) -> Outcome:
@@ -250,55 +235,58 @@ async def stop(shell: CallShell, verb: CloseStream) -> Outcome:
     return Outcome()
 
 
-def _record(shell: CallShell, verb: OpenStream) -> StreamRecord:
-    return StreamRecord(new_id(), shell.session.record.id, verb.name, verb.url, shell.services.clock.now(), verb.tracks)
+def recorded(streamed: Streamed, verb: OpenStream) -> StreamRecord:
+    """The facts about a stream that begins now."""
+    now = streamed.services.clock.now()
+    return StreamRecord(new_id(), streamed.record.id, verb.name, verb.url, now, verb.tracks, streamed.room, verb.what)
 
 
-def _report(shell: CallShell, verb: OpenStream, problem: object) -> None:
-    shell.session.report(shell.session.dialect.refusal_code("stream"), str(problem), level="error", line=verb.at.line)
+def _report(streamed: Streamed, verb: OpenStream, problem: object) -> None:
+    streamed.report(streamed.dialect.refusal_code("stream"), str(problem), level="error", line=verb.at.line)
 
 
 def _reject(
-    shell: CallShell, verb: OpenStream, record: StreamRecord, cause: RejectCause, error: str, original: StreamRecord | None = None
+    streamed: Streamed, verb: OpenStream, record: StreamRecord, cause: RejectCause, error: str, original: StreamRecord | None = None
 ) -> None:
-    _report(shell, verb, error)
-    _tell(shell, verb, "rejected", record, cause, error, original)
+    _report(streamed, verb, error)
+    tell(streamed, verb.notices, "rejected", record, cause, error, original)
 
 
-def _tell(
-    shell: CallShell,
-    verb: OpenStream,
+def tell(
+    streamed: Streamed,
+    link: Link | None,
     kind: Literal["started", "stopped", "rejected"],
     record: StreamRecord,
     cause: RejectCause = "",
     error: str = "",
     original: StreamRecord | None = None,
 ) -> None:
-    """Tell whoever wants to know how the stream gets on."""
-    services, session, link = shell.services, shell.session, verb.notices
+    """Tell whoever wants to know how a stream gets on."""
+    services, call = streamed.services, streamed.record
     if link is None:
         return
-    event = StreamEvent(kind, record, session.record, services.clock.now(), cause, error, original)
-    account = services.accounts[session.record.account]
-    services.journal.write([], [], rendered(partial(session.dialect.stream_notices, account, event, link)))
+    event = StreamEvent(kind, record, call, services.clock.now(), cause, error, original)
+    account = services.accounts[call.account]
+    services.journal.write([], [], rendered(partial(streamed.dialect.stream_notices, account, event, link)))
 
 
-async def _converse(shell: CallShell, verb: OpenStream, record: StreamRecord) -> None:
-    services, session = shell.services, shell.session
-    talk: Conversation = verb.speaks(services.accounts[session.record.account], session.record, verb, record.id, session.dialect)
+async def converse(streamed: Streamed, verb: OpenStream, record: StreamRecord) -> None:
+    """Speak with the far side until it closes, or this is cancelled. Raises HubbubError where it cannot begin."""
+    services, call = streamed.services, streamed.record
+    talk: Conversation = verb.speaks(services.accounts[call.account], call, verb, record.id, streamed.dialect)
     cause: RejectCause = "connection-error"
     try:
         socket = await services.requester.websocket(verb.url, talk.headers())
         cause = "error"
-        ear = await _listener(shell, verb, socket)
+        ear = await _listener(streamed, verb, socket)
     except HubbubError as error:
-        _tell(shell, verb, "rejected", record, cause, str(error))
+        tell(streamed, verb.notices, "rejected", record, cause, str(error))
         raise
-    _tell(shell, verb, "started", record)
+    tell(streamed, verb.notices, "started", record)
     outgoing: asyncio.Queue[str] = asyncio.Queue()
-    mouth = _Mouth(services.media, shell, outgoing.put_nowait)
+    mouth = Mouth(services.media, streamed.target, outgoing.put_nowait)
     if verb.waits:
-        session.call.on_digit = lambda digit: outgoing.put_nowait(talk.key(digit))
+        streamed.keys(lambda digit: outgoing.put_nowait(talk.key(digit)))
     for message in talk.opened():
         outgoing.put_nowait(message)
     sending = asyncio.create_task(_send(socket, outgoing))
@@ -309,18 +297,18 @@ async def _converse(shell: CallShell, verb: OpenStream, record: StreamRecord) ->
         tapping.cancel()
         sending.cancel()
         if verb.waits:
-            session.call.on_digit = None
+            streamed.keys(None)
         mouth.close()
-        _tell(shell, verb, "stopped", record)
+        tell(streamed, verb.notices, "stopped", record)
         await asyncio.gather(tapping, sending, ear.close(), _say_goodbye(socket, talk), return_exceptions=True)
 
 
-async def _listener(shell: CallShell, verb: OpenStream, socket: aiohttp.ClientWebSocketResponse) -> _Ear:
+async def _listener(streamed: Streamed, verb: OpenStream, socket: aiohttp.ClientWebSocketResponse) -> Ear:
     try:
-        return _Ear(shell.services.media, shell, verb.tracks)
+        return Ear(streamed.services.media, streamed.taps(verb.tracks), verb.rate)
     except (HubbubError, OSError) as error:
         await socket.close()
-        raise MediaError(f"the call cannot be streamed: {error}") from error
+        raise MediaError(f"the sound cannot be streamed: {error}") from error
 
 
 async def _say_goodbye(socket: aiohttp.ClientWebSocketResponse, talk: Conversation) -> None:
@@ -339,14 +327,14 @@ async def _send(socket: aiohttp.ClientWebSocketResponse, outgoing: asyncio.Queue
             return
 
 
-async def _tap(ear: _Ear, talk: Conversation, outgoing: asyncio.Queue[str]) -> None:
+async def _tap(ear: Ear, talk: Conversation, outgoing: asyncio.Queue[str]) -> None:
     while True:
         for track, pcm in ear.read():
             outgoing.put_nowait(talk.heard(track, pcm))
         await asyncio.sleep(ROUND)
 
 
-async def _listen(socket: aiohttp.ClientWebSocketResponse, talk: Conversation, mouth: _Mouth, *, both_ways: bool) -> None:
+async def _listen(socket: aiohttp.ClientWebSocketResponse, talk: Conversation, mouth: Mouth, *, both_ways: bool) -> None:
     """Until the far side closes."""
     widen: dict[int, soxr.ResampleStream] = {}
     async for message in socket:
@@ -363,7 +351,7 @@ async def _listen(socket: aiohttp.ClientWebSocketResponse, talk: Conversation, m
                 mouth.clear(talk.reached)
                 widen.clear()
             case None:
-                log.info("stream_message_ignored", call=mouth.shell.session.call.id)
+                log.info("stream_message_ignored")
 
 
-__all__ = ["Cleared", "Conversation", "Marked", "Said", "Speaks", "perform", "stop"]
+__all__ = ["Cleared", "Conversation", "Marked", "Said", "Speaks", "Track", "perform", "stop"]

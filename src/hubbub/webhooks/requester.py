@@ -108,6 +108,8 @@ class Requester:
 
     def __init__(self, allow: Sequence[Network] = (), *, tls: ssl.SSLContext | None = None) -> None:
         self._guard = NetworkGuard(allow)
+        self.permits = self._guard.permits
+        """Whether an address may be connected to."""
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
         self._sockets: aiohttp.ClientSession | None = None

@@ -19,10 +19,6 @@ ABSENT = {
     "send_sms": "text messages are not sent here",
     "sip_refer": f"{NOT_BUILT}: SIP REFER",
     "stop_denoise": f"{NOT_BUILT}: noise suppression",
-    "stop_stream": f"{NOT_BUILT}: audio streams",
-    "stop_tap": f"{NOT_BUILT}: audio taps",
-    "stream": f"{NOT_BUILT}: audio streams",
-    "tap": f"{NOT_BUILT}: audio taps",
 }
 for _name, _why in ABSENT.items():
     METHODS.setdefault(_name, Element(_name, None, why=_why if _why.startswith(NOT_BUILT) else f"{FAILS}: {_why}"))

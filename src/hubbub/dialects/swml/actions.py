@@ -8,7 +8,7 @@ from typing import Any
 
 from hubbub.dialects.swml.callbacks import ENVELOPE, IDS, NODE, Told
 from hubbub.dialects.tables import Out, render
-from hubbub.events import ActionEvent
+from hubbub.events import ActionEvent, StreamEvent
 from hubbub.settings import Account
 
 
@@ -108,6 +108,21 @@ KINDS: Mapping[str, Kind] = {
     "message": Kind("calling.user_event", MESSAGE, {"sent": "sent"}),
 }
 WARNED = Kind("calling.script.warning", WARNING, {})
+
+
+def stream_action(event: StreamEvent) -> ActionEvent:
+    """How a stream or a tap gets on, as a method that is followed."""
+    stream = event.stream
+    states = {"started": "began", "stopped": "ended", "rejected": "failed"}
+    details: dict[str, Any] = {"url": stream.url, "name": stream.name, "reason": event.error}
+    if stream.what != "tap":
+        return ActionEvent("stream", states[event.kind], event.call, event.at, stream.name, details)
+    host, _, port = stream.url.removeprefix("rtp://").partition(":")
+    direction = "both" if len(stream.tracks) > 1 else "speak" if stream.tracks == ("inbound",) else "listen"
+    tap = {"type": "audio", "params": {"direction": direction}}
+    rtp = stream.url.startswith("rtp:")
+    device = {"type": "rtp", "params": {"addr": host, "port": int(port)}} if rtp else {"type": "ws", "params": {"uri": stream.url}}
+    return ActionEvent("tap", states[event.kind], event.call, event.at, stream.name, {**details, "tap": tap, "device": device})
 
 
 def told_fields(account: Account, event: ActionEvent) -> tuple[str, dict[str, Any]] | None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from hubbub.conference.policy import Policy
-from hubbub.dialects.builders import EVENT_GROUPS, RoomDefaults, join_room
 from hubbub.dialects.swml.expressions import EvaluationFailed, filled, has_variables, spelled
 from hubbub.dialects.tables import (
     NOT_BUILT,
@@ -17,15 +15,9 @@ from hubbub.dialects.tables import (
     DocumentTable,
     Element,
     Node,
-    boolean,
     choice,
     decimal,
     integer,
-    mapping,
-    method,
-    text,
-    url,
-    words,
 )
 from hubbub.errors import DocumentError
 from hubbub.verbs.model import (
@@ -42,15 +34,9 @@ from hubbub.verbs.model import (
     Template,
 )
 
-ROOM = RoomDefaults("swml", Policy(minimum_to_start=1, capacity=250), style="relay")
 PREFIX = "relay_script_"
 ANYTHING = "*"
 """The row of a method whose parameters have no fixed names."""
-
-RECORDING_EVENTS = words({name: frozenset({name}) for name in ("in-progress", "completed", "absent")})
-
-
-STYLE = choice("cxml", "relay", laml="cxml")
 
 
 def steps_within(value: str) -> Any:
@@ -67,30 +53,6 @@ def listed(value: str) -> Any:
     """A list of texts."""
     return value
 
-
-JOIN = (
-    Attr("name", "room", text, "", required=True),
-    Attr("muted", "muted", boolean, False),
-    Attr("beep", "beep", mapping({"true": "both", "false": "none", "onEnter": "enter", "onExit": "exit"}), "both"),
-    Attr("start_on_enter", "start_on_enter", boolean, True),
-    Attr("end_on_exit", "end_on_exit", boolean, False),
-    Attr("wait_url", "wait_url", url, None),
-    Attr("max_participants", "max_members", integer(2, 100_000), None),
-    Attr("record", "record", mapping({"do-not-record": False, "record-from-start": True}), False),
-    Attr("region", "region", text, "", why="reported back; mixing is local"),
-    Attr("trim", "trim", mapping({"trim-silence": True, "do-not-trim": False}), True),
-    Attr("coach", "coach", text, None),
-    Attr("status_callback", "status_url", url, None),
-    Attr("status_callback_event", "status_events", words(EVENT_GROUPS), None),
-    Attr("status_callback_event_type", "status_style", STYLE, "relay"),
-    Attr("status_callback_method", "status_method", method, "POST"),
-    Attr("recording_status_callback", "recording_url", url, None),
-    Attr("recording_status_callback_method", "recording_method", method, "POST"),
-    Attr("recording_status_callback_event", "recording_events", RECORDING_EVENTS, None),
-    Attr("recording_status_callback_event_type", "recording_style", STYLE, "relay"),
-    Attr("stream", None, listed, why=f"{NOT_BUILT}: audio streams of a room"),
-    Attr("result", "result", steps_within, None),
-)
 
 TABLE = DocumentTable(
     roots=(),
@@ -229,6 +191,24 @@ def inner(compiler: Compiler, rows: tuple[Attr, ...], given: Any, path: str) -> 
     return read(compiler, rows, node, {str(key): value for key, value in given.items() if value is not None})
 
 
+@dataclass(frozen=True)
+class Stopping:
+    """Builds what stops something that a script has begun: by its name, or the last one, whose name is in a variable."""
+
+    variable: str
+    stop: Callable[[str, Position], Step]
+
+    def __call__(self, _compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
+        """The step."""
+        if values["control_id"]:
+            return self.stop(values["control_id"], node.at)
+        return Template(lambda scope: (self.stop(str(scope.get(self.variable) or NOTHING), node.at),), node.at)
+
+
+NOTHING = "-"
+"""A name that nothing has."""
+
+
 def _answer(compiler: Compiler, node: Node, _values: dict[str, Any]) -> Sequence[Step]:
     return () if compiler.stage is not Stage.CALL else (Answer(at=node.at),)
 
@@ -239,13 +219,6 @@ def _hangup(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
 
 def _sleep(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
     return Pause(seconds=FOREVER if values["milliseconds"] < 0 else values["milliseconds"] / 1000, at=node.at)
-
-
-def _join(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence[Step]:
-    if not values["room"].strip():
-        raise wrong("method_parameter_missing", f"{node.at.path}: needs 'name'")
-    values["coach"] = (values["coach"],) if values["coach"] else ()
-    return (join_room(compiler, ROOM, values, node.at), *result_steps(compiler, values["result"], node.at.path))
 
 
 def result_steps(compiler: Compiler, result: Any, path: str) -> tuple[Step, ...]:
@@ -276,7 +249,6 @@ METHODS: dict[str, Element] = {
         Element("answer", _answer, ANSWER, EVERYWHERE, why="in wait audio it changes nothing"),
         Element("hangup", _hangup, (Attr("reason", "reason", choice("hangup", "busy", "decline"), "hangup"),), WITH_CALLEE),
         Element("sleep", _sleep, (Attr("duration", "milliseconds", decimal(-1, FOREVER * 1000), 0, required=True),), EVERYWHERE),
-        Element("join_conference", _join, JOIN, ON_CALL),
     )
 }
 """Filled up by the modules beside this one, which need what stands above."""

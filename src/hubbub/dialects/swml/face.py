@@ -12,13 +12,13 @@ from hubbub.dialects.cxml.words import CXML
 from hubbub.dialects.notices import as_notice, link_of
 from hubbub.dialects.readers import read_script
 from hubbub.dialects.swml import callbacks, methods, requests
-from hubbub.dialects.swml.actions import told_fields
+from hubbub.dialects.swml.actions import stream_action, told_fields
 from hubbub.dialects.swml.callbacks import IDS, STATUS
 from hubbub.dialects.swml.document import PREFIX
 from hubbub.dialects.swml.outcomes import outcome_rules
 from hubbub.dialects.tables import render
 from hubbub.dialects.twiml.callbacks import recording_url
-from hubbub.events import ActionEvent, CallEvent, CallRecord, Link, RecordingEvent, RecordingRecord, RoomEvent
+from hubbub.events import ActionEvent, CallEvent, CallRecord, Link, RecordingEvent, RecordingRecord, RoomEvent, StreamEvent
 from hubbub.ids import Id
 from hubbub.settings import Account
 from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, Manners, OutcomeRule
@@ -131,6 +131,10 @@ class SwmlDialect(Manners):
         fields = render(callbacks.ENVELOPE, told) | {"params": params}
         word = params.get("status") or params.get("state") or event.kind
         return [as_notice(self.name, account, wish.link, fields, str(word), room=event.recording.room, call=event.recording.call)]
+
+    def stream_notices(self, account: Account, event: StreamEvent, link: Link) -> Sequence[Notice]:
+        """How a stream or a tap gets on."""
+        return self.action_notices(account, stream_action(event), link)
 
     def action_notices(self, account: Account, event: ActionEvent, link: Link) -> Sequence[Notice]:
         """How a method with a `status_url` gets on, a user event, or what is wrong with a script."""

@@ -1,8 +1,10 @@
-"""DOCUMENT: all methods of SWML."""
+"""DOCUMENT: all methods of SWML; each module beside this one adds its own to the table."""
 
 from __future__ import annotations
 
-from hubbub.dialects.swml import absent, connecting, flow, functions, lines, messages, sounds, voice
+from hubbub.dialects.swml import absent, connecting, flow, functions, joining, lines, messages, sounds, streams, voice
 from hubbub.dialects.swml.document import METHODS, compile_script
 
-__all__ = ["METHODS", "absent", "compile_script", "connecting", "flow", "functions", "lines", "messages", "sounds", "voice"]
+MODULES = (absent, connecting, flow, functions, joining, lines, messages, sounds, streams, voice)
+
+__all__ = ["METHODS", "MODULES", "compile_script"]

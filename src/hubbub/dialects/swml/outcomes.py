@@ -7,7 +7,20 @@ from typing import Any
 
 from hubbub.events import RecordingRecord, RecordingStatus
 from hubbub.verbs.dialect import OutcomeRule
-from hubbub.verbs.model import Connect, Gather, JoinRoom, Outcome, Record, SendRequest, StartRecording, TakeFromLine, Verb, WaitInLine
+from hubbub.verbs.model import (
+    Connect,
+    Gather,
+    JoinRoom,
+    OpenStream,
+    Outcome,
+    Record,
+    SendRequest,
+    StartRecording,
+    TakeFromLine,
+    TapLeg,
+    Verb,
+    WaitInLine,
+)
 
 Address = Callable[[RecordingRecord], str]
 
@@ -33,6 +46,8 @@ def outcome_rules(address: Address) -> Mapping[type[Verb], OutcomeRule]:
         Record: OutcomeRule(variables=recorded("record")),
         StartRecording: OutcomeRule(variables=recorded("record_call")),
         SendRequest: OutcomeRule(variables=_requested),
+        OpenStream: OutcomeRule(variables=_streamed),
+        TapLeg: OutcomeRule(variables=_streamed),
     }
 
 
@@ -63,6 +78,12 @@ def _gathered(outcome: Outcome) -> dict[str, Any]:
     digits, finish = outcome["digits"] or "", outcome["finish"] or ""
     result = "match_digits" if digits else "no_match" if finish else "no_input"
     return {"prompt_result": result, "prompt_value": digits, "prompt_digit_terminator": finish}
+
+
+def _streamed(outcome: Outcome) -> dict[str, Any]:
+    found = {"stream_result": "failed" if outcome.kind == "failed" else "success"}
+    source = outcome["source"]
+    return found if source is None else {**found, "tap_rtp_src_addr": source[0], "tap_rtp_src_port": source[1]}
 
 
 def _requested(outcome: Outcome) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hubbub.conference.policy import RecordingWish
-from hubbub.dialects.swml.document import METHODS, WITH_CALLEE, listed, wrong
+from hubbub.dialects.swml.document import METHODS, WITH_CALLEE, Stopping, listed, wrong
 from hubbub.dialects.swml.sounds import STATUS, VOICES, follower, one_sound
 from hubbub.dialects.tables import Attr, Compiler, Element, Node, boolean, choice, decimal, integer, matching, text
 from hubbub.events import Link, Track
@@ -79,8 +79,7 @@ def _record_call(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequ
     )
 
 
-def _stop_record_call(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
-    return StopRecording(name=values["control_id"], at=node.at)
+_stop_record_call = Stopping("record_control_id", lambda name, at: StopRecording(name=name, at=at))
 
 
 PROMPT = (
@@ -122,11 +121,12 @@ RECORD_CALL = (
     STATUS,
 )
 DIGITS = Attr("digits", "digits", matching(r"[0-9A-Da-d*#wW]+", "may hold 0-9 A-D * # w W"), "", required=True)
+CONTROL = (Attr("control_id", "control_id", text, "", why="none: the last one begun"),)
 VOICE = (
     Element("prompt", _prompt, PROMPT, WITH_CALLEE),
     Element("send_digits", _send_digits, (DIGITS,), WITH_CALLEE),
     Element("record", _record, RECORD, WITH_CALLEE),
     Element("record_call", _record_call, RECORD_CALL, WITH_CALLEE),
-    Element("stop_record_call", _stop_record_call, (Attr("control_id", "control_id", text, ""),), WITH_CALLEE),
+    Element("stop_record_call", _stop_record_call, CONTROL, WITH_CALLEE),
 )
 METHODS.update({method.name: method for method in VOICE})
