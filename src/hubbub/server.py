@@ -142,6 +142,7 @@ class Server:
             dialects=self.dialects,
             accounts=self.accounts,
             recordings=self.settings.storage.recordings,
+            store=self.store,
         )
         services.beside = self.beside = RoomStage(services)
         self.rooms = Rooms(RoomServices(self.media, self.journal, self.renderings, clock, self.settings.storage.recordings, self.beside))

@@ -109,6 +109,28 @@ async def test_record_one_party(application: Application, hubbub_server: HubbubS
         assert [each["recordingId"] for each in (await rest.get("/recordings")).body] == [event["recordingId"]]
 
 
+async def test_own_recordings_are_played_without_credentials(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker
+) -> None:
+    """3.2: "the `mediaUrl` of a recording may be played (the platform authorises itself)": on a call, and to a room by request."""
+    application.on("/bxml", '<Response><Record recordCompleteUrl="/recorded" fileFormat="mp3"/></Response>')
+    application.on("/recorded", lambda r: f"<Response><PlayAudio>{r.json['mediaUrl']}</PlayAudio><Conference>again</Conference></Response>")
+    call = await call_in(hubbub_server, phone)
+    call.tone(SPOKEN)
+    await asyncio.sleep(2.0)
+    call.silence()
+    await call.press("#")
+    media = (await application.wait_for("/recorded")).json["mediaUrl"]
+    await assert_hears(call, {SPOKEN}, among=(*AMONG, SPOKEN))
+    async with V2(hubbub_server) as rest:
+        while not (rooms := (await rest.get("/conferences", name="again")).body):
+            await asyncio.sleep(0.05)
+        await assert_hears(call, set(), among=(*AMONG, SPOKEN))
+        assert (await rest.bxml(f"/conferences/{rooms[0]['id']}", f"<Bxml><PlayAudio>{media}</PlayAudio></Bxml>")).status == 204
+        await assert_hears(call, {SPOKEN}, among=(*AMONG, SPOKEN))
+        assert (await rest.send("GET", media, headers={"Authorization": ""})).status == 401
+
+
 async def test_recording_beside_everything(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
     """ "non-blocking; caller = left, prompts = right when multiChannel"; "a second one while active is ignored"; paused by REST."""
     application.on(

@@ -13,7 +13,7 @@ from tests.support.stage import TONE, PhoneMaker, Stage, assert_matrix, level_at
 from tests.support.v2 import V2
 
 from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
-from hubbub.testing import Application, HubbubServer, Request, assert_hears
+from hubbub.testing import TONES, Application, HubbubServer, Request, assert_hears
 
 pytestmark = pytest.mark.scenario
 
@@ -127,6 +127,32 @@ async def test_limits_belong_to_the_account(application: Application, hubbub_ser
     told = [request.json["eventType"] for request in application.requests("/conf")]
     assert told.count("conferenceMemberJoin") == told.count("conferenceMemberExit") == 2
     await assert_hears(calls["alice"], {OTHER}, among=AMONG)
+
+
+async def test_twenty_calls_fill_a_room(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """1.4 "calls in one room: 20"; 11 "21st joiner: verb fails for that call, continue; log": nobody in the room notices."""
+    application.on("/bxml", conference(after="<PlayAudio>/other.wav</PlayAudio><Pause duration='20'/>"))
+    callers = [await (await phone(f"p{number}")).call(hubbub_server.uri(BXML)) for number in range(20)]
+    for call, tone in zip(callers, TONES, strict=False):
+        await call.wait_answered()
+        call.tone(tone, level_db=-25)
+    await application.wait_for("/conf", kind("conferenceMemberJoin"), count=20, timeout=20)
+    for number in (0, 19):
+        await assert_hears(callers[number], {*TONES[:20]} - {TONES[number]}, among=TONES)
+    late = await (await phone("late")).call(hubbub_server.uri(BXML))
+    await late.wait_answered()
+    late.tone(TONES[20])
+    await assert_hears(late, {OTHER}, among=AMONG)
+    await assert_hears(callers[7], {*TONES[:20]} - {TONES[7]}, among=TONES)
+    async with V2(hubbub_server) as rest:
+        (found,) = (await rest.get("/conferences")).body
+        members = (await rest.get(f"/conferences/{found['id']}")).body["activeMembers"]
+        assert [member["callId"] for member in members] == [request.json["callId"] for request in application.requests("/bxml")[:20]]
+    joins = [request.json["callId"] for request in application.requests("/conf") if request.json["eventType"] == "conferenceMemberJoin"]
+    assert len(joins) == len(set(joins)) == 20
+    async with Rest(hubbub_server) as v1:
+        told = (await v1.get("/Notifications.json"))["notifications"]
+    assert [problem["error_code"] for problem in told] == ["full"]
 
 
 async def test_coaching_is_changed_by_request(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:

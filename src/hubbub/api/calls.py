@@ -104,9 +104,14 @@ async def delete_call(asked: Asked) -> None:
     await asked.store.commit(Delete("calls", identity))
 
 
-async def _call(asked: Asked, identity: Id) -> CallRecord:
+async def known_call(asked: Asked) -> CallRecord:
+    """A call that is known, also where its face shows it no more: what was recorded of it may be shown for longer."""
+    return await _call(asked, asked.identity("call"), ever=True)
+
+
+async def _call(asked: Asked, identity: Id, *, ever: bool = False) -> CallRecord:
     live = asked.hub.calls.get(asked.account.name, identity)
-    return live.record if live is not None else await stored(asked, "calls", CallRecord, identity)
+    return live.record if live is not None else await stored(asked, "calls", CallRecord, identity, ever=ever)
 
 
 def outgoing(asked: Asked) -> OutgoingCall:

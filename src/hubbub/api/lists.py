@@ -14,17 +14,30 @@ from hubbub.storage.changes import Table
 from hubbub.storage.store import Condition, Query
 
 
-async def stored(asked: Asked, table: Table, kind: type[Record], identity: Id) -> Record:
-    """One thing of the account that asks. Raises Refused (not-found)."""
+async def stored(asked: Asked, table: Table, kind: type[Record], identity: Id, *, ever: bool = False) -> Record:
+    """One thing of the account that asks, as long as its face shows it, or `ever`. Raises Refused (not-found)."""
     row = await asked.store.get(table, identity)
     if row is None or row["account"] != asked.account.name:
         raise Refused("not-found")
-    return from_row(kind, row)
+    record = from_row(kind, row)
+    since = None if ever else shown_since(asked, table)
+    if since is not None and record.updated < since:
+        raise Refused("not-found")
+    return record
+
+
+def shown_since(asked: Asked, table: Table) -> float | None:
+    """When things must have changed to be shown still; None: whenever it was."""
+    days = asked.face.habits.shown_days(table, asked.account)
+    return None if days is None else asked.hub.services.clock.now() - days * 86_400
 
 
 async def page_of(asked: Asked, table: Table, kind: type[Record], where: tuple[Condition, ...]) -> Page:
     """The page that is asked for of what meets all conditions."""
     window = asked.window
+    since = shown_since(asked, table)
+    if since is not None:
+        where += (Condition("updated", ">=", since),)
     direction: Literal["asc", "desc"] = "desc" if asked.face.habits.newest_first else "asc"
     query = Query(
         table,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
-from hubbub.api.calls import fetch_call
+from hubbub.api.calls import fetch_call, known_call
 from hubbub.api.lists import filters, page_of, stored, windowed
 from hubbub.api.media import forget_renditions
 from hubbub.api.orders import leg_order, room_order
@@ -52,7 +52,7 @@ async def list_recordings(asked: Asked) -> Page:
     if "room" in asked.path:
         where += (Condition("room", "=", (await fetch_room(asked)).id),)
     elif "call" in asked.path:
-        where += (Condition("call", "=", (await fetch_call(asked)).id), Condition("room", "is null"))
+        where += (Condition("call", "=", (await known_call(asked)).id), Condition("room", "is null"))
     return await page_of(asked, "recordings", RecordingRecord, where)
 
 

@@ -31,6 +31,10 @@ class Habits:
     unanswered_redirect = False
     """Whether an incoming call may be given another document before it is answered."""
 
+    def shown_days(self, table: str, account: Account) -> float | None:
+        """For how long after its last change a thing of a table is shown; None: for ever."""
+        return None
+
     def read_body(self, operation: Operation, content_type: str, body: bytes) -> Pairs:
         """Parameters from a body. Raises Refused."""
         raise Refused("bad-parameter")

@@ -39,10 +39,16 @@ class BesideShell:
     """A stage on which only audio can be made: for one leg, or for a whole room."""
 
     def __init__(
-        self, services: VerbServices, target: Leg | Mix, call: Callable[[], CallRecord | None], stage: Stage, failed: Callable[[str], None]
+        self,
+        services: VerbServices,
+        account: str,
+        target: Leg | Mix,
+        call: Callable[[], CallRecord | None],
+        stage: Stage,
+        failed: Callable[[str], None],
     ) -> None:
         self.stage = stage
-        self._sound = services.sound(target)
+        self._sound = services.sound(target, account)
         self._call = call
         self._failed = failed
         self.heard = 0
@@ -82,7 +88,7 @@ async def play_beside(
         problem = Problem(account, code, "error", f"{request.event}: {reason}", record.id if record else None, room, request.link.url)
         services.journal.report(problem, services.clock.now())
 
-    shell = BesideShell(services, target, call, stage, failed)
+    shell = BesideShell(services, account, target, call, stage, failed)
     script = Script(shell, dialect, services.accounts[account], services.documents)
     try:
         await script.run(request)
@@ -327,7 +333,7 @@ class RoomShell:
 
     def __init__(self, services: VerbServices, room: Room) -> None:
         self._room = room
-        self._sound = services.sound(room.mix)
+        self._sound = services.sound(room.mix, room.record.account)
         self.dialect = ""
         """What the document speaks that is being executed; empty: what the room speaks."""
 

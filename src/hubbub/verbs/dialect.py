@@ -90,6 +90,10 @@ class Manners:
         """What is told of a media stream."""
         return ()
 
+    def recording_of(self, url: str) -> Id | None:
+        """The recording whose audio a URL of this server is, where its documents play that without credentials."""
+        return None
+
     def action_notices(self, account: Account, event: ActionEvent, link: Link) -> Sequence[Notice]:
         """What is told of something that is done on a call: nothing."""
         return ()
@@ -117,6 +121,9 @@ class Dialect(Protocol):
 
     def longest_call(self, account: Account) -> float | None:
         """How long a call may last: see Manners."""
+
+    def recording_of(self, url: str) -> Id | None:
+        """The recording whose audio a URL is: see Manners."""
 
     def compile(self, body: bytes, content_type: str, base: str, stage: Stage) -> Program:
         """A program from a document. DocumentError where it is wrong as a whole."""

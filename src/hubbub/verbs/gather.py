@@ -28,7 +28,7 @@ async def perform(shell: CallShell, verb: Gather) -> Outcome:
 
 
 async def _prompt(shell: CallShell, verb: Gather) -> None:
-    sound = shell.services.sound(shell.session.leg)
+    sound = shell.services.sound(shell.session.leg, shell.session.record.account)
     for prompt in verb.prompts:
         outcome = await sound.perform(prompt)
         if outcome.kind == "failed":

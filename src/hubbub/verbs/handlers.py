@@ -135,7 +135,7 @@ async def _sound(shell: CallShell, verb: Verb) -> Outcome:
     if not session.call.answered and isinstance(verb, PlayTone):  # it rings as it is
         await asyncio.sleep(verb.seconds)
         return Outcome()
-    outcome = await shell.services.sound(session.leg).perform(verb)
+    outcome = await shell.services.sound(session.leg, session.record.account).perform(verb)
     if outcome.kind == "failed":
         session.report(session.dialect.refusal_code("audio"), outcome.reason, level="error", line=verb.at.line)
         if session.dialect.audio_failure_ends:

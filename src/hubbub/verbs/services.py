@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,11 @@ from hubbub.media.client import Leg, Media, Mix
 from hubbub.settings import Account
 from hubbub.speech.recognition import Recognition
 from hubbub.speech.voices import Speech
+from hubbub.storage.store import Store
 from hubbub.verbs.audiocache import AudioCache
 from hubbub.verbs.dialect import Dialect
 from hubbub.verbs.documents import Documents
+from hubbub.verbs.kept import recorded
 from hubbub.verbs.sound import Sound
 from hubbub.webhooks.requester import Requester
 
@@ -44,11 +47,12 @@ class VerbServices:
     recordings: Path
     lines: Lines = field(default_factory=Lines)
     audio: AudioCache = field(default_factory=AudioCache)
+    store: Store | None = None
     rooms: Rooms = field(init=False)
     calls: Calls = field(init=False)
     hub: Hub = field(init=False)
     beside: RoomStage = field(init=False)
 
-    def sound(self, target: Leg | Mix) -> Sound:
-        """A voice for a target."""
-        return Sound(self.media, self.speech, self.requester, target, self.clock, self.audio)
+    def sound(self, target: Leg | Mix, account: str = "") -> Sound:
+        """A voice for a target; what an account's documents play may be recordings of its own."""
+        return Sound(self.media, self.speech, self.requester, target, self.clock, self.audio, partial(recorded, self, account))

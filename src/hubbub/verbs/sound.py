@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,8 @@ class Sound:
     target: Leg | Mix
     clock: Clock
     cache: AudioCache
+    own: Callable[[str], Awaitable[Pcm | None]]
+    """The audio behind a URL of this server's own, or None."""
 
     async def perform(self, verb: Verb) -> Outcome:
         """Do a verb that only makes itself heard; Outcome `failed` with a reason when its audio cannot be had."""
@@ -103,6 +106,9 @@ class Sound:
         kept = self.cache.get(key, self.clock.now())
         if kept is not None:
             return kept
+        own = await self.own(verb.link.url)
+        if own is not None:
+            return own
         request = HttpRequest(
             method="GET",
             url=verb.link.url,

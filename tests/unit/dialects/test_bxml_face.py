@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.support.facts import ACCOUNT, CALL, PUBLIC
+from tests.support.facts import ACCOUNT, CALL, PUBLIC, RECORDING
 
 from hubbub.conference.policy import Joining, RoomSettings
 from hubbub.dialects.bxml import BxmlDialect, account, tokens, voices
+from hubbub.dialects.bxml.callbacks import media_url
 from hubbub.dialects.bxml.document import ROOM
 from hubbub.dialects.bxml.errors import what
 from hubbub.dialects.bxml.face import flat
@@ -45,6 +46,25 @@ def test_a_room_takes_limits_tag_and_time_limit() -> None:
     made = DIALECT.settled(limited, replace(CALL, tag="T", extra={"timeout": 4.0}), joining).settings
     assert (made.policy.capacity, made.policy.max_age_seconds, made.tag, made.timeout) == (3, 3600.0, "T", 4.0)
     assert DIALECT.settled(limited, None, joining).settings.timeout == 7.0
+    own = replace(joining, settings=replace(joining.settings, timeout=2.0))
+    assert DIALECT.settled(limited, replace(CALL, extra={"timeout": 4.0}), own).settings.timeout == 2.0
+
+
+def test_its_own_recordings_are_known_by_their_urls() -> None:
+    """3.2: "the `mediaUrl` of a recording may be played (the platform authorises itself)"."""
+    for recording in (replace(RECORDING, room=None), RECORDING):
+        assert DIALECT.recording_of(media_url(recording, ACCOUNT, PUBLIC)) == recording.id
+    spelled = f"{PUBLIC}/api/v2/accounts/9900001/calls/c/recordings/r-00000001-00000000-0000-0000-0000-000000000001"
+    for other in (spelled, spelled[:-1] + "2/media", spelled.replace(PUBLIC, "http://else.test") + "/media", "", PUBLIC):
+        assert DIALECT.recording_of(other) is None
+
+
+def test_for_how_long_things_are_shown() -> None:
+    """1.4: "call info 7 days after hangup; recordings and transcripts 30 days; conference records: keep"."""
+    habits = BxmlRest(DIALECT, [], lambda: NOW).habits
+    assert [habits.shown_days(table, ACCOUNT) for table in ("calls", "recordings", "rooms")] == [7.0, 30.0, None]
+    ever = with_options(call_days="0", recording_days="365")
+    assert [habits.shown_days(table, ever) for table in ("calls", "recordings")] == [None, 365.0]
 
 
 def test_time_limits_of_requests() -> None:

@@ -11,6 +11,7 @@ from hubbub.settings import Account
 
 FACE = "bandwidth"
 READERS = {"room_capacity": integer(1, 10_000), "room_hours": decimal(0.001, 8760), "callback_timeout": decimal(1, 25)}
+READERS |= {"call_days": decimal(0, 36_500), "recording_days": decimal(0, 36_500)}
 OPTIONAL = (*READERS, "client_id", "client_secret")
 
 
@@ -21,6 +22,10 @@ class Options:
     room_capacity: int = 20
     room_hours: float = 24.0
     callback_timeout: float = 15.0
+    call_days: float = 7.0
+    """For how long REST shows a call that is over; 0: for ever."""
+    recording_days: float = 30.0
+    """For how long REST shows a recording; 0: for ever."""
 
 
 def face(account: Account, key: str) -> str:

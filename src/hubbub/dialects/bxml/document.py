@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hubbub.conference.policy import Policy
@@ -85,7 +86,8 @@ def conference(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb:
     values["coach"] = tuple(part.strip() for part in values["coach"].split(",") if part.strip())
     if node.attributes.get("tag") == "":
         values["tag"] = ""  # the one attribute whose empty text means something: the tag is cleared
-    return join_room(
+    timeout = values["timeout"] or values["timeout_misspelt"]
+    verb = join_room(
         compiler,
         ROOM,
         {
@@ -98,22 +100,17 @@ def conference(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb:
         },
         node.at,
     )
+    return replace(verb, joining=replace(verb.joining, settings=replace(verb.joining.settings, timeout=timeout)))
 
 
 def _event_link(compiler: Compiler, values: dict[str, Any]) -> Link | None:
     if values["status_url"] is None:
         return None
-    timeout = values["timeout"] or values["timeout_misspelt"]
     fallback = None
     if values["fallback_url"]:
-        fallback = Link(
-            compiler.absolute(values["fallback_url"]),
-            values["fallback_method"],
-            values["fallback_username"],
-            values["fallback_password"],
-            timeout,
-        )
-    return Link(compiler.absolute(values["status_url"]), values["status_method"], values["username"], values["password"], timeout, fallback)
+        credentials = values["fallback_username"], values["fallback_password"]
+        fallback = Link(compiler.absolute(values["fallback_url"]), values["fallback_method"], *credentials)
+    return Link(compiler.absolute(values["status_url"]), values["status_method"], values["username"], values["password"], None, fallback)
 
 
 def speak(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb:

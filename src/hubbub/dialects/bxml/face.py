@@ -83,9 +83,9 @@ class BxmlDialect(Manners):
         """A room has the limits of its account (1.4), the tag that its creator has by then, and its creator's time limit (4.1)."""
         options = accounts.options(account)
         policy = replace(joining.settings.policy, capacity=options.room_capacity, max_age_seconds=options.room_hours * 3600)
-        tag, timeout = joining.settings.tag, options.callback_timeout
+        tag, timeout = joining.settings.tag, joining.settings.timeout or options.callback_timeout
         if call is not None:
-            tag, timeout = call.tag, call.extra.get("timeout", timeout)
+            tag, timeout = call.tag, joining.settings.timeout or call.extra.get("timeout", timeout)
         return replace(joining, settings=replace(joining.settings, policy=policy, tag=tag, timeout=timeout))
 
     # -- requests ----------------------------------------------------------------------------------------------
@@ -141,6 +141,13 @@ class BxmlDialect(Manners):
     def room_key(self, verb: JoinRoom) -> tuple[str, Id | None]:
         """A room is named by its name."""
         return verb.room, None
+
+    def recording_of(self, url: str) -> Id | None:
+        """ "The `mediaUrl` of a recording may be played (the platform authorises itself)" (3.2)."""
+        before, _, rest = url.partition("/recordings/")
+        if not before.startswith(f"{self.public_url}/api/v2/accounts/") or not rest.endswith("/media"):
+            return None
+        return callbacks.RECORDING.read(rest.removesuffix("/media"))
 
     # -- notices -----------------------------------------------------------------------------------------------
 

@@ -50,6 +50,11 @@ class BxmlHabits(Habits):
         self._known = known
         self._now = now
 
+    def shown_days(self, table: str, account: Account) -> float | None:
+        """ "Call info 7 days after hangup (404 / empty list afterwards); recordings and transcripts 30 days" (1.4)."""
+        days = {"calls": accounts.options(account).call_days, "recordings": accounts.options(account).recording_days}.get(table)
+        return days or None
+
     def read_body(self, operation: Operation, content_type: str, body: bytes) -> Pairs:
         """JSON, or a document. Raises Refused (media-type, bad-body)."""
         kind = content_type.partition(";")[0].strip().lower()
