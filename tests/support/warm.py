@@ -1,7 +1,7 @@
 """Compiles the engine as the tests call it, before they begin: `python -m tests.support.warm`.
 
-Twice: once plain, once with bounds checks. Each takes half a minute on two idle cores, and minutes on a busy machine; no test's time limit should pay
-for that.
+Twice: once plain, once with bounds checks. Each takes half a minute on two idle cores, and minutes on a busy machine; no test's time
+limit should pay for that.
 """
 
 from __future__ import annotations
