@@ -75,6 +75,8 @@ class DocumentError(HubbubError):
 class Refused(HubbubError):
     """A rule of the conference or call core says no; `reason` is a neutral word that dialects translate."""
 
-    def __init__(self, reason: str, message: str = "") -> None:
+    def __init__(self, reason: str, message: str = "", *, where: str = "") -> None:
         super().__init__(message or reason)
         self.reason = reason
+        self.where = where
+        """The parameter that is wrong, where one is."""

@@ -15,6 +15,7 @@ import structlog
 import uvicorn
 
 from hubbub.api.app import build_app
+from hubbub.api.commands import Commands
 from hubbub.api.connections import Visitors, counts
 from hubbub.api.rest import Rest
 from hubbub.api.shield import Pace
@@ -26,7 +27,7 @@ from hubbub.clock import SystemClock
 from hubbub.conference.journal import Journal
 from hubbub.conference.policy import Joining
 from hubbub.conference.room import Rooms, RoomServices
-from hubbub.dialects.registry import DEFAULT, DEFAULT_SETTINGS, Renderings, all_dialects, check_accounts, rest_faces
+from hubbub.dialects.registry import DEFAULT, DEFAULT_SETTINGS, Renderings, all_dialects, check_accounts, command_faces, rest_faces
 from hubbub.errors import ConfigurationError, HubbubError, RequestFailed
 from hubbub.events import CallRecord, Event, Problem
 from hubbub.ids import Id
@@ -156,19 +157,9 @@ class Server:
         settings = self.settings
         faces = rest_faces(public_url, settings.accounts, self.clock.now, self.directory.key)
         pace = Pace(settings.http.requests_per_second)  # one for all faces: an account's limit is its own, whatever it speaks
-        rests = [
-            Rest(
-                face,
-                self.hub,
-                self.store,
-                settings.storage.recordings,
-                lambda: self.journal.healthy,
-                self._sip_address,
-                open_media=settings.http.open_media,
-                pace=pace,
-            )
-            for face in faces
-        ]
+        given = (self.hub, self.store, settings.storage.recordings, lambda: self.journal.healthy, self._sip_address)
+        rests = [Rest(face, *given, open_media=settings.http.open_media, pace=pace) for face in faces]
+        rests += [Commands(face, *given, pace=pace) for face in command_faces(public_url, settings.accounts)]
         app = build_app(rests, self.health, self.numbers, settings.http.admin_token, self.store, self.news, self.hub)
         config = uvicorn.Config(
             app,

@@ -86,6 +86,7 @@ async def update_call(asked: Asked) -> CallRecord:
         await asyncio.sleep(0)  # its end is told by the next turn of the loop
     elif asked.values.get("url") or asked.values.get("document"):
         asked.hub.redirect(call, document_of(asked), unanswered=asked.face.habits.unanswered_redirect)
+    if not call.over:
         call.progress = progress_wishes(asked) or call.progress
     if asked.values.get("tag") is not None and not call.over:
         call.set_tag(asked.values["tag"])

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from hubbub.api import announcements, calls, directory, history, insights, members, recordings, rooms, streams, views
+from hubbub.api import announcements, calls, controls, directory, history, insights, logs, members, recordings, rooms, streams, views
 from hubbub.api.face import RestFace
 from hubbub.api.media import MEDIA_TYPES, rendition
 from hubbub.api.request import Asked
@@ -25,6 +25,7 @@ from hubbub.conference.rows import from_row
 from hubbub.dialects.tables import NOT_BUILT, Operation, Page, Param
 from hubbub.errors import Refused, StorageUnavailable
 from hubbub.events import CallRecord, Problem, RecordingRecord, RecordingStatus
+from hubbub.ids import new_id
 from hubbub.settings import Account
 from hubbub.storage.store import Store
 from hubbub.verbs.hub import Hub
@@ -39,6 +40,8 @@ OPERATIONS = {
     **history.OPERATIONS,
     **insights.OPERATIONS,
     **announcements.OPERATIONS,
+    **controls.OPERATIONS,
+    **logs.OPERATIONS,
     **streams.OPERATIONS,
     **views.OPERATIONS,
     **recordings.OPERATIONS,
@@ -105,6 +108,12 @@ class Rest:
 
     async def _guarded(self, request: Request, work: Callable[[Account], Any], *, public: bool = False) -> Response:
         """Do something for an authenticated account; every failure becomes the face's own error."""
+        response = await self._attempted(request, work, public=public)
+        if self._face.habits.request_id:
+            response.headers[self._face.habits.request_id] = str(new_id())
+        return response
+
+    async def _attempted(self, request: Request, work: Callable[[Account], Any], *, public: bool) -> Response:
         try:
             named = str(request.path_params.get("account", ""))
             authorization = request.headers.get("authorization", "")
@@ -122,6 +131,11 @@ class Rest:
             log.exception("rest_failed", path=request.url.path)
             return self._refused(Refused("internal"), request)
 
+    def must_write(self) -> None:
+        """Raises StorageUnavailable where nothing can be kept now."""
+        if not self._healthy():
+            raise StorageUnavailable("the database cannot be written now")
+
     def _refused(self, refusal: Refused, request: Request) -> Response:
         status, body = self._face.error(refusal, encoded(request.scope["path"]))
         headers = {"WWW-Authenticate": self._face.challenge} if status == 401 else {}
@@ -138,15 +152,26 @@ class Rest:
     async def _perform(self, request: Request, account: Account, operation: Operation | None) -> Response:
         if operation is None:
             raise Refused("method")
-        if operation.method != "GET" and not self._healthy():
-            raise StorageUnavailable("the database cannot be written now")
-        query = dict(request.query_params)
-        habits = self._face.habits
+        if operation.method != "GET":
+            self.must_write()
         pairs = await self._given(request, operation)
         values = read_values(operation.params, pairs)
-        values = habits.completed(operation, values, account)
         path = {name: unmarked(str(value)) for name, value in request.path_params.items()}
         notes = [] if operation.method == "GET" else remarks_on(operation.params, pairs)
+        return await self.carry_out(request, account, operation, path, values, notes)
+
+    async def carry_out(
+        self,
+        request: Request,
+        account: Account,
+        operation: Operation,
+        path: Mapping[str, str],
+        values: dict[str, Any],
+        notes: list[tuple[str, str]],
+    ) -> Response:
+        """Do what was read from a request; `notes`: what of it has no effect. Raises Refused, StorageUnavailable."""
+        query, habits = dict(request.query_params), self._face.habits
+        values = habits.completed(operation, values, account)
         if notes and account.strict:
             raise Refused(*notes[0])
         asked = Asked(self._hub, self._store, account, self._face, path, values, self._face.window(query), self._host(), notes)
@@ -173,12 +198,12 @@ class Rest:
         query = parse_qsl(request.url.query, keep_blank_values=True)
         if request.method not in ("POST", "PUT"):
             return query
-        return query + self._face.habits.read_body(operation, request.headers.get("content-type", ""), await _body(request))
+        return query + self._face.habits.read_body(operation, request.headers.get("content-type", ""), await body_of(request))
 
     async def _token(self, request: Request) -> Response:
         """A token for the credentials of a client."""
         try:
-            form = dict(parse_qsl((await _body(request)).decode("utf-8", "replace")))
+            form = dict(parse_qsl((await body_of(request)).decode("utf-8", "replace")))
             return JSONResponse(self._face.habits.token(request.headers.get("authorization", ""), form))
         except Refused as refusal:
             return self._refused(refusal, request)
@@ -228,7 +253,7 @@ class Rest:
         return await self._guarded(request, media, public=self._face.public_media or self._open_media)
 
 
-async def _body(request: Request) -> bytes:
+async def body_of(request: Request) -> bytes:
     """The body. Raises Refused (bad-parameter) where it is too large."""
     body = b""
     async for chunk in request.stream():
@@ -242,7 +267,7 @@ async def _pairs(request: Request, json_bodies: bool) -> list[tuple[str, str]]:
     """Query and form parameters; empty values are kept, because clients send them to clear things."""
     pairs = parse_qsl(request.url.query, keep_blank_values=True)
     if request.method in ("POST", "PUT"):
-        body = await _body(request)
+        body = await body_of(request)
         kind = request.headers.get("content-type", "")
         if body and "json" in kind and json_bodies:
             return pairs + _json_pairs(body)

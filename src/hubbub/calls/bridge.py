@@ -37,6 +37,7 @@ class Bridge:
     def join(self, *, leave_on_star: bool = False, time_limit_seconds: float | None = None) -> None:
         """Let both hear each other, and pass keys on from each to the other."""
         self.joined = True
+        self.first.bridge = self.second.bridge = self
         for call in (self.first, self.second):
             call.leg.route(self._mix, speak=True, hear=True)
         star = (lambda: self.end("star")) if leave_on_star else None
@@ -44,6 +45,11 @@ class Bridge:
         self.second.on_digit = self._keys(self.first, None)
         if time_limit_seconds is not None:
             self._timer = asyncio.get_running_loop().call_later(time_limit_seconds, self.end, "time-limit")
+
+    def hold(self, call: Call, *, held: bool) -> None:
+        """Take one of the two out of hearing, both ways, or back in."""
+        if self.joined and not self.over.done():
+            call.leg.route(self._mix, speak=not held, hear=not held)
 
     def end(self, why: BridgeEnd) -> None:
         """Part them; a second call changes nothing."""
@@ -56,6 +62,7 @@ class Bridge:
             call.leg.route(None, speak=False, hear=False)
             if self.joined:
                 call.on_digit = None
+                call.bridge = None
         self._mix.close()
 
     def _keys(self, other: Call, star: Callable[[], None] | None) -> Callable[[str], None]:

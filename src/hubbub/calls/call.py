@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import structlog
 
@@ -26,6 +26,9 @@ from hubbub.sip.sdp import Agreed, SdpError, make_answer, make_offer, parse_sdp,
 from hubbub.storage.store import Put
 from hubbub.tasks import spawn
 from hubbub.webhooks.delivery import Notice
+
+if TYPE_CHECKING:
+    from hubbub.calls.bridge import Bridge
 
 log = structlog.get_logger()
 
@@ -103,6 +106,8 @@ class Call:
         self.on_answered: Callable[[], None] | None = None
         self.on_early_media: Callable[[], None] | None = None
         self.on_ended: Callable[[], None] | None = None
+        self.bridge: Bridge | None = None
+        """What connects it with another call, while it does."""
         self.ended_by_request = False
         """Whether REST asked for its end."""
         self.keys_gathered = False

@@ -37,8 +37,8 @@ class Renderer(Protocol):
     def recording_notices(self, event: RecordingEvent, wish: RecordingWish, dialect: str) -> Sequence[Notice]:
         """Notices of a recording event."""
 
-    def action_notices(self, event: ActionEvent, link: Link) -> Sequence[Notice]:
-        """Notices of what is done on a call."""
+    def action_notices(self, event: ActionEvent, link: Link, dialect: str = "") -> Sequence[Notice]:
+        """Notices of what is done on a call, in a dialect of its own or in that of the call."""
 
     def refusal_code(self, dialect: str, reason: str) -> str:
         """A dialect's own code for a neutral refusal."""

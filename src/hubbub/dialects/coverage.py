@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hubbub.dialects.bxml import callbacks as bxml_callbacks
 from hubbub.dialects.bxml import document as bxml
@@ -19,6 +19,9 @@ from hubbub.dialects.swml import callbacks as swml_callbacks
 from hubbub.dialects.swml import connecting as swml_connecting
 from hubbub.dialects.swml import document as swml
 from hubbub.dialects.swml import methods as swml_methods
+from hubbub.dialects.swml.logs import CALL_LOGS, LOG_RESOURCES, ROOM_LOGS
+from hubbub.dialects.swml.rest import ERRORS as SWML_ERRORS
+from hubbub.dialects.swml.rest import CallingRest, CallLogsRest, RoomLogsRest
 from hubbub.dialects.tables import DocumentTable, Element, ErrorRow, Operation, Out, Resource
 from hubbub.dialects.twiml import callbacks as twiml_callbacks
 from hubbub.dialects.twiml import document as twiml
@@ -146,6 +149,11 @@ def _bxml() -> Coverage:
     )
 
 
+def _under(base: str, operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
+    """Operations of another base, with their whole paths."""
+    return tuple(replace(operation, path=f"{base}{operation.path}") for operation in operations)
+
+
 def _swml() -> Coverage:
     return Coverage(
         name="swml",
@@ -156,10 +164,15 @@ def _swml() -> Coverage:
         nested={"connect": (Element("device", None, swml_connecting.DEVICE), Element("ringback", None, swml_connecting.RINGBACK))},
         webhooks={
             "Around the `params` of every notice": swml_callbacks.ENVELOPE,
-            "`call` of a document request, `params` of a change of state": swml_callbacks.CALL,
+            "`call` of a document request": swml_callbacks.CALL,
             "Conference events": swml_callbacks.ROOM,
             "Recording notices of a conference": swml_callbacks.RECORDING,
             "Recording notices of a call": swml_callbacks.CALL_RECORDING,
             **{f"`{kind.event_type}`": kind.rows for kind in (*swml_actions.KINDS.values(), swml_actions.WARNED)},
+            "`params` of a change of a call's state": swml_callbacks.STATE,
         },
+        base=CallingRest.base,
+        operations=(*CallingRest.operations, *_under(RoomLogsRest.base, ROOM_LOGS), *_under(CallLogsRest.base, CALL_LOGS)),
+        resources=LOG_RESOURCES,
+        errors=SWML_ERRORS,
     )

@@ -28,6 +28,8 @@ class Habits:
     """How lists are ordered."""
     invited_buffer_seconds = 0.0
     """How much longer an invited member rings than was asked for."""
+    request_id = ""
+    """The header in which every answer has an identity of its own; empty: none."""
     unanswered_redirect = False
     """Whether an incoming call may be given another document before it is answered."""
 

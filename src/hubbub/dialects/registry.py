@@ -13,6 +13,7 @@ from hubbub.dialects.bxml.rest import BxmlRest
 from hubbub.dialects.cxml import CxmlDialect
 from hubbub.dialects.cxml.rest import CompatibleRest, CxmlRest
 from hubbub.dialects.swml import SwmlDialect
+from hubbub.dialects.swml.rest import CallingRest, CallLogsRest, RelayRest, RoomLogsRest
 from hubbub.dialects.twiml import TwimlDialect
 from hubbub.dialects.twiml.insights import InsightsRest
 from hubbub.dialects.twiml.rest import FindKey, TwimlRest, no_key
@@ -76,16 +77,24 @@ def all_dialects(public_url: str, find_call: Callable[[Id], CallRecord | None], 
 
 def rest_faces(
     public_url: str, accounts: Sequence[Account], now: Callable[[], float], keys: FindKey = no_key
-) -> list[TwimlRest | BxmlRest]:
+) -> list[TwimlRest | BxmlRest | RelayRest]:
     """Every REST face that is built; `now` dates tokens, `keys` finds API keys."""
+    scripts = SwmlDialect(public_url, accounts)
     compatible = CxmlDialect(public_url)  # its paths are asked first: they are the narrower ones
     return [
         CompatibleRest(compatible, accounts),
+        RoomLogsRest(scripts, accounts),
+        CallLogsRest(scripts, accounts),
         CxmlRest(compatible, accounts),
         TwimlRest(TwimlDialect(public_url), accounts, keys),
         InsightsRest(TwimlDialect(public_url), accounts, keys),
         BxmlRest(BxmlDialect(public_url), accounts, now),
     ]
+
+
+def command_faces(public_url: str, accounts: Sequence[Account]) -> list[CallingRest]:
+    """Every REST face whose operations are commands."""
+    return [CallingRest(SwmlDialect(public_url, accounts), accounts)]
 
 
 def guess(body: bytes) -> str:
@@ -138,9 +147,9 @@ class Renderings:
         """In the dialect that asked for the recording."""
         return self._dialects[dialect].recording_notices(self._accounts[event.recording.account], event, wish)
 
-    def action_notices(self, event: ActionEvent, link: Link) -> Sequence[Notice]:
-        """In the dialect of the call."""
-        return self._dialects[event.call.dialect].action_notices(self._accounts[event.call.account], event, link)
+    def action_notices(self, event: ActionEvent, link: Link, dialect: str = "") -> Sequence[Notice]:
+        """In the dialect of whoever began it, or else of the call."""
+        return self._dialects[dialect or event.call.dialect].action_notices(self._accounts[event.call.account], event, link)
 
     def refusal_code(self, dialect: str, reason: str) -> str:
         """A dialect's own code for a neutral refusal."""

@@ -7,7 +7,6 @@ or it is not in the table (and the author is told). None is lost in silence.
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,7 +14,6 @@ from urllib.parse import urljoin, urlsplit
 
 from hubbub.dialects.rooms import NO_ROOMS, RoomDefaults
 from hubbub.errors import DocumentError
-from hubbub.ids import Id, parse_id
 from hubbub.verbs.model import Position, Remark, Stage, Step
 
 Converter = Callable[[str], Any]
@@ -162,69 +160,6 @@ def matching(pattern: str, explanation: str) -> Converter:
         return value
 
     return described(read, f"text that {explanation}" if explanation.startswith(("has ", "may ")) else explanation)
-
-
-# -- ids -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Prefixed:
-    """Ids spelled as two letters and 32 hex digits."""
-
-    prefix: str
-
-    def write(self, identity: Id) -> str:
-        """The spelling of an identity."""
-        return self.prefix + identity
-
-    def read(self, spelled: str) -> Id | None:
-        """The identity, or None where this is no such id."""
-        if not spelled.startswith(self.prefix):
-            return None
-        return parse_id(spelled[len(self.prefix) :].lower())
-
-
-@dataclass(frozen=True)
-class Uuid:
-    """Ids spelled as a UUID."""
-
-    def write(self, identity: Id) -> str:
-        """The spelling of an identity."""
-        return str(uuid.UUID(identity))
-
-    def read(self, spelled: str) -> Id | None:
-        """The identity, or None where this is no such id."""
-        try:
-            return Id(uuid.UUID(spelled).hex)
-        except ValueError:
-            return None
-
-
-@dataclass(frozen=True)
-class HashedUuid:
-    """Ids spelled as a prefix, 8 hex digits derived from the identity, and a UUID."""
-
-    prefix: str
-
-    def write(self, identity: Id) -> str:
-        """The spelling of an identity."""
-        return f"{self.prefix}{_fold(identity)}-{uuid.UUID(identity)}"
-
-    def read(self, spelled: str) -> Id | None:
-        """The identity, or None where this is no such id."""
-        rest = spelled[len(self.prefix) :]
-        if not spelled.startswith(self.prefix) or len(rest) != 45 or rest[8] != "-":
-            return None
-        identity = Uuid().read(rest[9:])
-        return identity if identity is not None and _fold(identity) == rest[:8] else None
-
-
-def _fold(identity: Id) -> str:
-    """The four 32-bit words of an identity, folded into one."""
-    folded = 0
-    for start in range(0, 32, 8):
-        folded ^= int(identity[start : start + 8], 16)
-    return f"{folded:08x}"
 
 
 NOT_BUILT = "not built yet"
@@ -465,6 +400,9 @@ class Param:
     why: str = ""
     clears: bool = False
     """Whether an empty value is read too: it clears what was set. Elsewhere it equals an absent one."""
+    required: bool = False
+    whole: bool = False
+    """Of JSON: lists and objects are read as they are, not as text."""
 
 
 @dataclass(frozen=True)
@@ -482,6 +420,8 @@ class Operation:
     status: int = 200
     body: str = ""
     """What its body is, where a face reads several kinds."""
+    command: str = ""
+    """What stands in the body to ask for it, where a path has several."""
 
 
 @dataclass(frozen=True)

@@ -92,12 +92,12 @@ def _webhooks(coverage: Coverage) -> str:
 
 
 def _operations(coverage: Coverage) -> str:
-    head = f"Below {code(coverage.base)}; paths end in {code(coverage.suffix)}."
+    head = f"Below {code(coverage.base)}" + (f"; paths end in {code(coverage.suffix)}." if coverage.suffix else ".")
     return "\n\n".join([head, *(_operation(operation) for operation in coverage.operations)])
 
 
 def _operation(operation: Operation) -> str:
-    title = f"### {code(f'{operation.method} {operation.path}')}"
+    title = f"### {code(f'{operation.method} {operation.path}')}" + (f" {code(operation.command)}" if operation.command else "")
     words = operation.does.replace("_", " ")
     sentence = f"{words[0].upper()}{words[1:]}; answers {operation.status}" + (f" with a {operation.shows}." if operation.shows else ".")
     if not operation.params:
@@ -107,7 +107,7 @@ def _operation(operation: Operation) -> str:
 
 
 def _values(param: Param) -> str:
-    return allowed(param.read) + ("; may be repeated" if param.many else "")
+    return allowed(param.read) + ("; may be repeated" if param.many else "") + ("; required" if param.required else "")
 
 
 def _resources(coverage: Coverage) -> str:

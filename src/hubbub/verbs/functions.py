@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hubbub.conference.policy import Wait
 from hubbub.errors import Refused, RequestFailed
 from hubbub.verbs.held import HoldForFunctions
 from hubbub.verbs.model import Outcome
@@ -23,9 +24,30 @@ class Functions:
     verb: HoldForFunctions
     variables: Callable[[], Mapping[str, Any]]
     ended: asyncio.Future[Outcome]
+    resting: asyncio.TimerHandle | None = None
+
+    def end(self) -> None:
+        """The verb is over: the document goes on."""
+        if not self.ended.done():
+            self.ended.set_result(Outcome())
+
+    def rest(self, seconds: float) -> None:
+        """Answer no calls for a while; the call hears music."""
+        self.wake()
+        self.resting = asyncio.get_running_loop().call_later(seconds, self.wake)
+        self.shell.session.start_audio("hold", Wait())
+
+    def wake(self) -> None:
+        """Rest no more."""
+        if self.resting is not None:
+            self.resting.cancel()
+            self.resting = None
+            self.shell.session.stop_audio("hold")
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Ask the application, and do what it replies; returns the reply. Raises Refused, RequestFailed or DocumentError."""
+        if self.resting is not None:
+            raise Refused("busy", "the call is on hold")
         services = self.shell.services
         account = services.accounts[self.shell.call.account]
         request = self.verb.desk.request(account, self.shell.call, name, arguments, self.variables())
@@ -58,8 +80,9 @@ async def perform(shell: CallShell, verb: HoldForFunctions) -> Outcome:
     """Hold the call until a function's reply takes it elsewhere, or ends the holding."""
     session = shell.session
     ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    session.functions = Functions(shell, verb, lambda: session.variables, ended)
+    functions = session.functions = Functions(shell, verb, lambda: session.variables, ended)
     try:
         return await ended
     finally:
+        functions.wake()
         session.functions = None

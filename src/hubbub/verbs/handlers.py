@@ -103,7 +103,7 @@ class CallShell:
         """Tell whoever follows a verb how it stands."""
         services, record = self.services, self.session.record
         event = ActionEvent(followed.action, state, record, services.clock.now(), followed.name, details)
-        services.journal.write([], [event], rendered(lambda: services.render.action_notices(event, followed.link)))
+        services.journal.write([], [event], rendered(lambda: services.render.action_notices(event, followed.link, followed.dialect)))
 
 
 async def _answer(shell: CallShell, verb: Answer) -> Outcome:

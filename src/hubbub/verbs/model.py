@@ -71,6 +71,8 @@ class Followed:
     action: str
     """A word of ActionEvent."""
     name: str = ""
+    dialect: str = ""
+    """In which it is told; empty: in that of the call."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -313,6 +315,7 @@ class Refer(Verb):
     """Within which the far end says how it went; None of it: `unknown`."""
     hang_up: bool = False
     """Whether this call ends when it went well."""
+    followed: Followed | None = None
     only_inbound: bool = False
     """Whether it fails on a call that was made by this side."""
     tag: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -24,6 +24,9 @@ from hubbub.verbs.model import OpenStream, Outcome, Program, SendDigits, Stage
 from hubbub.verbs.script import Script, ScriptFailed
 from hubbub.verbs.services import VerbServices
 from hubbub.verbs.streams import OpenedStream, begin
+
+if TYPE_CHECKING:
+    from hubbub.verbs.controls import Control
 
 log = structlog.get_logger()
 
@@ -50,6 +53,8 @@ class Session:
         """Called when the call has ended, before its script is told."""
         self.streams: dict[Id, OpenedStream] = {}
         """Media streams beside everything else."""
+        self.controls: dict[str, Control] = {}
+        """What somebody outside began on the call, by name."""
         self._audio: dict[AudioKind, asyncio.Task[None]] = {}
         self.functions: Functions | None = None
         """What may be called on the call now."""
@@ -193,6 +198,8 @@ class Session:
             self.stop_audio(kind)
         for stream in self.streams.values():
             stream.task.cancel()
+        for control in self.controls.values():
+            control.stop()
         spawn(self._wind_up(self._task))
 
     def _status_when_over(self) -> CallStatus:
@@ -212,6 +219,11 @@ class Session:
         return begin(self._shell, verb)
 
     # -- member host -------------------------------------------------------------------------------------------
+
+    @property
+    def services(self) -> VerbServices:
+        """What it is done with."""
+        return self._services
 
     @property
     def media(self) -> Media:

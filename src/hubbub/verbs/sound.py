@@ -87,6 +87,13 @@ class Sound:
         finally:
             playback.stop()
 
+    async def rendered(self, verb: Verb) -> Pcm:
+        """The sound of a verb that only makes itself heard. Raises HubbubError where it cannot be had."""
+        if isinstance(verb, Pause):
+            return tones.silence(verb.seconds)
+        pcm, loops = await self._audio(verb)
+        return np.tile(pcm, max(1, loops))
+
     async def _audio(self, verb: Verb) -> tuple[Pcm, int]:
         if isinstance(verb, Speak):
             pcm = await self.speech.say(verb.text, voice=verb.voice, language=verb.language, gender=verb.gender)

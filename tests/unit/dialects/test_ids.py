@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubbub.dialects.tables import HashedUuid, Prefixed, Uuid
+from hubbub.dialects.ids import HashedUuid, Prefixed, Uuid
 from hubbub.ids import Id, new_id, parse_id
 
 CODECS = [Prefixed("CA"), Prefixed("CF"), Uuid(), HashedUuid("c-"), HashedUuid("conf-"), HashedUuid("r-")]

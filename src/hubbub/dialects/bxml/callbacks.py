@@ -10,7 +10,8 @@ from typing import Any, Generic, TypeVar
 
 from hubbub.calls.signalled import diversion, passport, verstat
 from hubbub.dialects.bxml.account import face
-from hubbub.dialects.tables import HashedUuid, Out
+from hubbub.dialects.ids import HashedUuid
+from hubbub.dialects.tables import Out
 from hubbub.events import CallEvent, CallRecord, Party, RecordingRecord, RecordingStatus, RoomEventKind, StreamEvent, StreamRecord
 from hubbub.settings import Account
 

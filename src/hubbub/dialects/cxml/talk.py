@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hubbub.dialects.cxml.words import CXML
-from hubbub.dialects.tables import Uuid
+from hubbub.dialects.ids import Uuid
 from hubbub.dialects.twiml.streams import StreamTalk
 from hubbub.events import CallRecord
 from hubbub.ids import Id

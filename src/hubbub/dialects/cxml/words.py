@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hubbub.dialects.tables import Prefixed, Uuid
+from hubbub.dialects.ids import Prefixed, Uuid
 from hubbub.dialects.twiml.words import API_VERSION, Words
 from hubbub.ids import Id
 

@@ -52,6 +52,13 @@ def _gathered(told: Told[ActionEvent]) -> dict[str, Any]:
     return {"type": "no_match" if details.get("finish") else "no_input"}
 
 
+def _detected(told: Told[ActionEvent]) -> dict[str, Any]:
+    """Who answered."""
+    if told.fact.state == "failed":
+        return {"type": "error"}
+    return {"type": "machine", "params": {"event": str(told.fact.details.get("detect_result") or "unknown").upper()}}
+
+
 def _place(name: str, field: str) -> Out:
     def read(told: Told[ActionEvent]) -> Any:
         place = told.fact.details.get("place")
@@ -72,7 +79,8 @@ def _queue_status(told: Told[ActionEvent]) -> str:
     return KINDS["line"].states[told.fact.state]
 
 
-PLAY = (*BASE, STATE)
+PLAY = (*BASE, STATE, Out("error", lambda told: told.fact.details.get("reason") or None))
+DETECT = (*BASE, Out("detect", _detected))
 COLLECT = (*BASE, Out("result", _gathered))
 QUEUE = (
     *BASE,
@@ -98,8 +106,10 @@ REFER = (
 MESSAGE = (*BASE[:3], Out("event", lambda told: told.fact.details.get("event")))
 WARNING = (*BASE[:3], Out("code", lambda told: told.fact.state), _detail("message"), _detail("level"), _detail("line"))
 
+PLAYED = {"began": "playing", "paused": "paused", "resumed": "playing", "ended": "finished", "failed": "error"}
 KINDS: Mapping[str, Kind] = {
-    "playing": Kind("calling.call.play", PLAY, {"began": "playing", "ended": "finished", "failed": "error"}),
+    "playing": Kind("calling.call.play", PLAY, PLAYED),
+    "detection": Kind("calling.call.detect", DETECT, {"ended": "finished", "failed": "error"}),
     "gathering": Kind("calling.call.collect", COLLECT, {"ended": "finished", "failed": "error"}),
     "line": Kind("calling.call.queue", QUEUE, {"began": "enqueue", "taken": "dequeue", "ended": "leave"}),
     "stream": Kind("calling.call.stream", STREAM, {"began": "streaming", "ended": "finished", "failed": "error"}),

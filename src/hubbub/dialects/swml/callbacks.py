@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from hubbub.dialects.tables import Out, Uuid
+from hubbub.dialects.ids import Uuid
+from hubbub.dialects.tables import Out
 from hubbub.events import CallRecord, EndReason, Party, RoomEvent, RoomEventKind
 from hubbub.ids import Id
 from hubbub.settings import Account
@@ -88,6 +89,39 @@ CALL: tuple[Out, ...] = (
     Out("to_number", lambda told: _number(told, told.fact.callee)),
 )
 """`call` of a document request, `params` of a change of a call's state."""
+
+END_REASONS = {"": "hangup", "hangup": "hangup", "cancel": "cancel", "busy": "busy", "timeout": "no_answer", "rejected": "declined"}
+
+
+def _end_reason(told: Told[CallRecord]) -> str | None:
+    """Why it ended; whatever else went wrong is `error`."""
+    return END_REASONS.get(told.fact.cause, "error") if told.fact.status.final else None
+
+
+def _device(told: Told[CallRecord]) -> dict[str, Any]:
+    caller, callee = told.fact.caller, told.fact.callee
+    far = caller if told.fact.direction == "inbound" else callee
+    if far.kind == "number":
+        return {"type": "phone", "params": {"from_number": address(caller), "to_number": address(callee)}}
+    return {"type": "sip", "params": {"from": address(caller), "to": address(callee)}}
+
+
+def _parent(told: Told[CallRecord]) -> dict[str, Any] | None:
+    return {"call_id": IDS.write(told.fact.parent), "node_id": NODE} if told.fact.parent else None
+
+
+STATE: tuple[Out, ...] = (
+    Out("call_id", lambda told: IDS.write(told.fact.id)),
+    Out("node_id", lambda told: NODE),
+    Out("segment_id", lambda told: IDS.write(told.fact.id)),
+    Out("call_state", lambda told: CALL_STATES.get(told.fact.status.value, "ended")),
+    Out("direction", lambda told: "inbound" if told.fact.direction == "inbound" else "outbound"),
+    Out("device", _device),
+    Out("tag", lambda told: told.fact.tag or None),
+    Out("parent", _parent),
+    Out("end_reason", _end_reason),
+)
+"""`params` of a change of a call's state (4)."""
 
 
 def _flag(told: Told[RoomEvent], name: str) -> bool | None:

@@ -114,7 +114,7 @@ class SwmlDialect(Manners):
     def call_notices(self, account: Account, event: CallEvent, wish: ProgressWish) -> Sequence[Notice]:
         """The state of a call."""
         told = callbacks.Told(event.call, account, event.at, event.call.id, "calling.call.state")
-        fields = render(callbacks.ENVELOPE, told) | {"params": render(callbacks.CALL, told)}
+        fields = render(callbacks.ENVELOPE, told) | {"params": render(callbacks.STATE, told)}
         return [as_notice(self.name, account, wish.link, fields, event.kind, call=event.call.id)]
 
     def recording_notices(self, account: Account, event: RecordingEvent, wish: RecordingWish) -> Sequence[Notice]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hubbub.dialects.tables import Converter, Operation, Out, Param, Prefixed, Resource
+from hubbub.dialects.ids import Prefixed
+from hubbub.dialects.tables import Converter, Operation, Out, Param, Resource
 from hubbub.dialects.twiml.words import date
 
 ANNOUNCEMENT = Prefixed("AN")

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from hubbub.dialects.tables import Converter, Operation, Out, Param, Prefixed, Resource, choice, described, matching, text
+from hubbub.dialects.ids import Prefixed
+from hubbub.dialects.tables import Converter, Operation, Out, Param, Resource, choice, described, matching, text
 from hubbub.dialects.twiml import words as spell
 from hubbub.dialects.twiml.words import date
 

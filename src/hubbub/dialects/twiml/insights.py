@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from hubbub.dialects.habits import Habits
-from hubbub.dialects.tables import Between, Operation, Out, Page, Param, Prefixed, Resource, choice, described, mapping, text
+from hubbub.dialects.ids import Prefixed
+from hubbub.dialects.tables import Between, Operation, Out, Page, Param, Resource, choice, described, mapping, text
 from hubbub.dialects.twiml import words
 from hubbub.dialects.twiml.operations import instant
 from hubbub.dialects.twiml.rest import TwimlRest

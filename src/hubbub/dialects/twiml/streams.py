@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from hubbub.dialects.builders import link
+from hubbub.dialects.ids import Prefixed
 from hubbub.dialects.tables import (
     NOT_BUILT,
     Attr,
@@ -22,7 +23,6 @@ from hubbub.dialects.tables import (
     Operation,
     Out,
     Param,
-    Prefixed,
     Resource,
     choice,
     mapping,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
+from hubbub.dialects.ids import Prefixed
 from hubbub.dialects.rooms import Codec
-from hubbub.dialects.tables import Prefixed
 from hubbub.events import CallStatus, EndReason, LeaveReason, Party, RoomEventKind
 from hubbub.settings import Account
 
