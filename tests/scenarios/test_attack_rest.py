@@ -56,7 +56,7 @@ class Raw:
 async def test_every_bad_parameter_has_its_own_error(
     application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
 ) -> None:
-    """5.2: 21205 Url, 21206 SendDigits, 21208 Timeout, 21209 Method, 21609 StatusCallback, 21201 To, 21213 From, 16002 room parameters."""
+    """5.2: 20002 FriendlyName, 21217 To, 21206 SendDigits, 21208 Timeout, 21209 Method, 21609, 21201 To, 21213 From, 16002 rooms."""
     raw = Raw(hubbub_server)
     good = [("To", "sip:bob@127.0.0.1:9"), ("From", "+15550001000")]
     url = ("Url", application.url("/voice"))
@@ -76,6 +76,10 @@ async def test_every_bad_parameter_has_its_own_error(
         ("/Calls.json", [("To", "sip:a\r\nX: y@127.0.0.1"), good[1], url], (400, 21211)),
         ("/Calls.json", [good[0], ("From", "sip:a\r\nX: y@127.0.0.1"), url], (400, 21212)),
         ("/Calls.json", [("To", "+١٢٣٤٥"), good[1], url], (400, 21211)),
+        ("/Calls.json", [("To", "+1234567890123456"), good[1], url], (400, 21217)),
+        ("/Calls.json", [("To", "5550001000"), good[1], url], (400, 21217)),
+        ("/Calls.json", [good[0], ("From", "5550001000"), url], (400, 21212)),
+        ("/Applications.json", [("FriendlyName", "x" * 65)], (400, 20002)),
         (PARTICIPANTS, [*good, ("ConferenceStatusCallback", "x")], (400, 16002)),
         (PARTICIPANTS, [*good, ("MaxParticipants", "251")], (400, 16002)),
         (PARTICIPANTS, [*good, ("Coaching", "true")], (400, 16002)),
@@ -93,7 +97,7 @@ async def test_every_bad_parameter_has_its_own_error(
 
 
 async def test_wrong_methods_accounts_bodies_and_pages(application: Application, hubbub_server: HubbubServer) -> None:
-    """5.2: 405/20004, 401 and 403/20003, 404/20404, 400/20007, 400/21481; a body of 2 MB or of JSON is refused, never half read."""
+    """5.2: 20422, 20423, 405/20004, 401 and 403/20003, 404/20404, 400/20007, 400/21481; a body of 2 MB or of JSON is refused."""
     raw = Raw(hubbub_server)
     for method, path, more, expected in (
         ("DELETE", "/Conferences.json", {}, (405, 20004)),
@@ -110,7 +114,10 @@ async def test_wrong_methods_accounts_bodies_and_pages(application: Application,
         ("GET", "/Conferences.json?DateCreated=2026-01-01T00:00:00Z", {}, (400, 20001)),
         ("GET", "/Calls.json?StartTime=99999-01-01", {}, (400, 20001)),
         ("GET", "/Calls.json?StartTime=0001-01-01", {}, (200, 0)),
-        ("POST", PARTICIPANTS, {"headers": {"Content-Type": "application/json"}}, (400, 20001)),
+        ("GET", "/Calls.json?ParentCallSid=CF1", {}, (400, 20423)),
+        ("GET", "/Recordings.json?CallSid=CA1", {}, (400, 20423)),
+        ("GET", "/Recordings.json?ConferenceSid=standup", {}, (400, 20423)),
+        ("POST", PARTICIPANTS, {"headers": {"Content-Type": "application/json"}}, (400, 20422)),
     ):
         body = {"data": b'{"To":"+1"}'} if "Content-Type" in more.get("headers", {}) else {}
         status, answer = await raw(method, path, **more, **body)

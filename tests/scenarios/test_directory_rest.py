@@ -89,16 +89,21 @@ async def test_keys_open_the_account_and_their_secrets_are_told_once(hubbub_serv
     assert [set(key) for key in listed["keys"]] == [{"sid", "friendly_name", "date_created", "date_updated"}]
     assert made["secret"].encode() not in (hubbub_server.folder / "hubbub.db").read_bytes(), "only a hash is kept"
 
-    async def status(user: str, secret: str, sid: str = rest.sid) -> int:
+    async def asked(user: str, secret: str, sid: str = rest.sid, path: str = "Calls") -> tuple[int, int]:
         headers = {"Authorization": aiohttp.encode_basic_auth(user, secret)}
-        url = hubbub_server.http_url(f"/2010-04-01/Accounts/{sid}/Calls.json")
+        url = hubbub_server.http_url(f"/2010-04-01/Accounts/{sid}/{path}.json")
         async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as reply:
-            return reply.status
+            return reply.status, (await reply.json()).get("code", 0)
+
+    async def status(*credentials: str) -> int:
+        return (await asked(*credentials))[0]
 
     assert await status(made["sid"], made["secret"]) == 200
     assert await status(made["sid"], "0" * 32) == 401
     assert await status("SK" + "0" * 32, made["secret"]) == 401
     assert await status(made["sid"], made["secret"], "AC" + "9" * 32) == 403
+    assert await asked(made["sid"], made["secret"], rest.sid, "Keys") == (403, 20006), "standard keys cannot manage keys"
+    assert await asked(made["sid"], made["secret"], rest.sid, f"Keys/{made['sid']}") == (403, 20006)
     await rest.delete(f"/Keys/{made['sid']}.json")
     assert await status(made["sid"], made["secret"]) == 401
 

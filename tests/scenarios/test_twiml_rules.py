@@ -196,3 +196,30 @@ async def test_a_sim_is_called_as_a_registered_phone(application: Application, h
     answered.tone(TONE["bob"])
     await assert_hears(caller, {TONE["bob"]})
     await caller.hangup()
+
+
+async def test_pages_neither_repeat_nor_skip_what_comes_meanwhile(
+    hubbub_server: HubbubServer, application: Application, rest: Rest
+) -> None:
+    """5.3: "next pages carry Page=n&PageToken=PA{SID of this page's last item}, previous ones PageToken=PB{SID of its first item}"."""
+
+    async def made() -> str:
+        fields = {"To": "sip:nobody@127.0.0.1:9", "From": "+15550001000", "Url": application.url("/voice")}
+        return str((await rest.post("/Calls.json", **fields))["sid"])
+
+    async def page(uri: str) -> dict[str, Any]:
+        return dict(await rest.get("/Calls.json" + uri.partition(".json")[2]))
+
+    sids = [await made() for _ in range(5)][::-1]
+    filters = "To=sip%3Anobody%40127.0.0.1%3A9"
+    first = await page(f"/Calls.json?PageSize=2&{filters}")
+    assert [call["sid"] for call in first["calls"]] == sids[:2]
+    assert first["next_page_uri"].endswith(f"Page=1&PageToken=PA{sids[1]}")
+    newer = [await made() for _ in range(3)]
+    second = await page(first["next_page_uri"])
+    assert [call["sid"] for call in second["calls"]] == sids[2:4]
+    third = await page(second["next_page_uri"])
+    assert ([call["sid"] for call in third["calls"]], third["next_page_uri"]) == (sids[4:], None)
+    back = await page(second["previous_page_uri"])
+    assert [call["sid"] for call in back["calls"]] == sids[:2]
+    assert newer[0] not in {call["sid"] for call in (*second["calls"], *third["calls"], *back["calls"])}

@@ -87,10 +87,18 @@ async def test_a_stream_of_a_leg_in_a_room(
 
 async def test_a_stream_that_cannot_be_opened(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
     """31920: the handshake fails; the call goes on with what follows."""
-    application.on("/voice", '<Response><Connect><Stream url="ws://127.0.0.1:9/media"/></Connect><Redirect>/next</Redirect></Response>')
+    application.on(
+        "/voice",
+        '<Response><Connect><Stream url="ws://127.0.0.1:9/media" name="tap" statusCallback="/told"/></Connect>'
+        "<Redirect>/next</Redirect></Response>",
+    )
     application.on("/next", "<Response><Pause length='20'/></Response>")
+    application.on("/told", None)
     await call_in(hubbub_server, phone, "alice")
     await application.wait_for("/next")
+    told = (await application.wait_for("/told")).params
+    assert (told["StreamEvent"], told["StreamName"], told["CallSid"]) == ("stream-error", "tap", sid_of(application, "alice"))
+    assert told["StreamError"]
 
 
 async def test_a_stream_by_request(
@@ -100,7 +108,8 @@ async def test_a_stream_by_request(
     application.on("/voice", "<Response><Pause length='20'/></Response>")
     await call_in(hubbub_server, phone, "alice")
     path = f"/Calls/{sid_of(application, 'alice')}/Streams"
-    more = [("Parameter1.Name", "room"), ("Parameter1.Value", "7")]
+    more = [("Parameter1.Name", "room"), ("Parameter1.Value", "7"), ("StatusCallback", application.url("/told"))]
+    application.on("/told", None)
     made = await rest.post(f"{path}.json", [("Url", far_side.url), ("Name", "tap"), ("Track", "inbound_track"), *more])
     assert (made["sid"][:2], made["name"], made["status"]) == ("MZ", "tap", "in-progress")
     start = await far_side.wait("start")
@@ -111,6 +120,11 @@ async def test_a_stream_by_request(
     stopped = await rest.post(f"{path}/{made['sid']}.json", Status="stopped")
     assert stopped["status"] == "stopped"
     await far_side.wait("stop")
+    await application.wait_for("/told", count=2)
+    began, ended = (request.params for request in application.requests("/told"))
+    assert (began["StreamEvent"], ended["StreamEvent"]) == ("stream-started", "stream-stopped")
+    assert set(began) == {"AccountSid", "CallSid", "StreamSid", "StreamName", "StreamEvent", "Timestamp"}
+    assert (began["StreamSid"], began["StreamName"]) == (made["sid"], "tap")
     with pytest.raises(RestError) as error:
         await rest.post(f"{path}.json", Url="http://127.0.0.1/x")
     assert (error.value.status, error.value.body["code"]) == (400, 21205)

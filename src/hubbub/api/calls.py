@@ -15,7 +15,7 @@ from hubbub.calls.directory import ApplicationRecord
 from hubbub.conference.journal import within
 from hubbub.dialects.tables import Page
 from hubbub.errors import MediaError, Refused, ResourceExhausted, StorageUnavailable
-from hubbub.events import CallRecord, Link
+from hubbub.events import CallRecord, Link, Party
 from hubbub.ids import Id
 from hubbub.storage.store import Delete
 from hubbub.verbs.model import Program
@@ -128,8 +128,11 @@ def outgoing(asked: Asked) -> OutgoingCall:
         caller = asked.face.party(values["from"], asked.host)
     except Refused as refusal:
         raise Refused("invalid-caller", str(refusal)) from refusal
+    callee = asked.face.party(values["to"], asked.host)
+    if asked.face.habits.owned_callers:
+        _check_caller(asked, caller, callee)
     return OutgoingCall(
-        callee=asked.face.party(values["to"], asked.host),
+        callee=callee,
         caller=replace(caller, display=values.get("display", "")),
         progress=progress_wishes(asked),
         ring_seconds=float(values.get("ring_seconds", 60)),
@@ -144,6 +147,16 @@ def outgoing(asked: Asked) -> OutgoingCall:
         extra=values.get("extra", {}),
         recording=leg_order(values, asked.face.dialect.name, "outgoing") if values.get("recorded") else None,
     )
+
+
+def _check_caller(asked: Asked, caller: Party, callee: Party) -> None:
+    """Note a caller that the vendor would not let call; a strict account is refused. Raises Refused."""
+    if caller.kind == "number":
+        owner = asked.hub.directory.answering(caller.value)
+        if owner is None or owner.account != asked.account.name:
+            asked.note("caller-not-owned", f"{caller.value} is no number of this account")
+    elif callee.kind == "number":
+        asked.note("invalid-caller", f"a number is called from a number, not from {caller.value!r}")
 
 
 def progress_wishes(asked: Asked) -> tuple[ProgressWish, ...]:

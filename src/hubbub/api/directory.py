@@ -108,7 +108,7 @@ def _thing(asked: Asked, kind: type[Thing], name: str) -> Thing:
 
 def _named(asked: Asked, found: Sequence[Thing]) -> Page:
     name = asked.values.get("name")
-    return windowed([thing for thing in found if name is None or thing.name == name], asked.window)
+    return windowed([thing for thing in found if name is None or thing.name == name], asked.window, lambda thing: thing.id)
 
 
 def _given(asked: Asked, names: Sequence[str]) -> dict[str, Any]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
-from hubbub.api.lists import filters
+from hubbub.api.lists import filters, rows_of
 from hubbub.api.request import Asked
 from hubbub.dialects.tables import Page
 from hubbub.errors import Refused
 from hubbub.ids import Id
 from hubbub.storage.changes import Table
-from hubbub.storage.store import Condition, Query, Row
+from hubbub.storage.store import Condition, Row
 
 
 async def list_notifications(asked: Asked) -> Page:
@@ -32,7 +32,7 @@ async def list_requests(asked: Asked) -> Page:
     return await _rows(asked, "requests", "asc", ())
 
 
-async def _rows(asked: Asked, table: Table, order: Any, where: tuple[Condition, ...]) -> Page:
+async def _rows(asked: Asked, table: Table, order: Literal["asc", "desc"], where: tuple[Condition, ...]) -> Page:
     where = (Condition("account", "=", asked.account.name), *where)
     if "call" in asked.path:
         call: Id = asked.identity("call")
@@ -41,10 +41,7 @@ async def _rows(asked: Asked, table: Table, order: Any, where: tuple[Condition, 
         if live is None and (row is None or row["account"] != asked.account.name):
             raise Refused("not-found")
         where = (*where, Condition("call", "=", call))
-    window = asked.window
-    query = Query(table, where, (("created", order), ("id", order)), window.size + 1, window.number * window.size)
-    rows = await asked.store.find(query)
-    return Page(tuple(rows[: window.size]), window.number, window.size, len(rows) > window.size)
+    return await rows_of(asked, table, order, where)
 
 
 OPERATIONS: Mapping[str, Callable[[Asked], Awaitable[Any]]] = {

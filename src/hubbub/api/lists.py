@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from hubbub.api.request import Asked
@@ -34,26 +35,39 @@ def shown_since(asked: Asked, table: Table) -> float | None:
 
 async def page_of(asked: Asked, table: Table, kind: type[Record], where: tuple[Condition, ...]) -> Page:
     """The page that is asked for of what meets all conditions."""
-    window = asked.window
     since = shown_since(asked, table)
     if since is not None:
         where += (Condition("updated", ">=", since),)
     direction: Literal["asc", "desc"] = "desc" if asked.face.habits.newest_first else "asc"
-    query = Query(
-        table,
-        (Condition("account", "=", asked.account.name), *where),
-        (("created", direction), ("id", direction)),
-        window.size + 1,
-        window.number * window.size,
-    )
+    page = await rows_of(asked, table, direction, (Condition("account", "=", asked.account.name), *where))
+    return replace(page, items=tuple(from_row(kind, row) for row in page.items))
+
+
+async def rows_of(asked: Asked, table: Table, direction: Literal["asc", "desc"], where: tuple[Condition, ...]) -> Page:
+    """The page that is asked for, as rows: behind, or before, the thing that was seen last where that is named and still there."""
+    window = asked.window
+    anchor = window.after or window.before
+    seen = await asked.store.get(table, anchor) if anchor is not None else None
+    backward = seen is not None and window.before is not None
+    order = ("asc" if direction == "desc" else "desc") if backward else direction
+    query = Query(table, where, (("created", order), ("id", order)), window.size + 1, window.number * window.size)
+    if seen is not None:
+        query = replace(query, offset=0, beyond=(seen["created"], seen["id"]))
     rows = await asked.store.find(query)
-    items = tuple(from_row(kind, row) for row in rows[: window.size])
+    items = tuple(rows[: window.size])
+    if backward:
+        return Page(items[::-1], window.number, window.size, more=True)
     return Page(items, window.number, window.size, len(rows) > window.size)
 
 
-def windowed(found: Sequence[Any], window: Window) -> Page:
-    """The part of a list that is asked for."""
+def windowed(found: Sequence[Any], window: Window, key: Callable[[Any], Any] | None = None) -> Page:
+    """The part of a list that is asked for; `key` gives the identity of each, where pages are asked for by what was seen last."""
     first = window.number * window.size
+    places = {key(item): place for place, item in enumerate(found)} if key is not None else {}
+    if window.after in places:
+        first = places[window.after] + 1
+    elif window.before in places:
+        first = max(0, places[window.before] - window.size)
     return Page(tuple(found[first : first + window.size]), window.number, window.size, len(found) > first + window.size)
 
 

@@ -64,7 +64,7 @@ async def list_members(asked: Asked) -> Page:
         for member in sorted(room.core.members.values(), key=lambda m: m.created or m.joined, reverse=True)
         if all(getattr(member, field) == asked.values[name] for name, field in wanted.items() if name in asked.values)
     ]
-    return windowed(found, asked.window)
+    return windowed(found, asked.window, lambda item: item[0].call)
 
 
 async def _everybody(asked: Asked, room: Id) -> Page:

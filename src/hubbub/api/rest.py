@@ -154,6 +154,7 @@ class Rest:
             raise Refused("method")
         if operation.method != "GET":
             self.must_write()
+        self._face.habits.admit(operation, request.headers.get("authorization", ""))
         pairs = await self._given(request, operation)
         values = read_values(operation.params, pairs)
         path = {name: unmarked(str(value)) for name, value in request.path_params.items()}
@@ -272,7 +273,7 @@ async def _pairs(request: Request, json_bodies: bool) -> list[tuple[str, str]]:
         if body and "json" in kind and json_bodies:
             return pairs + _json_pairs(body)
         if body and "json" in kind:
-            raise Refused("bad-parameter", "the body must be a form (application/x-www-form-urlencoded), not JSON")
+            raise Refused("bad-body", "the body must be a form (application/x-www-form-urlencoded), not JSON")
         pairs += parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
     return pairs
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from hubbub.api.request import Asked
 from hubbub.errors import Refused
+from hubbub.events import Link
 from hubbub.verbs.model import OpenStream
 from hubbub.verbs.session import Session
 from hubbub.verbs.streams import OpenedStream
@@ -27,6 +28,7 @@ async def create_stream(asked: Asked) -> OpenedStream:
         tracks=values.get("tracks", ("inbound",)),
         parameters={name: values.get(f"parameter-value-{number}", "") for number, name in names.items()},
         speaks=speaks,
+        notices=Link(values["notices"], values.get("notices_method", "POST")) if values.get("notices") else None,
     )
     opened = session.open_stream(verb)
     if opened is None:

@@ -26,6 +26,8 @@ class Habits:
     """Where tokens are to be had; empty: nowhere."""
     newest_first = True
     """How lists are ordered."""
+    owned_callers = False
+    """Whether numbers are called from numbers of the account only."""
     invited_buffer_seconds = 0.0
     """How much longer an invited member rings than was asked for."""
     request_id = ""
@@ -36,6 +38,9 @@ class Habits:
     def shown_days(self, table: str, account: Account) -> float | None:
         """For how long after its last change a thing of a table is shown; None: for ever."""
         return None
+
+    def admit(self, operation: Operation, authorization: str) -> None:
+        """Whether these credentials, which are good, are good for this too. Raises Refused."""
 
     def read_body(self, operation: Operation, content_type: str, body: bytes) -> Pairs:
         """Parameters from a body. Raises Refused."""

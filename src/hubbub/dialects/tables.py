@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 from hubbub.dialects.rooms import NO_ROOMS, RoomDefaults
 from hubbub.errors import DocumentError
+from hubbub.ids import Id
 from hubbub.verbs.model import Position, Remark, Stage, Step
 
 Converter = Callable[[str], Any]
@@ -192,8 +193,7 @@ class Node:
     name: str
     attributes: dict[str, str]
     at: Position
-    text: str = ""
-    """Its own text, trimmed."""
+    text: str = ""  # its own, trimmed
     markup: str = ""
     """Everything inside, as written: for spoken text."""
     children: list[Node] = field(default_factory=list)
@@ -343,9 +343,7 @@ class Compiler:
 
     def absolute(self, link: str) -> str:
         """A URL of the document, made absolute; the empty one is the document itself."""
-        if not self.base:
-            return link
-        return urljoin(self.base, link) if link else self.base.partition("#")[0]
+        return urljoin(self.base, link) if link or not self.base else self.base.partition("#")[0]
 
 
 def _short(value: str) -> str:
@@ -448,6 +446,9 @@ class Window:
 
     number: int = 0
     size: int = 50
+    after: Id | None = None
+    before: Id | None = None
+    """The last thing of the page before or the first of the page after, where known: what has come meanwhile moves nothing."""
 
 
 @dataclass(frozen=True)

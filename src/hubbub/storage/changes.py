@@ -97,3 +97,5 @@ class Query:
     order: tuple[tuple[str, Literal["asc", "desc"]], ...] = field(default=())
     limit: int | None = None
     offset: int = 0
+    beyond: tuple[Any, ...] = ()
+    """Values of the columns of `order`, all in one direction: rows that come behind them only."""

@@ -94,8 +94,11 @@ def compile_query(query: Query, schema: Columns, *, count: bool = False) -> Stat
     _require_table(query.table, schema)
     values: list[Any] = []
     sql = f"SELECT {'count(*)' if count else '*'} FROM {query.table}"
-    if query.where:
-        sql += " WHERE " + " AND ".join(_condition(item, query.table, schema, values) for item in query.where)
+    conditions = [_condition(item, query.table, schema, values) for item in query.where]
+    if query.beyond:
+        conditions.append(_beyond(query, schema, values))
+    if conditions:
+        sql += " WHERE " + " AND ".join(conditions)
     if count:
         return Statement(sql, tuple(values))
     if query.order:
@@ -109,6 +112,16 @@ def compile_query(query: Query, schema: Columns, *, count: bool = False) -> Stat
         sql += " LIMIT ? OFFSET ?"
         values += [-1 if query.limit is None else int(query.limit), int(query.offset)]
     return Statement(sql, tuple(values))
+
+
+def _beyond(query: Query, schema: Columns, values: list[Any]) -> str:
+    """A comparison of rows with what was seen last."""
+    directions = {direction for _, direction in query.order}
+    if len(directions) != 1 or len(query.beyond) != len(query.order):
+        raise ValueError("beyond: one value for each column of an order in one direction")
+    names = ", ".join(_column(column, query.table, schema, values) for column, _ in query.order)
+    values += query.beyond
+    return f"({names}) {'<' if directions == {'desc'} else '>'} ({', '.join('?' * len(query.beyond))})"
 
 
 def _condition(item: Condition, table: str, schema: Columns, values: list[Any]) -> str:

@@ -297,11 +297,19 @@ def test_parties(spelled: str, kind: str, value: str) -> None:
     assert (party.kind, party.value) == (kind, value)
 
 
-@pytest.mark.parametrize("spelled", ["", "5550001000", "+", "+1555000100000000", "+٣٣٣", "client:", "sip:bob", "tel:+1", "alice"])
+@pytest.mark.parametrize("spelled", ["", "+", "+٣٣٣", "client:", "sip:bob", "tel:+1", "alice"])
 def test_no_parties(spelled: str) -> None:
     with pytest.raises(Refused) as caught:
         FACE.party(spelled, "hub")
     assert caught.value.reason == "invalid-target"
+
+
+@pytest.mark.parametrize("spelled", ["5550001000", "+1555000100000000"])
+def test_digits_that_are_no_number(spelled: str) -> None:
+    """21217: not in E.164."""
+    with pytest.raises(Refused) as caught:
+        FACE.party(spelled, "hub")
+    assert caught.value.reason == "not-a-number"
 
 
 # -- parameters ------------------------------------------------------------------------------------------------
@@ -398,13 +406,18 @@ def test_filters_on_dates(does: str, pair: tuple[str, str], key: str, between: B
     [
         *(("list_rooms", ("DateCreated", "2026-03-02T09:00:00Z")), ("list_rooms", ("DateCreated", "yesterday"))),
         *(("list_rooms", ("DateCreated", "2026-13-01")), ("list_calls", ("StartTime", "soon"))),
-        *(("list_calls", ("ParentCallSid", "x")), ("list_calls", ("Status", "initiated"))),
+        *(("list_calls", ("Status", "initiated")), ("list_calls", ("Status", "x"))),
         *(("list_rooms", ("DateCreated", "9999-12-31")), ("list_calls", ("EndTime", "9999-12-31"))),
     ],
 )
 def test_filters_that_are_refused(does: str, pair: tuple[str, str]) -> None:
     """date-times -> 400 for conferences; the last day of the calendar has no end."""
     assert refusal(does, pair) == (400, 20001)
+
+
+def test_a_filter_that_is_no_sid() -> None:
+    """20423: invalid SID."""
+    assert refusal("list_calls", ("ParentCallSid", "x")) == (400, 20423)
 
 
 @pytest.mark.parametrize(("spelled", "value"), [("client:alice", "alice"), ("sip:bob@h", "sip:bob@h"), ("+15550001000", "+15550001000")])

@@ -111,6 +111,17 @@ def test_order_limit_and_offset() -> None:
     assert compile_query(Query("calls", offset=3), SCHEMA).values == (-1, 3)
 
 
+def test_rows_behind_what_was_seen_last() -> None:
+    statement = compile_query(
+        Query("calls", (Condition("account", "=", "dev"),), (("created", "desc"), ("id", "desc")), beyond=(2.5, ONE)), SCHEMA
+    )
+    assert "account = ? AND (created, id) < (?, ?) ORDER BY" in statement.sql
+    assert statement.values == ("dev", 2.5, ONE)
+    assert "(id) > (?)" in query(order=(("id", "asc"),), beyond=(ONE,))
+    with pytest.raises(ValueError, match="beyond"):
+        query(order=(("created", "asc"), ("id", "desc")), beyond=(2.5, ONE))
+
+
 def test_json_path_is_bound_before_its_value() -> None:
     made = compile_query(Query("calls", (Condition("data.a.b", ">", 3),), (("data.c", "asc"),)), SCHEMA)
     assert made.values == ("$.a.b", 3, "$.c")

@@ -35,7 +35,7 @@ def answering(absolute_url: Converter, method: Converter) -> tuple[Param, ...]:
     """What numbers and applications say about their calls."""
     url = _or_nothing(absolute_url)
     return (
-        Param("FriendlyName", "name", matching(r".{0,64}", "has at most 64 characters")),
+        Param("FriendlyName", "name", matching(r".{0,64}", "has at most 64 characters"), "bad-name"),
         Param("ApiVersion", None, why="there is one version"),
         Param("VoiceUrl", "url", url, "bad-url", clears=True),
         Param("VoiceMethod", "method", method, "bad-method"),

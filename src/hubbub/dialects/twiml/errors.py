@@ -33,6 +33,8 @@ REFUSALS: Mapping[str, str] = {
     "internal": "16030",
     "unknown-parameter": "20001",
     "bad-progress-event": "21626",
+    "caller-not-owned": "21210",
+    "invalid-caller": "21212",
     "two-documents": "32019",
 }
 """Neutral refusals met while a document runs."""
@@ -43,6 +45,10 @@ ERRORS: Mapping[str, ErrorRow] = {
     "too-many": ErrorRow(429, "20429", "Too many requests"),
     "unauthenticated": ErrorRow(401, "20003", "Authenticate"),
     "forbidden": ErrorRow(403, "20003", "Permission denied"),
+    "key-may-not": ErrorRow(403, "20006", "Access Denied: {detail}"),
+    "bad-name": ErrorRow(400, "20002", "Invalid FriendlyName: {detail}"),
+    "bad-body": ErrorRow(400, "20422", "Invalid Parameter: {detail}"),
+    "bad-sid": ErrorRow(400, "20423", "Invalid SID: {detail}"),
     "method": ErrorRow(405, "20004", "Method not allowed"),
     "page-size": ErrorRow(400, "20007", "Page size must be between 1 and 1000"),
     "page-token": ErrorRow(400, "21481", "Invalid page token"),
@@ -55,6 +61,8 @@ ERRORS: Mapping[str, ErrorRow] = {
     "from-missing": ErrorRow(400, "21213", "No 'From' number is specified"),
     "invalid-target": ErrorRow(400, "21211", "Invalid 'To' phone number: {detail}"),
     "invalid-caller": ErrorRow(400, "21212", "Invalid 'From' phone number: {detail}"),
+    "not-a-number": ErrorRow(400, "21217", "'To' phone number does not appear to be valid: {detail}"),
+    "caller-not-owned": ErrorRow(400, "21210", "'From' phone number not verified: {detail}"),
     "not-allowed": ErrorRow(400, "21215", "Not allowed by configuration: {detail}"),
     "no-route": ErrorRow(400, "21214", "'To' phone number cannot be reached: {detail}"),
     "not-registered": ErrorRow(400, "21214", "'To' cannot be reached: {detail}"),

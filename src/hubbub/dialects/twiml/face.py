@@ -12,14 +12,14 @@ from hubbub.conference.policy import RecordingWish, RoomSettings
 from hubbub.dialects.notices import as_notice, link_of
 from hubbub.dialects.readers import read_xml
 from hubbub.dialects.tables import Compiler, DocumentTable, render
-from hubbub.dialects.twiml import callbacks, requests, words
+from hubbub.dialects.twiml import callbacks, requests, streams, words
 from hubbub.dialects.twiml.callbacks import Fact
 from hubbub.dialects.twiml.document import TABLE
 from hubbub.dialects.twiml.errors import REFUSALS
 from hubbub.dialects.twiml.outcomes import OUTCOMES
 from hubbub.dialects.twiml.words import TWIML, Words
 from hubbub.errors import DocumentError
-from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, RecordingKind, RecordingRecord, RoomEvent, RoomRecord
+from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, RecordingKind, RecordingRecord, RoomEvent, RoomRecord, StreamEvent
 from hubbub.ids import Id, new_id
 from hubbub.settings import Account
 from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, Manners, OutcomeRule
@@ -211,6 +211,11 @@ class TwimlDialect(Manners):
             for kind in kinds
             if kind in wish.events
         ]
+
+    def stream_notices(self, account: Account, event: StreamEvent, link: Link) -> Sequence[Notice]:
+        """`stream-started`, `stream-stopped`, `stream-error` (8.2)."""
+        fields = render(streams.NOTICE, self._told(event, account))
+        return [self._notice(account, link, fields, fields["StreamEvent"], call=event.call)]
 
     def _notice(
         self,

@@ -244,7 +244,7 @@ ROOM_FILTERS = (
 CALL_FILTERS = (
     Param("To", "callee", party_filter("callee")),
     Param("From", "caller", party_filter("caller")),
-    Param("ParentCallSid", "parent", _call_sid),
+    Param("ParentCallSid", "parent", _call_sid, "bad-sid"),
     Param("Status", "status", CALL_STATUSES),
     *_dates("StartTime", "started", instant),
     *_dates("EndTime", "ended", instant),
@@ -330,7 +330,12 @@ OPERATIONS: tuple[Operation, ...] = (
         "/Recordings",
         "list_recordings",
         "recording",
-        (*RECORDING_FILTERS, Param("CallSid", "call", _call_sid), Param("ConferenceSid", "room", _room_sid), DELETED_TOO),
+        (
+            *RECORDING_FILTERS,
+            Param("CallSid", "call", _call_sid, "bad-sid"),
+            Param("ConferenceSid", "room", _room_sid, "bad-sid"),
+            DELETED_TOO,
+        ),
     ),
     Operation("GET", "/Recordings/{recording}", "fetch_recording", "recording", (DELETED_TOO,)),
     Operation("DELETE", "/Recordings/{recording}", "delete_recording", status=204),

@@ -22,7 +22,7 @@ from hubbub.dialects.twiml.operations import OPERATIONS
 from hubbub.dialects.twiml.resources import RESOURCES, MemberView, Shown
 from hubbub.errors import DocumentError, Refused
 from hubbub.events import Party, RecordingRecord
-from hubbub.ids import Id
+from hubbub.ids import Id, parse_id
 from hubbub.settings import Account
 from hubbub.verbs.model import JoinRoom, Position, Program, Stage
 
@@ -55,6 +55,13 @@ def no_key(_identity: Id, _secret: str) -> KeyRecord | None:
 
 class TwimlHabits(Habits):
     """Habits of this face."""
+
+    owned_callers = True
+
+    def admit(self, operation: Operation, authorization: str) -> None:
+        """ "Standard keys cannot manage Accounts/Keys" (5.1)."""
+        if operation.path.startswith("/Keys") and _basic(authorization)[0].startswith(directory.KEY_SID.prefix):
+            raise Refused("key-may-not", "keys are managed with the account's own credentials")
 
     current_recording = "Twilio.CURRENT"
     invited_buffer_seconds = 5.0
@@ -137,6 +144,8 @@ class TwimlRest:
         digits = address.replace(" ", "").replace("-", "").replace("(", "").replace(")", "")
         if E164.fullmatch(digits):
             return Party("number", digits, f"sip:{digits}@{host}")
+        if re.fullmatch(r"\+?[0-9]+", digits, re.ASCII):
+            raise Refused("not-a-number", f"{spelled!r} is not in E.164: + and at most 15 digits")
         raise Refused("invalid-target", f"{spelled!r} is no E.164 number, client: or sip: address")
 
     def headers(self, spelled: str) -> Mapping[str, str]:
@@ -225,7 +234,8 @@ class TwimlRest:
         token = query.get("PageToken", "")
         if token and not PAGE_TOKEN.fullmatch(token):
             raise Refused("page-token")
-        return Window(number, size)
+        seen = parse_id(token[-32:].lower())
+        return Window(number, size, *((seen, None) if token.startswith("PA") else (None, seen)))
 
     def error(self, refusal: Refused, path: str) -> tuple[int, dict[str, Any]]:
         """Status and body of a refusal (5.2)."""

@@ -7,6 +7,7 @@ import binascii
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ import numpy as np
 from hubbub.dialects.builders import link
 from hubbub.dialects.ids import Prefixed
 from hubbub.dialects.tables import (
-    NOT_BUILT,
     Attr,
     Compiler,
     Converter,
@@ -120,6 +120,17 @@ class StreamTalk:
         return json.dumps({"event": event, "sequenceNumber": str(self._number), event: body, "streamSid": self._sid})
 
 
+EVENTS = {"started": "stream-started", "stopped": "stream-stopped", "rejected": "stream-error"}
+NOTICE = (
+    Out("AccountSid", lambda told: told.words.account_sid(told.account)),
+    Out("CallSid", lambda told: told.words.call.write(told.fact.call.id)),
+    Out("StreamSid", lambda told: STREAM_SID.write(told.fact.stream.id)),
+    Out("StreamName", lambda told: told.fact.stream.name or STREAM_SID.write(told.fact.stream.id)),
+    Out("StreamEvent", lambda told: EVENTS[told.fact.kind]),
+    Out("StreamError", lambda told: told.fact.error or None),
+    Out("Timestamp", lambda told: datetime.fromtimestamp(told.fact.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")),
+)
+"""What is told of a stream; one without a name is called by its SID."""
 MOST_PARAMETERS = 99
 
 
@@ -141,8 +152,8 @@ def operations(absolute_url: Converter, post: Converter) -> tuple[Operation, ...
         Param("Url", "target", _target, "bad-url"),
         Param("Name", "name", text),
         Param("Track", "tracks", mapping(TRACKS)),
-        Param("StatusCallback", None, absolute_url, why=f"{NOT_BUILT}: the far side sees its socket"),
-        Param("StatusCallbackMethod", None, post, why=f"{NOT_BUILT}: the far side sees its socket"),
+        Param("StatusCallback", "notices", absolute_url, "bad-callback"),
+        Param("StatusCallbackMethod", "notices_method", post, "bad-method"),
         *numbered,
     )
     one = "/Calls/{call}/Streams/{stream}"
@@ -169,8 +180,8 @@ STREAM = (
     Attr("name", "name", text, ""),
     Attr("track", "tracks", mapping(TRACKS), ("inbound",), "31900"),
     Attr("connectorName", None, why="connectors are installed in the cloud only"),
-    Attr("statusCallback", None, why=f"{NOT_BUILT}: the far side sees its socket"),
-    Attr("statusCallbackMethod", None, method, why=f"{NOT_BUILT}: the far side sees its socket"),
+    Attr("statusCallback", "notices", url, None, "11100"),
+    Attr("statusCallbackMethod", "notices_method", method, "POST", "13221"),
     Attr("audioFormat", None, choice("audio/x-mulaw"), why="mu-law, as ever"),
     Attr("sampleRate", None, choice("8000"), why="8000, as ever"),
 )
@@ -187,6 +198,7 @@ def _opened(compiler: Compiler, node: Node, values: Mapping[str, Any], *, both_w
         both_ways=both_ways,
         name=values["name"],
         tracks=("inbound",) if both_ways else values["tracks"],
+        notices=link(compiler, values["notices"], values["notices_method"]),
         parameters={parameter.get("name", ""): parameter.get("value", "") for parameter in given},
         speaks=StreamTalk,
         on_done=on_done,
