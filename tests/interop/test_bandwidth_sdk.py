@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.facts import ACCOUNT
 from tests.support.stage import PhoneMaker, tone_wav
 
+from hubbub.dialects.bxml.callbacks import WEBHOOKS
 from hubbub.dialects.bxml.document import TABLE
-from hubbub.dialects.bxml.operations import CREATE_CALL, UPDATE_CALL
-from hubbub.dialects.bxml.resources import RESOURCES
+from hubbub.dialects.bxml.operations import CREATE_CALL, UPDATE_CALL, UPDATE_CONFERENCE, UPDATE_MEMBER, UPDATE_RECORDING
+from hubbub.dialects.bxml.resources import CREATED_CALL, RESOURCES
+from hubbub.dialects.bxml.rest import ECHO, _echo
 from hubbub.testing import Application, HubbubServer
 
 ROOT = Path(__file__).parents[2]
@@ -97,29 +100,81 @@ async def test_oauth_through_the_sdk(hubbub_server: HubbubServer) -> None:
     assert 3500 < seen["left"] <= 3600
 
 
-async def test_the_tables_know_every_word_of_the_sdk() -> None:
-    """Attributes of its BXML classes, fields of its models."""
-    words = await run_sdk("words", {})
-    elements = {name: {row.name for row in element.attributes} for name, element in TABLE.elements.items()}
-    missing = {
-        name: sorted(set(attributes) - elements[name])
-        for name, attributes in words["verbs"].items()
-        if name in elements and TABLE.elements[name].build is not None
-    }
+@pytest.fixture(scope="module")
+def words() -> dict[str, Any]:
+    """Every BXML class with its attributes, every model with its fields."""
+    return asyncio.run(run_sdk("words", {}))
+
+
+def test_every_verb_and_attribute_of_the_sdk_has_a_row(words: dict[str, Any]) -> None:
+    """Its BXML classes, those inside others too."""
+    elements = {**TABLE.elements, **{name.partition("/")[2]: element for name, element in TABLE.nested.items()}}
+    rows = {name: {row.name for row in element.attributes} for name, element in elements.items()}
+    built = {name for name in rows if name not in TABLE.elements or TABLE.elements[name].build is not None}
+    missing = {name: set(given) - rows[name] for name, given in words["verbs"].items() if name in built}
     assert {name: attributes for name, attributes in missing.items() if attributes} == {}
-    assert set(words["verbs"]) - set(TABLE.elements) <= NESTED
-    shown = {"Conference": "room", "ConferenceMember": "member", "CallState": "call", "ConferenceRecordingMetadata": "room-recording"}
-    shown |= {"CallRecordingMetadata": "call-recording"}
-    for model, resource in shown.items():
-        fields = {out.name for out in RESOURCES[resource].fields}
-        assert set(words["models"][model]) - fields <= NOT_SHOWN.get(model, set()), model
-    assert set(words["models"]["CreateCall"]) - {"machineDetection"} <= {param.name for param in CREATE_CALL}
-    assert set(words["models"]["UpdateCall"]) <= {param.name for param in UPDATE_CALL}
+    assert {name: words["verbs"][name] for name in set(words["verbs"]) - set(rows)} == {name: words["verbs"][name] for name in BARE}
 
 
-NESTED = {"PhoneNumber", "SipUri", "StreamParam", "CustomParam", "Endpoint", "Root", "NestableVerb"}
-NOT_SHOWN = {
-    "ConferenceRecordingMetadata": {"recordingName"},
-    "CallRecordingMetadata": {"transferCallerId", "transferTo", "transcription"},
-}
-"""Optional fields of things that are not built: transcriptions, names of recordings."""
+BARE = {"CustomParam", "Endpoint", "NestableVerb"}
+"""A parameter of transcriptions, which are not built; an endpoint has no attributes; the last is no verb but the base of verbs."""
+SHOWN = {"Conference": "room", "ConferenceMember": "member", "CallState": "call", "ConferenceRecordingMetadata": "room-recording"}
+SHOWN |= {"CallRecordingMetadata": "call-recording", "AccountStatistics": "statistics"}
+ASKED = {"CreateCall": CREATE_CALL, "UpdateCall": UPDATE_CALL, "UpdateConference": UPDATE_CONFERENCE}
+ASKED |= {"UpdateConferenceMember": UPDATE_MEMBER, "UpdateCallRecording": UPDATE_RECORDING}
+
+
+@pytest.mark.parametrize("model", SHOWN)
+def test_what_is_shown_has_the_fields_of_the_sdk(words: dict[str, Any], model: str) -> None:
+    """No field of a model is missing, and none is there that its model does not know."""
+    fields = {out.name for out in RESOURCES[SHOWN[model]].fields}
+    assert set(words["models"][model]) - fields == NOT_SHOWN.get(model, set())
+    assert fields <= set(words["models"][model])
+
+
+@pytest.mark.parametrize("model", ASKED)
+def test_what_is_asked_has_the_parameters_of_the_sdk(words: dict[str, Any], model: str) -> None:
+    params = {param.name for param in ASKED[model]}
+    wanted = set(words["models"][model])
+    if "machineDetection" in wanted:
+        wanted = wanted - {"machineDetection"} | {f"machineDetection.{name}" for name in words["models"]["MachineDetectionConfiguration"]}
+    assert wanted <= params
+
+
+def test_the_answer_to_a_creation_has_the_fields_of_the_sdk(words: dict[str, Any]) -> None:
+    """6.2: the echo of the request, and what the call adds."""
+    values = {key: "x" for _, key in ECHO} | {"password": "x", "fallback_password": "x", "priority": 5, "extra": {}}
+    given = set(_echo(values, ACCOUNT)) | {out.name for out in CREATED_CALL}
+    assert set(words["models"]["CreateCallResponse"]) - given == set()
+
+
+NOT_SHOWN = {"CallRecordingMetadata": {"transcription"}}
+"""Optional fields of things that are not built."""
+
+
+def webhook_models(words: dict[str, Any]) -> dict[str, set[str]]:
+    """The SDK's models of voice webhooks by eventType."""
+    names = {"RecordingCompleteCallback": "recordComplete"}
+    messaging = {"Callback", "InboundCallback", "StatusCallback"}
+    return {
+        names.get(model, model[0].lower() + model.removesuffix("Callback")[1:]): set(fields)
+        for model, fields in words["models"].items()
+        if model.endswith("Callback") and model not in messaging
+    }
+
+
+def test_every_webhook_has_the_fields_of_its_model(words: dict[str, Any]) -> None:
+    """5.2, 5.3: event by event; what a row has beyond its model is in the specification, and named here."""
+    models = webhook_models(words)
+    assert set(models) - set(WEBHOOKS) == NOT_TOLD
+    for event in set(models) & set(WEBHOOKS):
+        rows = {out.name for out in WEBHOOKS[event]}
+        assert models[event] - rows == set(), f"{event}: fields of the model that are never told"
+        assert rows - models[event] <= {*OF_A_TRANSFER, *BEYOND.get(event, set())}, f"{event}: fields that the model does not know"
+
+
+NOT_TOLD = {"transcriptionAvailable", "machineDetectionComplete"}
+OF_A_TRANSFER = {"parentCallId", "transferCallerId", "transferTo"}
+"""Base fields of every event of a call that a transfer made (5.3); no other call has them."""
+BEYOND = {"initiate": {"tag", "enqueuedTime"}, "referComplete": {"enqueuedTime"}, "recordingAvailable": {"recordingName"}}
+"""`recordingName` is in the specification; an incoming call has no tag when it begins, and waited in no queue."""

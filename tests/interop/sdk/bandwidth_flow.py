@@ -120,17 +120,9 @@ def words(job: dict[str, Any]) -> dict[str, Any]:
             given = {key: [] if key in ("audio_verbs", "transfer_to", "stream_params", "custom_params") else "x" for key in needed(kind)}
             verbs[name] = sorted((kind(**given)._attributes or {}).keys())
     models = {}
-    for name in (
-        "Conference",
-        "ConferenceMember",
-        "CallState",
-        "ConferenceRecordingMetadata",
-        "CallRecordingMetadata",
-        "CreateCall",
-        "UpdateCall",
-    ):
-        fields = getattr(bandwidth, name).model_fields
-        models[name] = sorted(field.alias or key for key, field in fields.items() if key != "additional_properties")
+    for name, kind in vars(bandwidth).items():
+        if hasattr(kind, "model_fields"):
+            models[name] = sorted(field.alias or key for key, field in kind.model_fields.items() if key != "additional_properties")
     return {"verbs": verbs, "models": models}
 
 

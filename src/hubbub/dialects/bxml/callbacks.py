@@ -40,8 +40,8 @@ CALL_EVENTS = {"completed": "disconnect", "digit": "dtmf"}
 
 
 def event_name(event: CallEvent) -> str:
-    """What the progress of a call is called: the end of one that a transfer made has a name of its own."""
-    return "transferDisconnect" if event.kind == "completed" and event.call.parent else CALL_EVENTS[event.kind]
+    """What the progress of a call is called: the end of one that a transfer made has a name of its own; empty: it is not told."""
+    return "transferDisconnect" if event.kind == "completed" and event.call.parent else CALL_EVENTS.get(event.kind, "")
 
 
 CAUSES = {
@@ -250,17 +250,26 @@ def _transfer(name: str, read: Callable[[CallRecord], Any]) -> Out:
     return Out(name, lambda told: read(found) if (found := told.fact.fields.get("child")) is not None else None)
 
 
+def _failure(message: str, failed: Callable[[Mapping[str, Any]], bool]) -> tuple[Out, ...]:
+    """`errorMessage` and `errorId` of a verb that failed."""
+
+    def told(value: Callable[[CallRecord], str]) -> Callable[[Any], str | None]:
+        return lambda facts: value(facts.fact.call) if failed(facts.fact.fields) else None
+
+    return Out("errorMessage", told(lambda call: message)), Out("errorId", told(lambda call: str(uuid.UUID(call.id))))
+
+
 TRANSFER_COMPLETE = (
     *OF_CALL,
     _transfer("transferCallerId", lambda child: address(child.caller)),
     _transfer("transferTo", lambda child: address(child.callee)),
     Out("cause", lambda told: COMPLETE_CAUSES.get(told.fact.fields.get("status", ""), "unknown")),
-    Out("errorMessage", lambda told: "the transfer could not be made" if told.fact.fields.get("status") == "failed" else None),
+    *_failure("the transfer could not be made", lambda fields: fields.get("status") == "failed"),
 )
 BRIDGE_COMPLETE = (
     *OF_CALL,
     Out("cause", lambda told: told.fact.fields.get("cause") or None),
-    Out("errorMessage", lambda told: "the call to bridge with is not there" if told.fact.fields.get("cause") else None),
+    *_failure("the call to bridge with is not there", lambda fields: bool(fields.get("cause"))),
 )
 REFER_COMPLETE = (
     *OF_CALL,
@@ -289,8 +298,12 @@ DISCONNECT: tuple[Out, ...] = (
     _call("sipResponseCode", lambda call: str(call.sip_code) if call.sip_code else None),
 )
 DTMF: tuple[Out, ...] = (Out("digit", lambda told: told.detail),)
-TOLD: Mapping[str, tuple[Out, ...]] = {"completed": (*OF_CALL, *DISCONNECT), "digit": (*OF_CALL, *DTMF)}
-"""What is told of a call's progress, by the neutral kind of event."""
+TOLD: Mapping[str, tuple[Out, ...]] = {
+    "disconnect": (*OF_CALL, *DISCONNECT),
+    "transferDisconnect": (*OF_CALL, *DISCONNECT[:4]),
+    "dtmf": (*OF_CALL, *DTMF),
+}
+"""What is told of a call's progress."""
 
 # -- media streams ---------------------------------------------------------------------------------------------
 
@@ -368,7 +381,24 @@ RECORDING_AVAILABLE: tuple[Out, ...] = (
     _of_recorded("direction", lambda call: "inbound" if call.direction == "inbound" else "outbound"),
     Out("callId", lambda told: CALL.write(told.fact.recording.call)),
     Out("callUrl", lambda told: f"{base_url(told.account, told.public_url)}/calls/{CALL.write(told.fact.recording.call)}"),
+    _of_recorded("enqueuedTime", lambda call: None if call.direction == "inbound" else time(call.created)),
+    _of_recorded("parentCallId", lambda call: CALL.write(call.parent) if call.parent else None),
+    _of_recorded("transferCallerId", lambda call: address(call.caller) if call.parent else None),
+    _of_recorded("transferTo", lambda call: address(call.callee) if call.parent else None),
     *_RECORDING,
     Out("recordingName", lambda told: told.fact.recording.name or None),
     _of_recorded("tag", lambda call: call.tag or None),
 )
+
+WEBHOOKS: Mapping[str, tuple[Out, ...]] = {
+    **dict.fromkeys((name for name in DOCUMENT_EVENTS.values() if name not in ASKING and name != "conferenceRedirect"), OF_CALL),
+    "redirect": OF_CALL,
+    **ASKING,
+    **TOLD,
+    **dict.fromkeys(STREAM_EVENTS.values(), MEDIA_STREAM),
+    "recordingAvailable": RECORDING_AVAILABLE,
+    "conferenceRecordingAvailable": ROOM_RECORDING_AVAILABLE,
+    "conferenceRedirect": REDIRECTED_ROOM,
+    **{name: (*ROOM, *(MEMBER if "Member" in name else ())) for name in EVENTS.values()},
+}
+"""The fields of every webhook, by its `eventType`."""

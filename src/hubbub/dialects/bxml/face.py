@@ -157,11 +157,12 @@ class BxmlDialect(Manners):
 
     def call_notices(self, account: Account, event: CallEvent, wish: ProgressWish) -> Sequence[Notice]:
         """`disconnect`, when the call is over; `dtmf`, for each key."""
-        rows = callbacks.TOLD.get(event.kind)
-        if rows is None:
+        name = callbacks.event_name(event)
+        if not name:
             return []
+        rows = callbacks.TOLD[name]
         request = DocumentRequest(wish.link, event.kind, event.call)
-        told = callbacks.Told(request, account, self.public_url, callbacks.event_name(event), event.at, detail=event.detail)
+        told = callbacks.Told(request, account, self.public_url, name, event.at, detail=event.detail)
         timeout = event.call.extra.get("timeout")
         return [as_notice(self.name, account, wish.link, render(rows, told), told.event, call=event.call.id, timeout=timeout)]
 

@@ -165,6 +165,8 @@ CALL_RECORDING: tuple[Out, ...] = (
     _of_call("to", lambda call: address(call.callee)),
     _of_call("from", lambda call: address(call.caller)),
     _of_call("direction", lambda call: "inbound" if call.direction == "inbound" else "outbound"),
+    _of_call("transferCallerId", lambda call: address(call.caller) if call.parent else None),
+    _of_call("transferTo", lambda call: address(call.callee) if call.parent else None),
     _of_recording("duration", lambda recording: duration(recording.seconds)),
     _of_recording("channels", lambda recording: recording.channels),
     _of_recording("startTime", lambda recording: time(recording.started)),

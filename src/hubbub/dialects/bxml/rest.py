@@ -32,6 +32,8 @@ SHOWING_DELETED = frozenset(
 """A recording whose media were deleted is still shown, as `deleted`, until it is deleted itself."""
 PAGE = 1000
 RING_SECONDS = 30.0
+LOWEST = 5
+"""Priority of a call that asks for none."""
 LARGEST_PAGE = 10_000
 KINDS = {"call": callbacks.CALL, "room": callbacks.CONFERENCE, "member": callbacks.CALL, "recording": callbacks.RECORDING}
 
@@ -275,6 +277,7 @@ def _echo(values: Mapping[str, Any], account: Account) -> dict[str, Any]:
         **echo,
         "answerMethod": values.get("method", "POST"),
         "disconnectMethod": values.get("progress_method", "POST"),
+        "priority": values.get("priority", LOWEST),
         "callTimeout": values.get("ring_seconds", RING_SECONDS),
         "callbackTimeout": timeout,
     }
