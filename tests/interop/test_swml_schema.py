@@ -17,6 +17,7 @@ from hubbub.dialects.tables import Attr
 ROOT = Path(__file__).parents[2]
 SCHEMAS = {"signalwire-sdk": "signalwire/schema.json", "signalwire-agents": "signalwire_agents/schema.json"}
 OURS = {
+    "execute_rpc": "emitted by FunctionResult.execute_rpc",
     **dict.fromkeys(("stream", "stop_stream"), "platform documentation names them (3.5), the schema does not"),
     ("join_conference", "stream"): "added to the platform in 2026-03 (3.6)",
     ("join_conference", "status_callback_event_type"): "not in SDK helper or schema (3.6)",

@@ -59,7 +59,7 @@ class Functions:
         if reply.status >= 300:
             self._report(f"{request.url} answered {reply.status}")
             raise RequestFailed("status", f"the application answered {reply.status}", status=reply.status, url=request.url)
-        reaction = self.verb.desk.reaction(reply.body, reply.url)
+        reaction = self.verb.desk.reaction(name, reply.body, reply.url)
         for remark in reaction.remarks:
             self._report(remark.message)
         if self.ended.done():

@@ -13,6 +13,7 @@ from hubbub.conference.state import PRESENT
 from hubbub.errors import HubbubError, Refused, ResourceExhausted
 from hubbub.events import ActionEvent, CallRecord, LeaveReason, Presence, RecordingStatus
 from hubbub.ids import Id
+from hubbub.tasks import spawn
 from hubbub.verbs import bridging, connect, functions, gather, record, recordings, refer, request, streams, taps, waiting
 from hubbub.verbs.held import HoldForFunctions
 from hubbub.verbs.model import (
@@ -30,6 +31,7 @@ from hubbub.verbs.model import (
     Pause,
     PauseRecording,
     PlayAudio,
+    PlayBeside,
     Playlist,
     PlayTone,
     Record,
@@ -56,6 +58,7 @@ from hubbub.verbs.model import (
 if TYPE_CHECKING:
     from hubbub.verbs.services import VerbServices
     from hubbub.verbs.session import Session
+    from hubbub.verbs.sound import Sound
 
 
 class CallShell:
@@ -143,6 +146,23 @@ async def _sound(shell: CallShell, verb: Verb) -> Outcome:
             session.call.hangup()
             return await _over()
     return outcome
+
+
+async def _play_beside(shell: CallShell, verb: PlayBeside) -> Outcome:
+    """In the background: it ends with the call, or with the next."""
+    session, sound = shell.session, shell.services.sound(shell.session.leg)
+    if session.background is not None:
+        session.background.cancel()
+    session.background = None
+    if verb.link is not None:
+        session.background = spawn(_heard_beside(session, sound, PlayAudio(link=verb.link)), f"background-{session.call.id}")
+    return Outcome()
+
+
+async def _heard_beside(session: Session, sound: Sound, verb: PlayAudio) -> None:
+    outcome = await sound.perform(verb)
+    if outcome.kind == "failed":
+        session.report(session.dialect.refusal_code("audio"), outcome.reason, level="error")
 
 
 async def _send_digits(shell: CallShell, verb: SendDigits) -> Outcome:
@@ -317,6 +337,7 @@ HANDLERS: dict[type[Verb], Handler] = {
     PlayAudio: _sound,
     PlayTone: _sound,
     Playlist: _sound,
+    PlayBeside: _play_beside,
     Pause: _sound,
     SendDigits: _send_digits,
     Redirect: _redirect,

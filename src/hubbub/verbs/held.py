@@ -31,8 +31,8 @@ class FunctionDesk(Protocol):
     ) -> HttpRequest:
         """What asks for a function. Raises Refused (not-found)."""
 
-    def reaction(self, body: bytes, base: str) -> Reaction:
-        """What a reply asks for. DocumentError where it is none."""
+    def reaction(self, name: str, body: bytes, base: str) -> Reaction:
+        """What the reply of a function asks for. DocumentError where it is none."""
 
 
 @dataclass(frozen=True, kw_only=True)

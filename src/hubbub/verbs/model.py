@@ -129,7 +129,7 @@ class PlayAudio(Verb):
 
 @dataclass(frozen=True, kw_only=True)
 class PlayTone(Verb):
-    """Play a tone that needs no URL: silence or ringing."""
+    """Play something that needs no URL: ringing (`ring`) or hold music (`music`)."""
 
     kind: str
     seconds: float = 1.0
@@ -147,6 +147,13 @@ class Playlist(Verb):
     loops: int = 1
     """0 is for ever."""
     followed: Followed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayBeside(Verb):
+    """Let the call hear audio beside everything else, in place of what it heard so before; None: nothing any more."""
+
+    link: Link | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -380,6 +387,7 @@ __all__ = [
     "Pause",
     "PauseRecording",
     "PlayAudio",
+    "PlayBeside",
     "PlayTone",
     "Playlist",
     "Position",

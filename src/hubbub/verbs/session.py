@@ -55,6 +55,8 @@ class Session:
         """Media streams beside everything else."""
         self.controls: dict[str, Control] = {}
         """What somebody outside began on the call, by name."""
+        self.background: asyncio.Task[None] | None = None
+        """Audio beside everything else."""
         self._audio: dict[AudioKind, asyncio.Task[None]] = {}
         self.functions: Functions | None = None
         """What may be called on the call now."""
@@ -200,6 +202,8 @@ class Session:
             stream.task.cancel()
         for control in self.controls.values():
             control.stop()
+        if self.background is not None:
+            self.background.cancel()
         spawn(self._wind_up(self._task))
 
     def _status_when_over(self) -> CallStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from hubbub.errors import HubbubError, MediaError
 from hubbub.media import tones
 from hubbub.media.audiofile import decode
 from hubbub.media.client import Clip, Leg, Media, Mix
+from hubbub.media.music import hold_music
 from hubbub.media.tones import Pcm
 from hubbub.speech.voices import Speech
 from hubbub.verbs.audiocache import AudioCache
@@ -58,7 +60,9 @@ class Sound:
             return await self._listed(verb)
         try:
             pcm, loops = await self._audio(verb)
-            await self.play(louder(pcm, getattr(verb, "gain_db", 0.0)), loops)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(verb.seconds if isinstance(verb, PlayTone) else None):
+                    await self.play(louder(pcm, getattr(verb, "gain_db", 0.0)), loops)
         except (HubbubError, ValueError) as error:
             return Outcome("failed", str(error), {"kind": getattr(error, "kind", "audio")})
         return Outcome()
@@ -99,9 +103,7 @@ class Sound:
             pcm = await self.speech.say(verb.text, voice=verb.voice, language=verb.language, gender=verb.gender)
             return pcm, verb.loops
         if isinstance(verb, PlayTone):
-            if verb.kind == "ring":
-                return tones.ringback(verb.country, verb.seconds), 1
-            return tones.silence(verb.seconds), 1
+            return (hold_music() if verb.kind == "music" else tones.ringback(verb.country)), 0
         if isinstance(verb, PlayAudio):
             return await self._fetched(verb), verb.loops
         raise MediaError(f"{type(verb).__name__} cannot be heard")

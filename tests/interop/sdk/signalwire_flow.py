@@ -1,6 +1,7 @@
 """Runs in an SDK's own environment: the unmodified packages against a hubbub given on the command line.
 
-`functions`: what an agents SDK answers to function webhooks. `rest`: the compatibility SDK drives REST over https.
+`functions`: what an agents SDK answers to function webhooks. `helpers`: every other helper of its results.
+`rest`: the compatibility SDK drives REST over https.
 `validate`: its validator on requests that arrived. Prints one JSON object of what was seen.
 """
 
@@ -32,6 +33,22 @@ def functions(job: dict[str, Any]) -> dict[str, Any]:
         "nothing": Result("done").to_dict(),
         "refused": refused,
     }
+
+
+def helpers(job: dict[str, Any]) -> dict[str, Any]:
+    """What every helper of FunctionResult says, as the SDK serialises it; None where this version has none, and which are not asked."""
+    try:
+        from signalwire.core.function_result import FunctionResult as Result
+    except ImportError:
+        from signalwire_agents.core.function_result import SwaigFunctionResult as Result
+    others = {"set_response", "set_tool_response", "set_post_process", "add_action", "add_actions", "to_dict", "execute_rpc"}
+    others |= {"execute_swml", "join_conference", "create_payment_prompt", "create_payment_action", "create_payment_parameter"}
+    said: dict[str, Any] = {}
+    for name, args, kwargs in job["calls"]:
+        helper = getattr(Result("ok"), name, None)
+        said.setdefault(name, []).append(None if helper is None else helper(*args, **kwargs).to_dict())
+    public = {name for name in dir(Result) if not name.startswith("_") and callable(getattr(Result, name))}
+    return {"said": said, "forgotten": sorted(public - set(said) - others)}
 
 
 def rest(job: dict[str, Any]) -> dict[str, Any]:
@@ -81,5 +98,5 @@ def validate(job: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    work = {"functions": functions, "rest": rest, "validate": validate}[sys.argv[1]]
+    work = {"functions": functions, "helpers": helpers, "rest": rest, "validate": validate}[sys.argv[1]]
     print(json.dumps(work(json.load(sys.stdin))))

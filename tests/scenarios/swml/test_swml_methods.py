@@ -203,3 +203,66 @@ async def test_a_script_that_is_rejected_is_told(application: Application, hubbu
     warning = (await application.wait_for("/state", lambda r: r.json["event_type"] == "calling.script.warning")).json["params"]
     assert warning["code"] == "relay_script_method_parameter_undefined"
     assert "/sections/main[0]/join_conference" in warning["message"]
+
+
+async def function(server: HubbubServer, call: str, name: str) -> tuple[int, Any]:
+    """Ask the application for a function, as a talking machine would."""
+    url = server.http_url(f"/hubbub/calls/{call}/functions/{name}")
+    async with aiohttp.ClientSession() as session, session.post(url, json={}) as reply:
+        return reply.status, await reply.json()
+
+
+async def test_actions_of_functions_act_on_the_call(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """3.12: what a reply remembers is in later requests; background audio, hold, a transfer that comes back; the rest is told."""
+    names = ("remember", "sound", "quiet", "hold", "away", "off", "model")
+    declared = [{"function": name, "web_hook_url": f"/swaig/{name}"} for name in names]
+    data = {"kept": 1, "gone": 2}
+    application.on("/swml", script({"answer": {}}, {"ai": {"SWAIG": {"functions": declared}, "global_data": data}}))
+    changes = [{"set_global_data": {"new": 3}}, {"unset_global_data": "gone"}, {"set_meta_data": {"seen": True}}]
+    away = {"sections": {"main": [{"transfer": {"dest": "/elsewhere"}}]}}
+    actions: dict[str, Any] = {
+        "remember": changes,
+        "sound": [{"playback_bg": "/sound.wav"}, {"user_event": {"n": 1}}],
+        "quiet": [{"stop_playback_bg": True}],
+        "hold": [{"hold": {"timeout": 5}}],
+        "away": [{"SWML": away, "transfer": "false"}],
+        "off": [{"toggle_functions": [{"function": "hold", "active": False}]}],
+        "model": [{"change_step": "next"}],
+    }
+    for name in names:
+        application.on(f"/swaig/{name}", {"response": "ok", "action": actions[name]})
+    application.on("/elsewhere", script({"play": {"url": "/sound.wav"}}))
+    application.on("/sound.wav", tone_wav(SOUND, 3.0))
+    call = await dial(hubbub_server, phone, speaks=False)
+    identity = (await application.wait_for("/swml")).json["call"]["call_id"]
+    async with asyncio.timeout(5):
+        while (await function(hubbub_server, identity, "remember"))[0] != 200:  # until `ai` holds the call
+            await asyncio.sleep(0.05)
+    assert (await function(hubbub_server, identity, "remember"))[0] == 200
+    asked = application.requests("/swaig/remember")[-1].json
+    assert (asked["global_data"], asked["meta_data"]) == ({"kept": 1, "new": 3}, {"seen": True})
+    assert (await function(hubbub_server, identity, "sound"))[0] == 200
+    await assert_hears(call, {SOUND}, among=AMONG)
+    assert (await application.wait_for("/state", lambda r: r.json["event_type"] == "calling.user_event")).json["params"]["event"] == {
+        "n": 1
+    }
+    assert (await function(hubbub_server, identity, "quiet"))[0] == 200
+    await assert_hears(call, set(), among=AMONG)
+    assert (await function(hubbub_server, identity, "hold"))[0] == 200
+    async with asyncio.timeout(10):
+        while (await call.heard(0.3)).silent:  # music
+            pass
+    assert (await function(hubbub_server, identity, "model"))[0] == 409
+    async with asyncio.timeout(10):
+        while (answer := await function(hubbub_server, identity, "model"))[0] == 409:  # until the hold is over
+            await asyncio.sleep(0.1)
+    assert "no effect" in answer[1]["warnings"][0]
+    assert (await function(hubbub_server, identity, "off"))[0] == 200
+    assert (await function(hubbub_server, identity, "hold"))[0] == 404
+    assert (await function(hubbub_server, identity, "away"))[0] == 200
+    await assert_hears(call, {SOUND}, among=AMONG)
+    async with asyncio.timeout(10):
+        while (await function(hubbub_server, identity, "model"))[0] == 409:  # the other script is over: `ai` goes on
+            await asyncio.sleep(0.1)
+    assert not call.ended.is_set()
+    await call.hangup()

@@ -10,6 +10,7 @@ ABSENT = {
     "ai_sidecar": "no model listens here",
     "denoise": f"{NOT_BUILT}: noise suppression",
     "detect_machine": f"{NOT_BUILT}: detection of answering machines",
+    "execute_rpc": "calls are commanded by the Calling REST API",
     "join_room": "video rooms are out of scope; join_conference joins rooms of audio",
     "live_transcribe": f"{NOT_BUILT}: transcription",
     "live_translate": "no translator is installed",
@@ -17,7 +18,6 @@ ABSENT = {
     "receive_fax": "faxes are not received here",
     "send_fax": "faxes are not sent here",
     "send_sms": "text messages are not sent here",
-    "sip_refer": f"{NOT_BUILT}: SIP REFER",
     "stop_denoise": f"{NOT_BUILT}: noise suppression",
 }
 for _name, _why in ABSENT.items():

@@ -97,11 +97,11 @@ QUEUE = (
 STREAM = (*BASE, STATE, _detail("url"), _detail("name"), Out("error", lambda told: told.fact.details.get("reason") or None))
 TAP = (*BASE, STATE, _detail("tap"), _detail("device"), Out("error", lambda told: told.fact.details.get("reason") or None))
 REFER = (
-    *BASE,
+    *BASE[:3],
     STATE,
-    _detail("sip_refer_to"),
-    _detail("sip_refer_response_code"),
-    _detail("sip_notify_response_code"),
+    Out("sip_refer_to", lambda told: told.fact.name),
+    Out("sip_refer_response_code", lambda told: told.fact.details.get("refer_code")),
+    Out("sip_notify_response_code", lambda told: told.fact.details.get("notify_code")),
 )
 MESSAGE = (*BASE[:3], Out("event", lambda told: told.fact.details.get("event")))
 WARNING = (*BASE[:3], Out("code", lambda told: told.fact.state), _detail("message"), _detail("level"), _detail("line"))

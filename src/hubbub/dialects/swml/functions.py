@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urljoin
 
 from hubbub.dialects.swml.document import ANYTHING, METHODS, ON_CALL, PREFIX, compile_script, listed, mistake, wrong
 from hubbub.dialects.swml.requests import facts as facts_of
@@ -16,46 +17,61 @@ from hubbub.events import CallRecord, Link
 from hubbub.ids import new_id
 from hubbub.settings import Account
 from hubbub.verbs.held import HoldForFunctions, Reaction
-from hubbub.verbs.model import Execute, Hangup, Position, Program, Remark, Speak, Stage, Step, Transfer
+from hubbub.verbs.model import Execute, Hangup, PlayBeside, PlayTone, Position, Program, Remark, Speak, Stage, Step, Tell, Transfer
 from hubbub.webhooks.requester import HttpRequest, Limits
 
 LIMITS = Limits(connect=30.0, total=120.0, retries=3, retry_on=frozenset({"connect", "timeout", "5xx"}))
-SILENT = frozenset(
+ON_THE_MODEL = frozenset(
     {
-        *(
-            "set_global_data",
-            "unset_global_data",
-            "set_meta_data",
-            "unset_meta_data",
-            "toggle_functions",
-            "context_switch",
-            "change_context",
-        ),
-        *("change_step", "settings", "replace_in_history", "user_input", "user_event", "wait_for_user", "back_to_back_functions"),
-        *("add_dynamic_hints", "clear_dynamic_hints", "end_of_speech_timeout", "speech_event_timeout", "hold", "playback_bg"),
-        "stop_playback_bg",
+        *("context_switch", "change_context", "change_step", "change_voice", "settings", "replace_in_history", "user_input"),
+        *("wait_for_user", "back_to_back_functions", "add_dynamic_hints", "clear_dynamic_hints", "end_of_speech_timeout"),
+        *("speech_event_timeout", "functions_on_speaker_timeout", "extensive_data"),
     }
 )
-"""Actions on the model, which is not here."""
+"""Actions on the model, which is not here: their author is told."""
+HOLD_SECONDS, LONGEST_HOLD = 300.0, 900.0
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One function of an `ai`."""
+
+    link: Link
+    given: Mapping[str, Any]
+
+    @property
+    def token(self) -> str:
+        """Whose `meta_data` it shares."""
+        return str(self.given.get("meta_data_token") or self.given["function"])
+
+
+@dataclass
+class Memory:
+    """What the replies of functions have changed, for as long as the `ai` lasts."""
+
+    global_data: dict[str, Any]
+    meta_data: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By token."""
+    inactive: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
 class SwaigDesk:
     """The functions of one `ai`."""
 
-    functions: Mapping[str, tuple[Link, Mapping[str, Any]]]
-    """Where each is asked for, and how it was declared."""
+    functions: Mapping[str, Declared]
     allows_scripts: bool
     session: str
-    global_data: Mapping[str, Any]
+    memory: Memory
 
     def request(
         self, account: Account, call: CallRecord, name: str, arguments: Mapping[str, Any], variables: Mapping[str, Any]
     ) -> HttpRequest:
         """The SWAIG request. Raises Refused (not-found)."""
-        if name not in self.functions:
-            raise Refused("not-found", f"the document declares no function {name!r} with a URL")
-        link, declared = self.functions[name]
+        if name not in self.functions or name in self.memory.inactive:
+            raise Refused("not-found", f"the document declares no function {name!r} with a URL, or it is toggled off")
+        link, declared = self.functions[name].link, self.functions[name].given
+        kept = self.memory.meta_data.get(self.functions[name].token, {})
         facts = facts_of(account, call)
         body = {
             "function": name,
@@ -66,14 +82,14 @@ class SwaigDesk:
             "ai_session_id": self.session,
             "app_name": "hubbub",
             "meta_data_token": declared.get("meta_data_token") or "",
-            "meta_data": declared.get("meta_data") or {},
+            "meta_data": {**(declared.get("meta_data") or {}), **kept},
             "channel_active": True,
             "channel_offhook": True,
             "channel_ready": True,
             "content_type": "text/swaig",
             "content_disposition": "SWAIG Function",
             "version": "2.0",
-            "global_data": dict(self.global_data),
+            "global_data": dict(self.memory.global_data),
             "caller_id_name": call.caller.display,
             "caller_id_num": call.caller.value,
             "project_id": facts["call"].get("project_id", ""),
@@ -83,7 +99,7 @@ class SwaigDesk:
         }
         return http_request(account, link, body, LIMITS)
 
-    def reaction(self, body: bytes, base: str) -> Reaction:
+    def reaction(self, name: str, body: bytes, base: str) -> Reaction:
         """What a reply asks for. DocumentError where it is none."""
         try:
             reply = json.loads(body) if body.strip() else {}
@@ -93,7 +109,7 @@ class SwaigDesk:
         actions = [actions] if isinstance(actions, dict) else actions
         if not isinstance(actions, list) or not all(isinstance(action, dict) for action in actions):
             raise DocumentError(PREFIX + "element_wrong_type", "the reply must be an object with 'response' and a list of actions")
-        reading = _Reading(base, self.allows_scripts)
+        reading = _Reading(base, self.allows_scripts, self.memory, self.functions[name].token)
         for action in actions:
             reading.take(action)
         program = Program({"main": tuple(reading.steps)}, base) if reading.steps else None
@@ -103,27 +119,79 @@ class SwaigDesk:
 class _Reading:
     """Reads the actions of one reply, in order; what is wrong with one costs that one."""
 
-    def __init__(self, base: str, allows_scripts: bool) -> None:
+    def __init__(self, base: str, allows_scripts: bool, memory: Memory, token: str) -> None:
         self._base = base
         self._allows = allows_scripts
+        self._memory = memory
+        self._token = token
         self.steps: list[Step] = []
         self.ends = False
         self.remarks: list[Remark] = []
 
     def take(self, action: Mapping[str, Any]) -> None:
+        """Do one action; `transfer` beside `SWML` belongs to that."""
         for key, value in action.items():
             if key == "SWML":
                 self._script(value, _true(action.get("transfer")))
-            elif key == "say" and isinstance(value, str) and value:
-                self.steps.append(Speak(text=value))
-            elif key == "hangup" and _true(value):
-                self.steps.append(Hangup())
-            elif key == "stop" and _true(value):
-                self.ends = True
-            elif key == "transfer" and "SWML" not in action:
-                self._transfer(value)
-            elif key not in SILENT and key not in ("transfer", "hangup", "stop"):
+            elif key == "transfer" and "SWML" in action:
+                continue
+            elif key in ACTIONS:
+                ACTIONS[key](self, value)
+            elif key in ON_THE_MODEL:
+                self._warn(f"the action {key!r} has no effect: no model listens here")
+            else:
                 self._warn(f"the action {key[:100]!r} is not known")
+
+    def _say(self, value: Any) -> None:
+        if isinstance(value, str) and value:
+            self.steps.append(Speak(text=value))
+
+    def _hangup(self, value: Any) -> None:
+        if _true(value):
+            self.steps.append(Hangup())
+
+    def _stop(self, value: Any) -> None:
+        self.ends = self.ends or _true(value)
+
+    def _hold(self, value: Any) -> None:
+        """Hold music for so many seconds; then `ai` goes on."""
+        given = value.get("timeout", HOLD_SECONDS) if isinstance(value, dict) else value
+        try:
+            seconds = min(max(float(given), 0.0), LONGEST_HOLD)
+        except (TypeError, ValueError):
+            seconds = HOLD_SECONDS
+        self.steps.append(PlayTone(kind="music", seconds=seconds))
+
+    def _background(self, value: Any) -> None:
+        target = value.get("file") if isinstance(value, dict) else value
+        try:
+            link = Link(urljoin(self._base, loose_url(str(target or ""))), "GET")
+        except ValueError as error:
+            self._warn(f"the action 'playback_bg': {error}")
+            return
+        self.steps.append(PlayBeside(link=link))
+
+    def _event(self, value: Any) -> None:
+        self.steps.append(Tell(event=value))
+
+    def _set_global(self, value: Any) -> None:
+        self._memory.global_data.update(value if isinstance(value, dict) else {})
+
+    def _unset_global(self, value: Any) -> None:
+        for name in value if isinstance(value, list) else [value]:
+            self._memory.global_data.pop(name, None)
+
+    def _set_meta(self, value: Any) -> None:
+        self._memory.meta_data.setdefault(self._token, {}).update(value if isinstance(value, dict) else {})
+
+    def _unset_meta(self, value: Any) -> None:
+        for name in value if isinstance(value, list) else [value]:
+            self._memory.meta_data.get(self._token, {}).pop(name, None)
+
+    def _toggle(self, value: Any) -> None:
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, dict) and isinstance(each.get("function"), str):
+                (self._memory.inactive.discard if _true(each.get("active")) else self._memory.inactive.add)(each["function"])
 
     def _script(self, script: Any, transfer: bool) -> None:
         if not self._allows:
@@ -141,7 +209,7 @@ class _Reading:
             self._warn(f"the script of an action is wrong: {error}")
             return
         note = mistake("nested_too_deep", "an action's script is nested too deeply", Position("/action/SWML"), ends=True)
-        self.steps.append(Execute(program, {}, note, note))
+        self.steps.append(Execute(program if transfer else _coming_back(program), {}, note, note))
         self.ends = self.ends or transfer
 
     def _transfer(self, value: Any) -> None:
@@ -155,6 +223,32 @@ class _Reading:
 
     def _warn(self, message: str) -> None:
         self.remarks.append(Remark(PREFIX + "method_parameter_invalid_value", message))
+
+
+ACTIONS: Mapping[str, Callable[[_Reading, Any], None]] = {
+    "say": _Reading._say,
+    "hangup": _Reading._hangup,
+    "stop": _Reading._stop,
+    "hold": _Reading._hold,
+    "transfer": _Reading._transfer,
+    "user_event": _Reading._event,
+    "playback_bg": _Reading._background,
+    "stop_playback_bg": lambda reading, _value: reading.steps.append(PlayBeside()),
+    "set_global_data": _Reading._set_global,
+    "unset_global_data": _Reading._unset_global,
+    "set_meta_data": _Reading._set_meta,
+    "unset_meta_data": _Reading._unset_meta,
+    "toggle_functions": _Reading._toggle,
+}
+
+
+def _coming_back(program: Program) -> Program:
+    """A script after which `ai` goes on: its transfers come back too."""
+
+    def steps(given: tuple[Step, ...]) -> tuple[Step, ...]:
+        return tuple(Execute(step.to, step.params, step.missing, step.too_many) if isinstance(step, Transfer) else step for step in given)
+
+    return replace(program, sections={name: steps(section) for name, section in program.sections.items()})
 
 
 def _true(value: Any) -> bool:
@@ -176,10 +270,12 @@ def _ai(compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
             raise wrong("method_parameter_missing", f"{node.at.path}/SWAIG/functions[{index}]: needs 'function'")
         link = _webhook(compiler, {**defaults, **declared}, f"{node.at.path}/SWAIG/functions[{index}]")
         if link is not None:
-            functions[declared["function"]] = (link, declared)
+            functions[declared["function"]] = Declared(link, declared)
     allows = (params.get("params") or {}).get("swaig_allow_swml", True)
     data = params.get("global_data") or {}
-    return HoldForFunctions(desk=SwaigDesk(functions, not _false(allows), str(new_id()), data), at=node.at)
+    if not isinstance(data, dict):
+        raise wrong("method_parameter_invalid_value", f"{node.at.path}/global_data: must be an object")
+    return HoldForFunctions(desk=SwaigDesk(functions, not _false(allows), str(new_id()), Memory(dict(data))), at=node.at)
 
 
 def _webhook(compiler: Compiler, declared: Mapping[str, Any], path: str) -> Link | None:

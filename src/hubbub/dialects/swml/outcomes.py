@@ -14,6 +14,7 @@ from hubbub.verbs.model import (
     OpenStream,
     Outcome,
     Record,
+    Refer,
     SendRequest,
     StartRecording,
     TakeFromLine,
@@ -46,6 +47,7 @@ def outcome_rules(address: Address) -> Mapping[type[Verb], OutcomeRule]:
         Record: OutcomeRule(variables=recorded("record")),
         StartRecording: OutcomeRule(variables=recorded("record_call")),
         SendRequest: OutcomeRule(variables=_requested),
+        Refer: OutcomeRule(variables=_referred),
         OpenStream: OutcomeRule(variables=_streamed),
         TapLeg: OutcomeRule(variables=_streamed),
     }
@@ -78,6 +80,13 @@ def _gathered(outcome: Outcome) -> dict[str, Any]:
     digits, finish = outcome["digits"] or "", outcome["finish"] or ""
     result = "match_digits" if digits else "no_match" if finish else "no_input"
     return {"prompt_result": result, "prompt_value": digits, "prompt_digit_terminator": finish}
+
+
+def _referred(outcome: Outcome) -> dict[str, Any]:
+    """`success` where the new call was answered."""
+    value = "success" if outcome.kind == "done" else "failed"
+    codes = {"sip_refer_response_code": outcome["refer_code"], "sip_notify_response_code": outcome["notify_code"]}
+    return {"sip_refer_result": value, "return_value": value, **{name: code for name, code in codes.items() if code is not None}}
 
 
 def _streamed(outcome: Outcome) -> dict[str, Any]:

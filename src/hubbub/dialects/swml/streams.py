@@ -16,7 +16,8 @@ from hubbub.verbs.model import CloseStream, OpenStream, Scope, SetVariables, Ste
 Tracks = tuple[str, ...]
 SOCKET = matching(r"wss?://[^\s/]+\S*", "must be a ws or wss URL")
 TRACKS = {"inbound_track": ("inbound",), "outbound_track": ("outbound",), "both_tracks": ("inbound", "outbound")}
-SIDES = {"speak": ("inbound",), "listen": ("outbound",), "both": ("inbound", "outbound")}
+SIDES = {"speak": ("inbound",), "listen": ("outbound",), "hear": ("outbound",), "both": ("inbound", "outbound")}
+"""`hear` is what an SDK says for `listen`."""
 TARGET = matching(r"(rtp://\d{1,3}(\.\d{1,3}){3}:\d{1,5}|wss?://[^\s/]+\S*)", "must be rtp://IP:port, or a ws or wss URL")
 
 
