@@ -12,6 +12,7 @@ import pytest
 from tests.support.stage import PhoneMaker
 from tests.support.v2 import V2, Answer
 
+from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
 from hubbub.testing import Application, HubbubServer, Request
 
 pytestmark = pytest.mark.scenario
@@ -22,7 +23,11 @@ UNKNOWN = "00000000-00000000-0000-0000-0000-000000000000"
 
 @pytest.fixture
 def hubbub_config(application: Application) -> dict[str, Any]:
-    return {"numbers": [{"number": BXML, "account": "dev", "dialect": "bxml", "url": application.url("/bxml")}]}
+    face = {"username": "slow", "password": "p", "application": "00000000-0000-4000-8000-000000000003", "account": "9900002"}
+    slow = {"name": "slow", "bandwidth": {**face, "calls_per_second": "0.01"}}
+    one = {"name": "one", "bandwidth": {**face, "username": "one", "account": "9900003", "concurrent_calls": "1"}}
+    numbers = [{"number": BXML, "account": "dev", "dialect": "bxml", "url": application.url("/bxml")}]
+    return {"accounts": [DEVELOPMENT_ACCOUNT, slow, one], "numbers": numbers}
 
 
 def kind(name: str) -> Callable[[Request], bool]:
@@ -90,6 +95,10 @@ async def test_errors_have_their_words(hubbub_server: HubbubServer, application:
             ({"answerUrl": "ftp://a.test/"}, "Invalid answerUrl: only http and https are allowed"),
             ({"answerMethod": "PUT"}, "Invalid answerUrl method. Supported methods: [POST, GET]"),
             ({"applicationId": "none"}, "Could not create call: Application id none not found"),
+            (
+                {"answerUrl": "http://a.test/", "username": "u", "password": "p"},
+                "Invalid answerUrl: https is required when credentials are given",
+            ),
             ({"callTimeout": 301}, "callTimeout must be within the range [1, 300], but was 301"),
             ({"callbackTimeout": 0.5}, "callbackTimeout must be within the range [1, 25], but was 0.5"),
         ):
@@ -181,6 +190,42 @@ async def test_calls_that_do_not_come_about(application: Application, hubbub_ser
         assert [each["callId"] for each in (await rest.get("/calls", disconnectCause="timeout")).body] == [second]
         shown = (await rest.get(f"/calls/{second}")).body
         assert (shown["state"], shown["disconnectCause"], shown["answerTime"]) == ("disconnected", "timeout", None)
+
+
+def wanted(rest: V2, callee: str, url: str, **more: Any) -> dict[str, Any]:
+    return {"to": callee, "from": "+15550002000", "applicationId": rest.face["application"], "answerUrl": url, **more}
+
+
+async def test_calls_wait_for_their_turn(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """1.4 "outbound queue = CPS x 300 s"; 2.2 "a queued call can be cancelled but not redirected (409)"; 6.9: 429 with Retry-After."""
+    alice = await phone("alice", auto_answer=False)
+    async with V2(hubbub_server, account="slow") as rest:
+        assert (await rest.get("/statistics")).body == {"currentCallQueueSize": 0, "maxCallQueueSize": 3}
+        body = wanted(rest, alice.uri, application.url("/answer"))
+        first = await rest.post("/calls", **body, priority=5)
+        assert (first.status, first.body["priority"]) == (201, 5)
+        await alice.wait_call()
+        made = [await rest.post("/calls", **body) for _ in range(3)]
+        assert [answer.status for answer in made] == [201] * 3
+        queued = made[1].body["callId"]
+        assert (await rest.get(f"/calls/{queued}")).body["state"] == "queued"
+        assert (await rest.get(f"/calls/{queued}")).body["startTime"] is None
+        refused = await rest.post("/calls", **body)
+        assert told(refused) == (429, "error", "Account call creation rate limit exceeded")
+        assert refused.headers["Retry-After"]
+        assert (await rest.get("/statistics")).body["currentCallQueueSize"] == 3
+        assert told(await rest.post(f"/calls/{queued}", redirectUrl=application.url("/x")))[0] == 409
+        assert (await rest.post(f"/calls/{queued}", state="completed")).status == 200
+        over = (await rest.get(f"/calls/{queued}")).body
+        assert (over["state"], over["disconnectCause"]) == ("disconnected", "cancel")
+        for wrong in (0, 6, 1.5):
+            assert (await rest.post("/calls", **body, priority=wrong)).status == 400
+    async with V2(hubbub_server, account="one") as rest:
+        body = wanted(rest, alice.uri, application.url("/answer"))
+        assert (await rest.post("/calls", **body)).status == 201
+        refused = await rest.post("/calls", **body)
+        assert told(refused) == (429, "error", "Account concurrent call limit exceeded")
+        assert refused.headers["Retry-After"]
 
 
 async def over(application: Application, call: str) -> Any:

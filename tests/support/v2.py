@@ -21,10 +21,10 @@ class Answer:
 
 
 class V2:
-    """REST v2 of the development account."""
+    """REST v2 of the development account, or of another that is configured."""
 
-    def __init__(self, server: HubbubServer, authorization: str | None = None) -> None:
-        self.face = server.faces["bandwidth"]
+    def __init__(self, server: HubbubServer, authorization: str | None = None, *, account: str = "dev") -> None:
+        self.face = next(each["bandwidth"] for each in server.config["accounts"] if each["name"] == account)
         self.root = server.http_url("")
         self.base = server.http_url(f"/api/v2/accounts/{self.face['account']}")
         basic = aiohttp.encode_basic_auth(self.face["username"], self.face["password"])

@@ -141,6 +141,7 @@ def outgoing(asked: Asked) -> OutgoingCall:
         sip_password=values.get("sip_password", ""),
         headers={**asked.face.headers(values["to"]), **values.get("headers", {})},
         private=values.get("private", False),
+        priority=int(values.get("priority", 5)),
         digits=values.get("digits", ""),
         application=values.get("application"),
         tag=values.get("tag", ""),

@@ -140,7 +140,9 @@ class Rest:
         status, body = self._face.error(refusal, encoded(request.scope["path"]))
         headers = {"WWW-Authenticate": self._face.challenge} if status == 401 else {}
         if refusal.reason == "too-many":
-            status, headers, body = 429, {"Retry-After": "1"}, told_too_many(body)
+            status, body = 429, told_too_many(body)
+        if status == 429:
+            headers = {"Retry-After": "1"}
         return JSONResponse(body, status, headers, media_type=self._face.habits.content_type)
 
     async def _unknown(self, request: Request) -> Response:

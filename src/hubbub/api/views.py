@@ -248,9 +248,7 @@ async def _with_calls(asked: Asked, recordings: Sequence[RecordingRecord]) -> li
 
 async def fetch_statistics(asked: Asked) -> Statistics:
     """Outgoing calls that have not been sent yet, and how many calls there may be."""
-    calls = asked.hub.calls
-    waiting = sum(1 for call in calls if call.record.account == asked.account.name and call.status.value == "queued")
-    return Statistics(waiting, calls.capacity)
+    return Statistics(*asked.hub.waiting(asked.account, asked.face.dialect))
 
 
 OPERATIONS: Mapping[str, Operation] = {

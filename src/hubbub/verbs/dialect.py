@@ -74,6 +74,16 @@ class DocumentRequest:
     """Seconds for a link that names none itself."""
 
 
+@dataclass(frozen=True)
+class CallLimits:
+    """Bounds of the calls that an account asks for; 0 is none."""
+
+    per_second: float = 0.0
+    """More wait until they are due, in the order of their priority."""
+    at_a_time: int = 0
+    """Of all its live calls; one more is refused."""
+
+
 class Manners:
     """What a dialect may do otherwise than most; these are the common manners."""
 
@@ -85,6 +95,10 @@ class Manners:
     def settled(self, account: Account, call: CallRecord | None, joining: Joining) -> Joining:
         """What a document leaves to the account, and to the call that opens a room with it."""
         return joining
+
+    def call_limits(self, account: Account) -> CallLimits:
+        """How many calls an account may ask for."""
+        return CallLimits()
 
     def stream_notices(self, account: Account, event: StreamEvent, link: Link) -> Sequence[Notice]:
         """What is told of a media stream."""
@@ -115,6 +129,9 @@ class Dialect(Protocol):
 
     def settled(self, account: Account, call: CallRecord | None, joining: Joining) -> Joining:
         """How a call opens a room: see Manners."""
+
+    def call_limits(self, account: Account) -> CallLimits:
+        """How many calls an account may ask for: see Manners."""
 
     def stream_notices(self, account: Account, event: StreamEvent, link: Link) -> Sequence[Notice]:
         """What is told of a media stream: see Manners."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -11,6 +12,7 @@ import structlog
 
 from hubbub.calls.call import Call, ProgressWish
 from hubbub.calls.calls import Calls
+from hubbub.calls.departures import Departures
 from hubbub.calls.directory import Directory, NumberRecord
 from hubbub.conference.journal import rendered
 from hubbub.conference.policy import Joining
@@ -28,6 +30,7 @@ from hubbub.verbs.services import VerbServices
 from hubbub.verbs.session import Session
 
 log = structlog.get_logger()
+Departing = tuple[Call, Callable[[], None]]
 
 
 class Hub:
@@ -42,6 +45,7 @@ class Hub:
         self.directory = directory
         self.sessions: dict[Id, Session] = {}
         self._defaults = defaults
+        self._departures: dict[str, Departures[Departing]] = {}
 
     # -- calls -------------------------------------------------------------------------------------------------
 
@@ -72,7 +76,13 @@ class Hub:
             session.start(Program({"main": (JoinRoom(room=room, joining=self._defaults),)}))
 
     def place(self, account: Account, dialect: Dialect, wish: OutgoingCall, first: Link | Program) -> tuple[Call, Callable[[], None]]:
-        """Prepare an outgoing call that runs a document when it is answered. The second value dials."""
+        """Prepare an outgoing call that runs a document when it is answered. The second value dials, or lets it wait for its turn.
+
+        Raises Refused (queue-full, too-many-calls), and what dialling raises.
+        """
+        line = self._line(account, dialect)
+        if line is not None:
+            line.check()
         call, send = self._prepare(account, dialect, wish)
         session = self.sessions[call.id]
 
@@ -83,7 +93,36 @@ class Hub:
             session.start(begin, digits=wish.digits)
 
         call.on_answered = answered
-        return call, send
+        return call, send if line is None else partial(self._wait, line, call, send, wish.priority)
+
+    def waiting(self, account: Account, dialect: Dialect) -> tuple[int, int]:
+        """Calls that wait to be sent, and how many may."""
+        line = self._line(account, dialect, counting=False)
+        if line is not None:
+            return len(line), line.most
+        queued = sum(1 for call in self.calls if call.record.account == account.name and call.status is CallStatus.QUEUED)
+        return queued, self.calls.capacity
+
+    def _line(self, account: Account, dialect: Dialect, *, counting: bool = True) -> Departures[Departing] | None:
+        """Where calls of an account wait to be sent; None where they are sent at once. Raises Refused (too-many-calls)."""
+        limits = dialect.call_limits(account)
+        if counting and limits.at_a_time and sum(1 for call in self.calls if call.record.account == account.name) >= limits.at_a_time:
+            raise Refused("too-many-calls", f"there are {limits.at_a_time} calls already")
+        return self._departures.setdefault(account.name, Departures(limits.per_second)) if limits.per_second else None
+
+    def _wait(self, line: Departures[Departing], call: Call, send: Callable[[], None], priority: int) -> None:
+        waits = len(line) > 0
+        line.add((call, send), priority)
+        if not waits:
+            self._depart(line)
+
+    def _depart(self, line: Departures[Departing]) -> None:
+        now = self.services.clock.monotonic()
+        for _call, send in line.due(now, lambda waiting: waiting[0].over):
+            send()
+        seconds = line.wait(now)
+        if seconds is not None:
+            asyncio.get_running_loop().call_later(seconds, self._depart, line)
 
     def dial(self, parent: Session, wish: OutgoingCall) -> tuple[Session, Callable[[], None]]:
         """Prepare a call to be connected with another, whose dialect and account it has. The second value dials."""

@@ -35,5 +35,7 @@ class OutgoingCall:
     """Kept with the call for its dialect."""
     application: Id | None = None
     """The application whose URLs it goes by."""
+    priority: int = 5
+    """Among calls that wait to be sent: 1 is the first."""
     recording: RecordingOrder | None = None
     """Of this call, from its answer on."""

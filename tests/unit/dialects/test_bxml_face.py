@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from hubbub.conference.policy import Joining, RoomSettings
 from hubbub.dialects.bxml import BxmlDialect, account, tokens, voices
 from hubbub.dialects.bxml.callbacks import media_url
 from hubbub.dialects.bxml.document import ROOM
-from hubbub.dialects.bxml.errors import what
+from hubbub.dialects.bxml.errors import ERRORS, what
 from hubbub.dialects.bxml.face import flat
 from hubbub.dialects.bxml.rest import BxmlRest, flattened
 from hubbub.errors import ConfigurationError, Refused
@@ -84,6 +85,49 @@ def test_tokens_live_for_an_hour_and_belong_to_a_secret() -> None:
     assert tokens.read(token, [with_options(client_id="c", client_secret="s")], NOW) is None
     for wrong in ("", ".", "..", "a.b.c", token + "x", "ä.ö.ü"):
         assert tokens.read(wrong, [ACCOUNT], NOW) is None
+
+
+def test_a_token_is_refused_when_its_hour_is_over() -> None:
+    """1.2: "SDKs … renew when under 60 s remain": the old one is worth nothing then."""
+    now = [NOW]
+    rest = BxmlRest(DIALECT, [ACCOUNT], lambda: now[0])
+    basic = "Basic " + base64.b64encode(b"dev:devpass").decode()
+    token = rest.habits.token(basic, {"grant_type": "client_credentials"})
+    bearer = f"Bearer {token['access_token']}"
+    now[0] += token["expires_in"] - 1
+    assert rest.authenticate(bearer, "9900001") is ACCOUNT
+    now[0] += 1
+    with pytest.raises(Refused, match="unauthenticated"):
+        rest.authenticate(bearer, "9900001")
+
+
+@pytest.mark.parametrize("reason", sorted(ERRORS))
+def test_every_refusal_has_the_vendors_body(reason: str) -> None:
+    """6.9: "body always {type, description, id}"; the type goes with the status."""
+    status, body = BxmlRest(DIALECT, [ACCOUNT], lambda: NOW).error(Refused(reason, "name: words"), "/api/v2/accounts/1/calls/c-1")
+    assert (set(body), body["id"]) == ({"type", "description", "id"}, None)
+    assert body["description"]
+    assert "{" not in body["description"]
+    types = {400: "validation", 401: "authentication-error", 403: "authorization-error", 404: "validation", 405: "validation"}
+    types |= {409: "validation", 415: "validation", 429: "error", 500: "internal-error", 503: "system-overloaded"}
+    assert body["type"] == types[status]
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "description"),
+    [
+        ("credentials-in-clear", 400, "Invalid answerUrl: https is required when credentials are given"),
+        ("queue-full", 429, "Account call creation rate limit exceeded"),
+        ("too-many-calls", 429, "Account concurrent call limit exceeded"),
+        ("internal", 500, "An unknown internal error occurred"),
+        ("storage", 503, "Handling too many requests"),
+        ("busy", 503, "Managing too many concurrent calls"),
+        ("call-over", 409, "Call c-1 cannot be modified in its current state"),
+    ],
+)
+def test_words_of_refusals(reason: str, status: int, description: str) -> None:
+    found, body = BxmlRest(DIALECT, [ACCOUNT], lambda: NOW).error(Refused(reason), "/api/v2/accounts/1/calls/c-1")
+    assert (found, body["description"]) == (status, description)
 
 
 def test_nobody_has_empty_credentials() -> None:

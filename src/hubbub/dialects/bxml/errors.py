@@ -12,6 +12,8 @@ MISSING = ErrorRow(400, VALIDATION, "Missing at least one required field. Requir
 DETAIL = ErrorRow(400, VALIDATION, "{detail}")
 INVALID = ErrorRow(400, VALIDATION, "Invalid {detail}")
 
+RATE = ErrorRow(429, "error", "Account call creation rate limit exceeded")
+
 ERRORS: Mapping[str, ErrorRow] = {
     "unauthenticated": ErrorRow(401, "authentication-error", "The credentials provided were invalid"),
     "no-credentials": ErrorRow(401, "authentication-error", "Unauthorized"),
@@ -37,7 +39,6 @@ ERRORS: Mapping[str, ErrorRow] = {
     "to-missing": MISSING,
     "from-missing": MISSING,
     "url-missing": MISSING,
-    "application-missing": MISSING,
     "application-unknown": ErrorRow(400, VALIDATION, "Could not create call: Application id {detail} not found"),
     "credentials-in-clear": ErrorRow(400, VALIDATION, "Invalid answerUrl: https is required when credentials are given"),
     "invalid-target": ErrorRow(400, VALIDATION, "Invalid to: must be an E164 telephone number"),
@@ -53,7 +54,9 @@ ERRORS: Mapping[str, ErrorRow] = {
     "full": DETAIL,
     "busy": ErrorRow(503, "system-overloaded", "Managing too many concurrent calls"),
     "storage": ErrorRow(503, "system-overloaded", "Handling too many requests"),
-    "too-many": ErrorRow(429, "error", "Account call creation rate limit exceeded"),
+    "too-many": RATE,
+    "queue-full": RATE,
+    "too-many-calls": ErrorRow(429, "error", "Account concurrent call limit exceeded"),
     "internal": ErrorRow(500, "internal-error", "An unknown internal error occurred"),
 }
 

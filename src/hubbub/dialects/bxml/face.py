@@ -21,7 +21,7 @@ from hubbub.errors import DocumentError
 from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, RoomEvent, StreamEvent
 from hubbub.ids import Id
 from hubbub.settings import Account
-from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, Manners, OutcomeRule
+from hubbub.verbs.dialect import ANSWERING, CallLimits, DocumentFailure, DocumentRequest, Manners, OutcomeRule
 from hubbub.verbs.model import Hangup, JoinRoom, Program, Remark, Stage, Verb
 from hubbub.webhooks.delivery import Notice
 from hubbub.webhooks.requester import HttpReply, HttpRequest, Limits
@@ -176,6 +176,11 @@ class BxmlDialect(Manners):
         rows = callbacks.ROOM_RECORDING_AVAILABLE if recording.room else callbacks.RECORDING_AVAILABLE
         fields = render(rows, told)
         return [as_notice(self.name, account, wish.link, fields, fields["eventType"], room=recording.room, call=recording.call)]
+
+    def call_limits(self, account: Account) -> CallLimits:
+        """Of the account: its vendor has 5 calls a second and 100 at a time (1.4)."""
+        options = accounts.options(account)
+        return CallLimits(options.calls_per_second, options.concurrent_calls)
 
     def stream_notices(self, account: Account, event: StreamEvent, link: Link) -> Sequence[Notice]:
         """`mediaStreamStarted`, `mediaStreamStopped`, `mediaStreamRejected`."""

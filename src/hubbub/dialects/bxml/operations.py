@@ -39,6 +39,19 @@ def ranged(low: float, high: float) -> Converter:
     return described(read, f"a number, {low:g} to {high:g}")
 
 
+def whole(low: int, high: int) -> Converter:
+    """A whole number whose refusal has the vendor's words (6.9)."""
+    bounded = ranged(low, high)
+
+    def read(value: str) -> int:
+        number = bounded(value)
+        if number != int(number):
+            raise ValueError("must be a whole number")
+        return int(number)
+
+    return described(read, f"a whole number, {low} to {high}")
+
+
 def web_url(value: str) -> str:
     """An absolute http or https URL of at most 2048 characters."""
     split = urlsplit(value.strip())
@@ -157,7 +170,7 @@ CREATE_CALL = (
     TAG,
     Param("privacy", "private", lenient_boolean),
     Param("uui", "headers", user_to_user),
-    Param("priority", None, ranged(1, 5), "bad-range", why="there is no queue: a call is sent at once"),
+    Param("priority", "priority", whole(1, 5), "bad-range"),
     *(
         Param(f"machineDetection.{name}", None, why=f"{NOT_BUILT}: answering machines are not detected")
         for name in (

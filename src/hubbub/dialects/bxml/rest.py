@@ -16,6 +16,7 @@ from hubbub.dialects.bxml.errors import ERRORS, what
 from hubbub.dialects.bxml.face import BxmlDialect
 from hubbub.dialects.bxml.operations import OPERATIONS, XML
 from hubbub.dialects.bxml.resources import RESOURCES, Shown
+from hubbub.dialects.bxml.rows import told_in_clear
 from hubbub.dialects.habits import Habits, Pairs
 from hubbub.dialects.tables import ErrorRow, Operation, Page, Resource, Window, render
 from hubbub.errors import DocumentError, Refused
@@ -286,6 +287,8 @@ def _echo(values: Mapping[str, Any], account: Account) -> dict[str, Any]:
 def _check_creation(values: Mapping[str, Any], account: Account) -> None:
     if not (values.get("to") and values.get("from") and values.get("url") and values.get("application_id")):
         raise Refused("to-missing")
+    if (values.get("username") or values.get("password")) and told_in_clear(values["url"]):
+        raise Refused("credentials-in-clear")
     if values["application_id"] != accounts.face(account, "application"):
         raise Refused("application-unknown", values["application_id"])
     if (

@@ -43,6 +43,8 @@ NOT_FOUND = ErrorRow(404, "20404", "The requested resource {path} was not found"
 ERRORS: Mapping[str, ErrorRow] = {
     "not-found": NOT_FOUND,
     "too-many": ErrorRow(429, "20429", "Too many requests"),
+    "queue-full": ErrorRow(429, "20429", "Too many requests"),
+    "too-many-calls": ErrorRow(429, "20429", "Too many requests"),
     "unauthenticated": ErrorRow(401, "20003", "Authenticate"),
     "forbidden": ErrorRow(403, "20003", "Permission denied"),
     "key-may-not": ErrorRow(403, "20006", "Access Denied: {detail}"),
