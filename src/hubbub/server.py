@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import signal
 import socket
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-import uvicorn
+from starlette.applications import Starlette
 
 from hubbub.api.app import build_app
 from hubbub.api.commands import Commands
@@ -20,6 +19,7 @@ from hubbub.api.connections import Visitors, counts
 from hubbub.api.rest import Rest
 from hubbub.api.shield import Pace
 from hubbub.api.stream import News
+from hubbub.api.web import Web
 from hubbub.calls.call import CallServices
 from hubbub.calls.calls import Calls
 from hubbub.calls.directory import Directory, NumberRecord
@@ -69,17 +69,15 @@ class Server:
         self.state = "starting"
         self.news = News()
         self.visitors = Visitors(settings.http.head_seconds, settings.http.body_seconds, settings.http.connections)
-        self._http_socket: socket.socket | None = None
-        self._web: uvicorn.Server | None = None
-        self._web_task: asyncio.Task[None] | None = None
+        self._web: Web | None = None
 
     # -- life --------------------------------------------------------------------------------------------------
 
     async def start(self) -> Addresses:
         """Start everything; returns when calls and requests are welcome."""
         settings = self.settings
-        self._http_socket = _listen(settings.http.listen)
-        http = "{}:{}".format(*self._http_socket.getsockname()[:2])
+        listening = _listen(settings.http.listen)
+        http = "{}:{}".format(*listening.getsockname()[:2])
         scheme = "https" if settings.http.tls_certificate else "http"
         public_url = settings.http.public_url.rstrip("/") or f"{scheme}://{http}"
         self.dialects = all_dialects(public_url, self._find_call, settings.accounts)
@@ -93,10 +91,11 @@ class Server:
         self.media = Media(settings.media, host=sip_host, advertise=settings.sip.advertise)
         self.endpoint = SippyEndpoint.from_settings(settings.sip, settings.phones)
         self.requester = Requester(settings.webhooks.allow_networks)
+        self._web = Web(listening, settings.http, self.visitors.protocol())
         try:
             await asyncio.gather(self.media.start(), self.requester.start(), self.endpoint.start())
         except BaseException:
-            await asyncio.gather(self.media.stop(), self.requester.stop(), self.store.close(), return_exceptions=True)
+            await asyncio.gather(self.media.stop(), self.requester.stop(), self.store.close(), self._web.stop(), return_exceptions=True)
             raise
         self._compose()
         await self.directory.load()
@@ -107,7 +106,7 @@ class Server:
             log.warning("recovered_after_crash", rooms_and_calls=closed)
         spawn(self.beside.tell(untold), "tell-recovered")
         await self.delivery.start()
-        self._serve_http(public_url)
+        self._web.app = self._application(public_url)
         self.endpoint.on_invite = self._invited
         gc.collect()
         gc.freeze()  # what lives as long as the server need not be looked at again
@@ -153,28 +152,14 @@ class Server:
         self.directory = Directory(self.store, self.settings, clock)
         self.hub = Hub(services, self.calls, self.rooms, self.directory, Joining(DEFAULT_SETTINGS))
 
-    def _serve_http(self, public_url: str) -> None:
+    def _application(self, public_url: str) -> Starlette:
         settings = self.settings
         faces = rest_faces(public_url, settings.accounts, self.clock.now, self.directory.key)
         pace = Pace(settings.http.requests_per_second)  # one for all faces: an account's limit is its own, whatever it speaks
         given = (self.hub, self.store, settings.storage.recordings, lambda: self.journal.healthy, self._sip_address)
         rests = [Rest(face, *given, open_media=settings.http.open_media, pace=pace) for face in faces]
         rests += [Commands(face, *given, pace=pace) for face in command_faces(public_url, settings.accounts)]
-        app = build_app(rests, self.health, self.numbers, settings.http.admin_token, self.store, self.news, self.hub)
-        config = uvicorn.Config(
-            app,
-            http=self.visitors.protocol(),
-            log_config=None,
-            access_log=False,
-            timeout_keep_alive=75,  # longer than clients keep idle connections, so that none is closed under a request
-            lifespan="off",
-            ssl_certfile=settings.http.tls_certificate,
-            ssl_keyfile=settings.http.tls_key,
-        )
-        self._web = uvicorn.Server(config)
-        self._web.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        assert self._http_socket is not None
-        self._web_task = asyncio.create_task(_serve_without_signals(self._web, [self._http_socket]))
+        return build_app(rests, self.health, self.numbers, settings.http.admin_token, self.store, self.news, self.hub)
 
     async def drain(self, seconds: float) -> None:
         """Refuse new calls, and wait until the present ones are over, but no longer than `seconds`."""
@@ -196,10 +181,8 @@ class Server:
             await asyncio.sleep(0.02)
         await self.endpoint.stop()
         self.news.close()
-        if self._web is not None and self._web_task is not None:
-            self._web.should_exit = True
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._web_task, 5.0)
+        if self._web is not None:
+            await self._web.stop()
         await self.beside.stop()
         await self.journal.settled()
         await self.delivery.stop()
@@ -310,13 +293,6 @@ def _listen(address: str) -> socket.socket:
     listening.listen(512)
     listening.setblocking(False)
     return listening
-
-
-async def _serve_without_signals(web: uvicorn.Server, sockets: list[socket.socket]) -> None:
-    """Signals are the server's business, not the web library's."""
-    with contextlib.suppress(AttributeError):
-        web.capture_signals = contextlib.nullcontext  # type: ignore[assignment,method-assign]
-    await web.serve(sockets=sockets)
 
 
 async def run(settings: Settings, *, drain_seconds: float = 0.0, announce: Any = print) -> None:
