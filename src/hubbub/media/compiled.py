@@ -59,8 +59,6 @@ def cache_folder(from_python: bool = False) -> Path:
     for name in SOURCES:
         source = Path(__file__).resolve().with_name(f"{name}.py")
         digest.update(source.read_bytes())
-        # The compiler's own index goes by path and time: another checkout finds nothing in it, and must not believe that it is warm.
-        digest.update(f"{source} {source.stat().st_mtime_ns}".encode())
     # A checked build (CI runs the fuzzers with bounds checks) must not meet the production code.
     for part in (
         _release("numba"),
@@ -85,6 +83,41 @@ def cache_folder(from_python: bool = False) -> Path:
     return Path(tempfile.mkdtemp(prefix="hubbub-engine-"))
 
 
+class ByContent:
+    """Where a kernel's machine code is kept: in a folder named by all that it depends on, wherever and however old its file is.
+
+    The compiler's own way goes by path and time: each checkout, and each change of branch, would compile everything anew.
+    """
+
+    @classmethod
+    def from_function(cls, _function: Callable[..., Any], path: str) -> ByContent | None:
+        """A locator for functions of the engine; None for others."""
+        own = Path(path).resolve()
+        return cls() if own.parent == Path(__file__).resolve().parent and own.stem in SOURCES else None
+
+    def __init__(self) -> None:
+        self._folder = cache_folder(_from_python)
+
+    def ensure_cache_path(self) -> None:
+        """The folder is there already."""
+
+    def get_cache_path(self) -> str:
+        """Where."""
+        return str(self._folder)
+
+    def get_source_stamp(self) -> str:
+        """What an entry must have been made from."""
+        return self._folder.name
+
+    def get_disambiguator(self) -> str:
+        """What tells functions of one name apart; those of the engine have names of their own."""
+        return "kernel"
+
+
+LOCATORS = f"{__name__}.ByContent,UserProvidedCacheLocator,InTreeCacheLocator,UserWideCacheLocator"
+"""Ours first; whoever else uses the compiler in this process keeps its own ways."""
+
+
 def kernel(function: F) -> F:
     """Compile `function` without the GIL and keep the machine code.
 
@@ -93,7 +126,7 @@ def kernel(function: F) -> F:
     """
     import numba
 
-    numba.config.CACHE_DIR = str(cache_folder(_from_python))
+    numba.config.CACHE_LOCATOR_CLASSES = LOCATORS
     # What nobody calls from Python needs no way in (measured: a fifth of the time).
     inner = not _from_python and function.__name__ != ENTRY
     compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False, no_cpython_wrapper=inner, no_cfunc_wrapper=inner)(
