@@ -52,6 +52,7 @@ test: setup peers lint
 
 bench: setup
 	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench.server
 
 soak: setup
 	@HUBBUB_SOAK=1000000 HUBBUB_KILLS=300 HUBBUB_SERVER_KILLS=200 $(BIN)/pytest -s --timeout=7200 \

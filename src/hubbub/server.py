@@ -31,6 +31,7 @@ from hubbub.dialects.registry import DEFAULT, DEFAULT_SETTINGS, Renderings, all_
 from hubbub.errors import ConfigurationError, HubbubError, RequestFailed
 from hubbub.events import CallRecord, Event, Problem
 from hubbub.ids import Id
+from hubbub.media.audiofile import Spare
 from hubbub.media.client import Media, recover_captures
 from hubbub.recovery import recover
 from hubbub.settings import Account, Number, Settings, split_address
@@ -106,6 +107,7 @@ class Server:
             log.warning("recovered_after_crash", rooms_and_calls=closed)
         spawn(self.beside.tell(untold), "tell-recovered")
         await self.delivery.start()
+        await self.decoder.start()
         self._web.app = self._application(public_url)
         self.endpoint.on_invite = self._invited
         gc.collect()
@@ -121,6 +123,7 @@ class Server:
         self.renderings = Renderings(self.dialects, self.accounts)
         self.journal = Journal(self.store, committed=self._committed)
         self.speech = Speech()
+        self.decoder = Spare()
         self.recognition = Recognition(self.settings.speech.recognisers)
         self.delivery = Delivery(
             self.store,
@@ -188,6 +191,7 @@ class Server:
         await self.delivery.stop()
         await self.requester.stop()
         await self.media.stop()
+        await self.decoder.stop()
         self.speech.close()
         await self.recognition.close()
         await self.store.close()

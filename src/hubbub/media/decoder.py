@@ -1,7 +1,8 @@
 """The child process of `audiofile.decode`: a file on standard input, 16 kHz mono int16 on standard output.
 
-Run as a script in isolated mode, so it imports nothing of hubbub. Arguments: the raw encoding of a file without header
-(or ""), and the limit in seconds. A failure is one line `decoder: …` on standard error and exit status 1.
+Run as a script in isolated mode, so it imports nothing of hubbub. The first line of the input holds the raw encoding of a file
+without header (or nothing) and the limit in seconds; until it comes the process waits, its libraries loaded. A failure is one
+line `decoder: …` on standard error and exit status 1.
 """
 
 from __future__ import annotations
@@ -21,13 +22,17 @@ CPU_SECONDS = 45
 
 def main() -> None:
     """Decode standard input to standard output."""
+    wanted = sys.stdin.buffer.readline().decode().rstrip("\n")
+    if not wanted:
+        return  # nobody wants anything of it any more
+    headerless, _, limit_seconds = wanted.partition(" ")
     data = sys.stdin.buffer.read()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY + 2 * len(data), MEMORY + 2 * len(data)))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        convert(data, sys.argv[1], float(sys.argv[2]))
+        convert(data, headerless, float(limit_seconds))
     except Exception as error:
         print(f"decoder: {_reason(error)}", file=sys.stderr)
         sys.exit(1)

@@ -105,3 +105,24 @@ def test_resample_keeps_length_and_clips() -> None:
     assert len(low) == 800
     assert low[:398].min() > 20_000, "clipped, not wrapped"
     assert audiofile.resample(loud, 16_000, 16_000) is loud
+
+
+async def test_a_child_that_waits_is_used_and_followed_by_another() -> None:
+    """A caller does not wait for libraries to be loaded; one that was killed while it waited is replaced; none is left at the end."""
+    data, spare = encoded("FLAC", None, 16_000), audiofile.Spare()
+    await spare.start()
+    assert spare._next is not None
+    child = await spare._next
+    assert len(await audiofile.decode(data)) > 0
+    assert child.returncode == 0, "it decoded, and ended"
+    assert spare._next is not None
+    waiting = await spare._next
+    assert waiting is not child
+    waiting.kill()
+    await waiting.wait()
+    assert len(await audiofile.decode(data)) > 0
+    assert spare._next is not None
+    last = await spare._next
+    await spare.stop()
+    assert last.returncode is not None
+    assert len(await audiofile.decode(data)) > 0, "without a spare each file has a child of its own"
