@@ -299,12 +299,14 @@ class RoomEvent:
 class CallEvent:
     """A call made progress: initiated, ringing, answered, completed; or a key was pressed on it."""
 
-    kind: Literal["initiated", "ringing", "answered", "completed", "digit"]
+    kind: Literal["initiated", "ringing", "answered", "completed", "digit", "words", "detected", "transcription"]
     call: CallRecord
     at: float
     number: int | None = None
     detail: str = ""
-    """The key, of a `digit`."""
+    """The key, of a `digit`; the words so far, of `words`."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What else is told of it."""
 
 
 RecordingKind = Literal["started", "in-progress", "completed", "absent", "paused", "resumed", "stopped", "failed"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -240,6 +240,22 @@ class Call:
         others = tuple(wish for wish in self.progress if "digit" not in wish.events)
         self.progress = others if link is None else (*others, ProgressWish(link, frozenset({"digit"})))
         self.save()
+
+    def tell(
+        self,
+        kind: Literal["words", "detected", "transcription"],
+        link: Link | None,
+        facts: Mapping[str, Any],
+        detail: str = "",
+        number: int = 0,
+    ) -> None:
+        """Keep that something was heard on the call, and tell it to whoever asked for it."""
+        event = CallEvent(kind, self.record, self._services.clock.now(), number, detail, facts)
+        notices: Sequence[Notice] = ()
+        if link is not None:
+            wish = ProgressWish(link, frozenset({kind}))
+            notices = rendered(lambda: self._services.render.call_notices(event, wish))
+        self._services.journal.write([], [event] if kind != "words" else [], notices)
 
     def fail(self, cause: str, error: str) -> None:
         """Note why the call is about to end."""

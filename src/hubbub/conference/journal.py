@@ -120,7 +120,8 @@ def _facts(event: Event) -> dict[str, Any]:
     """What is told of an event beside what it is about."""
     if isinstance(event, CallEvent):
         call = event.call
-        return {"number": event.number, "status": call.status.value, "caller": call.caller.value, "callee": call.callee.value}
+        told = {"number": event.number, "status": call.status.value, "caller": call.caller.value, "callee": call.callee.value}
+        return {**told, **event.facts}
     if isinstance(event, ActionEvent):
         return {"state": event.state, "name": event.name, "details": _plain(event.details)}
     if isinstance(event, RecordingEvent):

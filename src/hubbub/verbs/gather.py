@@ -1,30 +1,63 @@
-"""Gather: digits, while prompts play."""
+"""Gather: digits, or what is said, while prompts play.
+
+Outcome `digits` (with `digits` and `finish`), `speech` (with `speech` and `confidence`), `nothing` (reason `not-understood` where
+somebody spoke), `finished-empty`, or `failed` where speech alone was wished and cannot be understood.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hubbub.errors import HubbubError
+from hubbub.events import Link
+from hubbub.speech.recognition import RecognitionFailed, Understood
+from hubbub.speech.turns import Turn
+from hubbub.verbs.hearing import Listening
+from hubbub.verbs.listening import Listener
 from hubbub.verbs.model import Gather, Outcome
 
 if TYPE_CHECKING:
     from hubbub.verbs.handlers import CallShell
 
 
+@dataclass(frozen=True)
+class _Began:
+    """Somebody speaks."""
+
+
+_Event = str | _Began | Understood | RecognitionFailed
+"""A key, or how far listening has come."""
+
+
 async def perform(shell: CallShell, verb: Gather) -> Outcome:
-    """Collect digits until the finishing key, the count, or silence; Outcome `digits` or `nothing`."""
+    """Collect digits until the finishing key, the count, or silence; or speech until a pause."""
     call = shell.session.call
-    pressed: asyncio.Queue[str] = asyncio.Queue()
-    call.on_digit = pressed.put_nowait
-    call.keys_gathered = True
+    listening = verb.speech
+    if listening is not None:
+        try:
+            shell.services.recognition.check(listening.language)
+        except RecognitionFailed as failure:
+            _report(shell, verb, failure)
+            if not listening.keys:
+                return Outcome("failed", failure.why)
+            listening = None
+    events: asyncio.Queue[_Event] = asyncio.Queue()
+    if listening is None or listening.keys:
+        call.on_digit = events.put_nowait
+        call.keys_gathered = True
     prompts = asyncio.create_task(_prompt(shell, verb))
+    ears = asyncio.create_task(_listen(shell, verb, listening, events)) if listening is not None else None
     try:
-        return await _collect(verb, pressed, prompts)
+        return await _Collecting(shell, verb, events, prompts, ears).run()
     finally:
         call.on_digit = None
         call.keys_gathered = False
-        prompts.cancel()
-        await asyncio.gather(prompts, return_exceptions=True)
+        tasks = [task for task in (prompts, ears) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _prompt(shell: CallShell, verb: Gather) -> None:
@@ -36,31 +69,119 @@ async def _prompt(shell: CallShell, verb: Gather) -> None:
             shell.session.report(code, outcome.reason, level="error", line=prompt.at.line)
 
 
-async def _collect(verb: Gather, pressed: asyncio.Queue[str], prompts: asyncio.Task[None]) -> Outcome:
-    digits = ""
-    while True:
-        digit = await _next_digit(pressed, prompts, verb.next_timeout if digits else verb.first_timeout)
-        if digit is None:
-            return Outcome("digits", "", {"digits": ""}) if verb.ask_when_empty and not digits else _outcome(digits, "")
-        prompts.cancel()
+class _Collecting:
+    """What has come, and what ends it."""
+
+    def __init__(
+        self,
+        shell: CallShell,
+        verb: Gather,
+        events: asyncio.Queue[_Event],
+        prompts: asyncio.Task[None],
+        ears: asyncio.Task[None] | None,
+    ) -> None:
+        self._shell = shell
+        self._verb = verb
+        self._events = events
+        self._prompts = prompts
+        self._ears = ears
+        self._digits = ""
+        self._speaking = False
+
+    async def run(self) -> Outcome:
+        """Until something ends it."""
+        while True:
+            event = await self._next()
+            outcome = self._take(event)
+            if outcome is not None:
+                return outcome
+
+    def _take(self, event: _Event | None) -> Outcome | None:
+        match event:
+            case None:
+                return self._nothing("")
+            case str():
+                return self._key(event)
+            case _Began():
+                self._speaking = True
+                if self._verb.speech is not None and self._verb.speech.stops_prompts:
+                    self._prompts.cancel()
+            case Understood():
+                if not event.text:
+                    return self._nothing("not-understood")
+                return Outcome("speech", "", {"speech": event.text, "confidence": event.confidence})
+            case RecognitionFailed():
+                _report(self._shell, self._verb, event)
+                self._speaking, self._ears = False, None
+                if self._verb.speech is not None and not self._verb.speech.keys:
+                    return Outcome("failed", event.why)
+        return None
+
+    def _key(self, digit: str) -> Outcome | None:
+        verb = self._verb
+        self._prompts.cancel()
+        if self._ears is not None:  # the first key decides that it is keys
+            self._ears.cancel()
+            self._ears, self._speaking = None, False
         if digit in verb.finish_on:
-            return Outcome("digits" if digits or verb.ask_when_empty else "finished-empty", "", {"digits": digits, "finish": digit})
-        digits += digit
-        if verb.max_digits is not None and len(digits) >= verb.max_digits:
-            return _outcome(digits, "")
+            kind = "digits" if self._digits or verb.ask_when_empty else "finished-empty"
+            return Outcome(kind, "", {"digits": self._digits, "finish": digit})
+        self._digits += digit
+        if verb.max_digits is not None and len(self._digits) >= verb.max_digits:
+            return Outcome("digits", "", {"digits": self._digits, "finish": ""})
+        return None
+
+    def _nothing(self, reason: str) -> Outcome:
+        kind = "digits" if self._digits or self._verb.ask_when_empty else "nothing"
+        return Outcome(kind, reason, {"digits": self._digits, "finish": ""})
+
+    async def _next(self) -> _Event | None:
+        """The next that comes; None when nothing does in time after the prompts have ended. Who speaks has the time that it takes."""
+        event = asyncio.ensure_future(self._events.get())
+        try:
+            if self._speaking:
+                return await event
+            seconds = self._verb.next_timeout if self._digits else self._verb.first_timeout
+            await asyncio.wait({event, self._prompts}, return_when=asyncio.FIRST_COMPLETED)
+            if not event.done():
+                await asyncio.wait({event}, timeout=seconds)
+            return event.result() if event.done() else None
+        finally:
+            event.cancel()
 
 
-async def _next_digit(pressed: asyncio.Queue[str], prompts: asyncio.Task[None], seconds: float) -> str | None:
-    """The next key; None when there is none within `seconds` after the prompts have ended."""
-    key = asyncio.ensure_future(pressed.get())
+async def _listen(shell: CallShell, verb: Gather, wish: Listening, events: asyncio.Queue[_Event]) -> None:
+    """Wait until somebody speaks, and have understood what is said."""
     try:
-        await asyncio.wait({key, prompts}, return_when=asyncio.FIRST_COMPLETED)
-        if not key.done():
-            await asyncio.wait({key}, timeout=seconds)
-        return key.result() if key.done() else None
+        listener = Listener(shell.services.media, shell.session.leg)
+    except (HubbubError, OSError) as error:
+        events.put_nowait(RecognitionFailed("failed", f"the call cannot be listened to: {error}"))
+        return
+    try:
+        turn = Turn(wish.pause_seconds, wish.most_seconds)
+        await listener.began(turn)
+        events.put_nowait(_Began())
+        partial = None if wish.on_partial is None else _Partial(shell, wish.on_partial)
+        events.put_nowait(await listener.understood(turn, shell.services.recognition, wish.hints, on_partial=partial))
+    except RecognitionFailed as failure:
+        events.put_nowait(failure)
     finally:
-        key.cancel()
+        await listener.close()
 
 
-def _outcome(digits: str, finish: str) -> Outcome:
-    return Outcome("digits" if digits else "nothing", "", {"digits": digits, "finish": finish})
+class _Partial:
+    """Tells the words so far."""
+
+    def __init__(self, shell: CallShell, link: Link) -> None:
+        self._shell = shell
+        self._link = link
+        self._number = 0
+
+    def __call__(self, words: str) -> None:
+        self._shell.session.call.tell("words", self._link, {}, words, self._number)
+        self._number += 1
+
+
+def _report(shell: CallShell, verb: Gather, failure: RecognitionFailed) -> None:
+    code = shell.session.dialect.refusal_code("recognition")
+    shell.session.report(code, f"nobody is understood: {failure}", level="error", line=verb.at.line)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from hubbub.calls.call import ProgressWish
 from hubbub.conference.policy import Joining, RecordingOrder, Wait
@@ -45,6 +45,9 @@ from hubbub.verbs.program import (
     UnsetVariables,
     Verb,
 )
+
+if TYPE_CHECKING:
+    from hubbub.verbs.hearing import Listening
 
 
 class Stage(StrEnum):
@@ -179,7 +182,7 @@ class UnwatchKeys(Verb):
 
 @dataclass(frozen=True, kw_only=True)
 class Gather(Verb):
-    """Collect digits while prompts play."""
+    """Collect digits, or what is said, while prompts play. Outcome: see `verbs/gather.py`."""
 
     prompts: tuple[Verb, ...] = ()
     on_done: Link | None = None
@@ -188,6 +191,8 @@ class Gather(Verb):
     first_timeout: float = 5.0
     next_timeout: float = 5.0
     ask_when_empty: bool = False
+    speech: Listening | None = None
+    """None: nobody listens."""
     followed: Followed | None = None
 
 

@@ -35,7 +35,7 @@ DOCUMENT_EVENTS = {
     "bridged": "bridgeTargetComplete",
 }
 """Requests for a document whose neutral name is another."""
-CALL_EVENTS = {"completed": "disconnect", "digit": "dtmf"}
+CALL_EVENTS = {"completed": "disconnect", "digit": "dtmf", "words": "gatherPartial"}
 """Progress of a call that is told to whoever asked for it."""
 
 
@@ -221,6 +221,8 @@ GATHER = (
     *OF_CALL,
     Out("digits", lambda told: told.fact.fields.get("digits", "")),
     Out("terminatingDigit", lambda told: told.fact.fields.get("finish", "")),
+    Out("speechResult", lambda told: told.fact.fields.get("speech")),
+    Out("confidence", lambda told: told.fact.fields.get("confidence")),
 )
 
 
@@ -298,10 +300,13 @@ DISCONNECT: tuple[Out, ...] = (
     _call("sipResponseCode", lambda call: str(call.sip_code) if call.sip_code else None),
 )
 DTMF: tuple[Out, ...] = (Out("digit", lambda told: told.detail),)
+WORDS: tuple[Out, ...] = (Out("speechResult", lambda told: told.detail),)
+"""The words so far; the names of speech fields are this server's, for no page of the vendor gives them (5.3)."""
 TOLD: Mapping[str, tuple[Out, ...]] = {
     "disconnect": (*OF_CALL, *DISCONNECT),
     "transferDisconnect": (*OF_CALL, *DISCONNECT[:4]),
     "dtmf": (*OF_CALL, *DTMF),
+    "gatherPartial": (*OF_CALL, *WORDS),
 }
 """What is told of a call's progress."""
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from hubbub.dialects.bxml.rows import CREDENTIALS, ON_CALL, TAG, invalid, link, tagged, webhook
 from hubbub.dialects.tables import (
-    NOT_BUILT,
     Attr,
     Compiler,
     Element,
@@ -21,11 +20,11 @@ from hubbub.dialects.tables import (
     url,
 )
 from hubbub.events import Link
+from hubbub.verbs.hearing import Listening
 from hubbub.verbs.model import Gather, Pause, SendDigits, Step, UnwatchKeys, Verb, WatchKeys
 
 MOST_PROMPTS = 20
 KEYS = matching(r"[0-9*#a-dA-D,wW]{1,50}", "has 1 to 50 of 0-9 * # a-d A-D , w W")
-NO_SPEECH = f"{NOT_BUILT}: speech is not recognised, digits are gathered"
 
 GATHER = (
     *webhook("gather"),
@@ -34,14 +33,14 @@ GATHER = (
     Attr("interDigitTimeout", "next_timeout", decimal(1, 60), 5.0),
     Attr("firstDigitTimeout", "first_timeout", decimal(0, 60), 5.0),
     Attr("repeatCount", "repeat", integer(1, MOST_PROMPTS), 1),
-    Attr("input", None, choice("dtmf", "speech", "dtmf_speech"), why=NO_SPEECH),
-    Attr("hints", None, why=NO_SPEECH),
-    Attr("language", None, why=NO_SPEECH),
-    Attr("partialResultCallback", None, url, why=NO_SPEECH),
-    Attr("partialResultCallbackMethod", None, method, why=NO_SPEECH),
-    Attr("profanityFilter", None, lenient_boolean, why=NO_SPEECH),
-    Attr("speechModel", None, why=NO_SPEECH),
-    Attr("speechTimeout", None, text, why=NO_SPEECH),
+    Attr("input", "input", choice("dtmf", "speech", "dtmf_speech"), "dtmf"),
+    Attr("hints", "hints", text, ""),
+    Attr("language", "language", text, ""),
+    Attr("partialResultCallback", "partial_url", url, None),
+    Attr("partialResultCallbackMethod", "partial_method", method, "POST"),
+    Attr("profanityFilter", None, lenient_boolean, why="words are told as they are understood"),
+    Attr("speechModel", None, why="there is one recogniser with one model"),
+    Attr("speechTimeout", "speech_pause", decimal(0.1, 60), 5.0),
 )
 START_GATHER = (
     Attr("dtmfUrl", "url", url, None, required=True),
@@ -72,9 +71,26 @@ def gather(compiler: Compiler, node: Node, values: dict[str, Any]) -> tuple[Step
         first_timeout=values["first_timeout"],
         next_timeout=values["next_timeout"],
         ask_when_empty=True,
+        speech=_listening(compiler, values),
         at=node.at,
     )
     return tagged(node, values, verb)
+
+
+def _listening(compiler: Compiler, values: dict[str, Any]) -> Listening | None:
+    """What it listens for beside, or instead of, keys."""
+    if values["input"] == "dtmf":
+        return None
+    partial = None
+    if values["partial_url"]:
+        partial = Link(compiler.absolute(values["partial_url"]), values["partial_method"], values["username"], values["password"])
+    return Listening(
+        language=values["language"],
+        hints=tuple(part.strip() for part in values["hints"].split(",") if part.strip()),
+        pause_seconds=values["speech_pause"],
+        keys=values["input"] == "dtmf_speech",
+        on_partial=partial,
+    )
 
 
 def start_gather(compiler: Compiler, node: Node, values: dict[str, Any]) -> tuple[Step, ...]:

@@ -6,9 +6,17 @@ Without the URL execution falls through to the next verb; after a hang-up nothin
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from hubbub.verbs.dialect import OutcomeRule
-from hubbub.verbs.model import BridgeTo, Connect, Gather, Record, Refer, Verb
+from hubbub.verbs.model import BridgeTo, Connect, Gather, Outcome, Record, Refer, Verb
+
+
+def _gathered(outcome: Outcome) -> dict[str, Any]:
+    """Keys, or what was said."""
+    said = {"speech": outcome["speech"], "confidence": outcome["confidence"]} if outcome.kind == "speech" else {}
+    return {"digits": outcome["digits"] or "", "finish": outcome["finish"] or "", **said}
+
 
 OUTCOMES: Mapping[type[Verb], OutcomeRule] = {
     Connect: OutcomeRule(fields=lambda outcome: {"child": outcome["child"], "status": outcome["status"] or ""}),
@@ -17,6 +25,6 @@ OUTCOMES: Mapping[type[Verb], OutcomeRule] = {
         asks=lambda outcome: outcome.kind == "failed",
         fields=lambda outcome: {"refer_code": outcome["refer_code"], "notify_code": outcome["notify_code"]},
     ),
-    Gather: OutcomeRule(fields=lambda outcome: {"digits": outcome["digits"] or "", "finish": outcome["finish"] or ""}),
+    Gather: OutcomeRule(fields=_gathered),
     Record: OutcomeRule(asks=lambda outcome: outcome.kind == "done", fields=lambda outcome: {"recording": outcome["recording"]}),
 }

@@ -164,7 +164,8 @@ def _given(method: Element, params: Any, path: str) -> dict[str, Any]:
 
 def _built(compiler: Compiler, method: Element, node: Node, given: Mapping[str, Any]) -> tuple[Step, ...]:
     assert method.build is not None
-    made = method.build(compiler, node, read(compiler, method.attributes, node, given))
+    values = read(compiler, method.attributes, node, given)
+    made = method.build(compiler, replace(node, attributes=dict.fromkeys(given, "given")), values)
     return tuple(made) if isinstance(made, (list, tuple)) else (made,)  # type: ignore[return-value]
 
 

@@ -77,8 +77,16 @@ WAITED = {"bridged": "connected", "timeout": "timeout", "leave": "left", "full":
 
 
 def _gathered(outcome: Outcome) -> dict[str, Any]:
+    if outcome.kind == "speech":
+        return {
+            "prompt_result": "match_speech",
+            "prompt_value": outcome["speech"],
+            "prompt_digit_terminator": "",
+            "prompt_speech_confidence": round(100 * outcome["confidence"], 2),
+        }
     digits, finish = outcome["digits"] or "", outcome["finish"] or ""
-    result = "match_digits" if digits else "no_match" if finish else "no_input"
+    result = "match_digits" if digits else "no_match" if finish or outcome.reason == "not-understood" else "no_input"
+    result = "failed" if outcome.kind == "failed" else result
     return {"prompt_result": result, "prompt_value": digits, "prompt_digit_terminator": finish}
 
 

@@ -11,9 +11,9 @@ from hubbub.dialects.swml.sounds import STATUS, VOICES, follower, one_sound
 from hubbub.dialects.tables import Attr, Compiler, Element, Node, boolean, choice, decimal, integer, matching, text
 from hubbub.events import Link, Track
 from hubbub.ids import new_id
+from hubbub.verbs.hearing import Listening
 from hubbub.verbs.model import Gather, Record, RecordingEnd, SendDigits, SetVariables, StartRecording, Step, StopRecording
 
-RECOGNISER = "no recogniser is installed"
 SIDES: Mapping[str, Track] = {"speak": "inbound", "listen": "outbound", "both": "both"}
 KEYS = matching(r"[0-9*#]*", "may hold 0-9 * #")
 
@@ -32,8 +32,23 @@ def _prompt(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence[
             first_timeout=values["initial_timeout"],
             next_timeout=values["digit_timeout"],
             followed=follower(compiler, values, "gathering"),
+            speech=_listening(node, values),
             at=node.at,
         ),
+    )
+
+
+def _listening(node: Node, values: dict[str, Any]) -> Listening | None:
+    """ "any speech param disables digits unless a digit param is set too"."""
+    if not any(name.startswith("speech_") for name in node.attributes):
+        return None
+    hints = values["hints"] if isinstance(values["hints"], list) else [values["hints"]]
+    return Listening(
+        language=values["speech_language"],
+        hints=tuple(hint for hint in hints if isinstance(hint, str) and hint),
+        pause_seconds=values["speech_pause"],
+        most_seconds=values["speech_most"],
+        keys=any(name in node.attributes for name in ("max_digits", "terminators", "digit_timeout")),
     )
 
 
@@ -89,8 +104,11 @@ PROMPT = (
     Attr("digit_timeout", "digit_timeout", decimal(0, 600), 5.0),
     Attr("initial_timeout", "initial_timeout", decimal(0, 600), 5.0),
     *VOICES,
-    *(Attr(name, None, why=RECOGNISER) for name in ("speech_timeout", "speech_end_timeout", "speech_language", "speech_engine")),
-    Attr("speech_hints", None, listed, why=RECOGNISER),
+    Attr("speech_timeout", "speech_most", decimal(0.1, 60), 60.0),
+    Attr("speech_end_timeout", "speech_pause", decimal(0.1, 60), 1.0),
+    Attr("speech_language", "speech_language", text, ""),
+    Attr("speech_hints", "hints", listed, ()),
+    Attr("speech_engine", "speech_engine", text, "", why="there is one recogniser; like every speech parameter it lets speech count"),
     STATUS,
 )
 FORMAT = Attr("format", "format", choice("wav", "mp3", mp4="mp3"), "wav", why="`mp4` gives MP3: encoders of AAC are not free")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from hubbub.dialects.tables import Out
-from hubbub.dialects.twiml import words
+from hubbub.dialects.twiml import speech, words
 from hubbub.dialects.twiml.directory import APPLICATION_SID
 from hubbub.dialects.twiml.words import TWIML, Words, address, date, flag
 from hubbub.events import CallEvent, CallRecord, MemberRecord, RecordingEvent, RoomEvent, RoomEventKind
@@ -134,6 +135,10 @@ def _recorded(told: Told[CallEvent]) -> Id | None:
 
 def _recorded_seconds(call: CallRecord) -> str:
     return str(round((call.ended or call.updated) - call.extra["recorded_from"]))
+
+
+HEARD: Mapping[str, tuple[Out, ...]] = {"words": speech.WORDS}
+"""What notices of things heard on a call add, by the neutral kind of event."""
 
 
 def _finished(told: Told[RecordingEvent]) -> bool:

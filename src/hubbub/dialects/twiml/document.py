@@ -27,7 +27,7 @@ from hubbub.dialects.tables import (
     url,
     words,
 )
-from hubbub.dialects.twiml import callbacks, nouns, recording, streams
+from hubbub.dialects.twiml import callbacks, nouns, recording, speech, streams
 from hubbub.events import Link
 from hubbub.verbs.model import (
     Gather,
@@ -223,33 +223,13 @@ GATHER = (
     Attr("finishOnKey", "finish_on", matching(r"[0-9*#]?", "must be one of 0-9 # * or empty"), "#", "13311"),
     Attr("numDigits", "max_digits", integer(1), None, "13314"),
     Attr("actionOnEmptyResult", "ask_when_empty", boolean, False, "13338"),
-    Attr(
-        "input",
-        None,
-        choice("dtmf", "speech", "dtmf speech", "speech dtmf"),
-        code="13326",
-        why="digits are gathered; `speech` is noted as 13340, because no recogniser is installed",
-    ),
-    Attr(
-        "speechTimeout", None, matching(r"auto|[0-9]{1,4}", "must be auto or whole seconds"), code="13327", why="no recogniser is installed"
-    ),
-    Attr("maxSpeechTime", None, integer(1), code="13328", why="no recogniser is installed"),
-    Attr("hints", None, matching(r".{0,10000}", "has at most 10000 characters"), code="13330", why="no recogniser is installed"),
-    Attr("language", None, why="no recogniser is installed"),
-    Attr("speechModel", None, why="no recogniser is installed"),
-    Attr("enhanced", None, boolean, code="13334", why="no recogniser is installed"),
-    Attr("profanityFilter", None, boolean, code="13333", why="no recogniser is installed"),
-    Attr("partialResultCallback", None, why="no recogniser is installed"),
-    Attr("partialResultCallbackMethod", None, method, code="13329", why="no recogniser is installed"),
-    Attr("bargeIn", None, boolean, code="13332", why="a key always stops the prompt"),
+    *speech.GATHER,
     Attr("debug", None, why="shown in the cloud's console only"),
 )
 
 
 def gather(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb:
     """`<Gather>` with its prompts."""
-    if "speech" in node.attributes.get("input", ""):
-        compiler.object("13340", "<Gather>: no recogniser is installed: digits are gathered only", node.at, "error")
     prompts = [step for child in node.children for step in compiler.nested(node, child)]
     return Gather(
         prompts=tuple(step for step in prompts if isinstance(step, Verb)),
@@ -259,6 +239,7 @@ def gather(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb:
         first_timeout=values["timeout"],
         next_timeout=values["timeout"],
         ask_when_empty=values["ask_when_empty"],
+        speech=speech.listening(compiler, values),
         at=node.at,
     )
 

@@ -20,6 +20,7 @@ REFUSALS: Mapping[str, str] = {
     "already-in": "16099",
     "audio": "13420",
     "stream": "31920",
+    "recognition": "13340",
     "not-allowed": "13225",
     "no-route": "13224",
     "not-registered": "13224",

@@ -188,8 +188,11 @@ class TwimlDialect(Manners):
         return {} if call is None else {"From": words.address(call.caller), "To": words.address(call.callee)}
 
     def call_notices(self, account: Account, event: CallEvent, wish: ProgressWish) -> Sequence[Notice]:
-        """Call progress (4.3)."""
+        """Call progress (4.3), and what was heard on the call."""
         fields = self.call_fields(account, event.call)
+        if event.kind in callbacks.HEARD:
+            fields |= render(callbacks.HEARD[event.kind], self._told(event, account))
+            return [self._notice(account, wish.link, fields, event.kind, call=event.call)]
         fields |= render(self.progress_rows, self._told(event, account))
         fields["CallStatus"] = callbacks.progress_status(event)
         return [self._notice(account, wish.link, fields, event.kind, call=event.call)]

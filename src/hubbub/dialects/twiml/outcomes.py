@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hubbub.dialects.twiml.speech import understood
 from hubbub.verbs.dialect import OutcomeRule
 from hubbub.verbs.model import Connect, Gather, JoinRoom, Outcome, Record, Refer, TakeFromLine, Verb, WaitInLine
 
@@ -68,7 +69,10 @@ def _referred(outcome: Outcome) -> dict[str, Any]:
     return {"ReferCallStatus": status, "ReferSipResponseCode": outcome["refer_code"], "NotifySipResponseCode": told}
 
 
-def _digits(outcome: Outcome) -> dict[str, str]:
+def _gathered(outcome: Outcome) -> dict[str, str]:
+    """Keys, or what was said."""
+    if outcome.kind == "speech":
+        return understood(outcome["speech"], outcome["confidence"])
     return {"Digits": outcome["digits"] or "", "FinishedOnKey": outcome["finish"] or ""}
 
 
@@ -84,7 +88,7 @@ OUTCOMES: Mapping[type[Verb], OutcomeRule] = {
     TakeFromLine: OutcomeRule(fields=_connected, asks_when_replaced=True, asks_when_gone=True),
     Refer: OutcomeRule(fields=_referred, asks_when_gone=True),
     WaitInLine: OutcomeRule(fields=_waited, asks_when_replaced=True, asks_when_gone=True),
-    Gather: OutcomeRule(asks=lambda outcome: outcome.kind == "digits", fields=_digits),
+    Gather: OutcomeRule(asks=lambda outcome: outcome.kind in ("digits", "speech"), fields=_gathered),
     Record: OutcomeRule(
         asks=lambda outcome: outcome["recording"] is not None,
         fields=lambda outcome: {"recording": outcome["recording"], "Digits": _finish(outcome)},
