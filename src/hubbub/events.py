@@ -89,6 +89,10 @@ class CallRecord:
     error: str = ""
     tag: str = ""
     queue_seconds: float = 0.0
+    answered_by: str = ""
+    """Who answered, where that was found out: the words of `speech/machine.py`."""
+    detection_seconds: float = 0.0
+    """How long it took to find out."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

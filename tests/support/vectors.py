@@ -162,5 +162,5 @@ def look_up(data: Any, path: str) -> Any:
     for part in path.split("."):
         if data == "unset":
             return "unset"
-        data = data[part]
+        data = data[int(part)] if isinstance(data, list) else data[part]
     return data

@@ -13,6 +13,7 @@ from hubbub.api.request import Asked, Operation
 from hubbub.calls.call import Call, ProgressWish
 from hubbub.calls.directory import ApplicationRecord
 from hubbub.conference.journal import within
+from hubbub.dialects.machines import asked_by_rest
 from hubbub.dialects.tables import Page
 from hubbub.errors import MediaError, Refused, ResourceExhausted, StorageUnavailable
 from hubbub.events import CallRecord, Link, Party
@@ -147,6 +148,7 @@ def outgoing(asked: Asked) -> OutgoingCall:
         tag=values.get("tag", ""),
         extra=values.get("extra", {}),
         recording=leg_order(values, asked.face.dialect.name, "outgoing") if values.get("recorded") else None,
+        detection=None if values.get("digits") else asked_by_rest(values),
     )
 
 

@@ -32,7 +32,7 @@ async def create_member(asked: Asked) -> tuple[MemberRecord, CallStatus]:
         lambda: asked.hub.invite(
             asked.account,
             asked.face.dialect,
-            _patient(asked, outgoing(asked)),
+            _invited(asked, outgoing(asked)),
             verb,
             coaching,
             early_media=asked.values.get("early_media", True),
@@ -46,8 +46,13 @@ async def create_member(asked: Asked) -> tuple[MemberRecord, CallStatus]:
     return member, status
 
 
-def _patient(asked: Asked, wish: OutgoingCall) -> OutgoingCall:
-    return replace(wish, ring_seconds=wish.ring_seconds + asked.face.habits.invited_buffer_seconds)
+def _invited(asked: Asked, wish: OutgoingCall) -> OutgoingCall:
+    """A member rings a little longer, and never waits for who answered to be found out. Raises Refused (detection-untold)."""
+    detection = wish.detection
+    if detection is not None and detection.link is None:
+        raise Refused("detection-untold", "nobody would be told who answered")
+    beside = replace(detection, waits=False) if detection is not None else None
+    return replace(wish, ring_seconds=wish.ring_seconds + asked.face.habits.invited_buffer_seconds, detection=beside)
 
 
 async def list_members(asked: Asked) -> Page:

@@ -257,6 +257,11 @@ class Call:
             notices = rendered(lambda: self._services.render.call_notices(event, wish))
         self._services.journal.write([], [event] if kind != "words" else [], notices)
 
+    def answered_by(self, who: str, seconds: float) -> None:
+        """It was found out who answered."""
+        self._change(answered_by=who, detection_seconds=seconds)
+        self.save()
+
     def fail(self, cause: str, error: str) -> None:
         """Note why the call is about to end."""
         self.final_cause = cause

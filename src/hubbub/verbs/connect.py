@@ -168,9 +168,15 @@ class Connecting:
             return None
         self._children[place] = child
         child.on_over = partial(self._ended, place)
-        child.call.on_answered = lambda: self._take(self._hunt.answered(place))
+        child.call.on_answered = partial(self._answered, place)
         child.call.on_early_media = partial(self._early, place)
         return send
+
+    def _answered(self, place: Place) -> None:
+        detection = self._verb.groups[place[0]][place[1]].detection
+        if detection is not None:
+            self._children[place].detect(detection)
+        self._take(self._hunt.answered(place))
 
     def _wish(self, target: Target) -> OutgoingCall:
         caller = target.caller or self._verb.caller or self._session.record.caller

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hubbub.events import Link
+from hubbub.speech.machine import Thresholds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,3 +25,14 @@ class Listening:
     stops_prompts: bool = True
     on_partial: Link | None = None
     """Told the words so far."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detection:
+    """Who answered shall be found out: a person or a machine."""
+
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    waits: bool = False
+    """Whether the call's document waits for it."""
+    link: Link | None = None
+    """Told."""

@@ -90,7 +90,7 @@ class Hub:
             begin = first if isinstance(first, Program) else DocumentRequest(first, "answer", call.record)
             if isinstance(begin, Program):
                 self.services.documents.remarks(begin, account, call.record)
-            session.start(begin, digits=wish.digits)
+            session.start(begin, digits=wish.digits, detection=wish.detection)
 
         call.on_answered = answered
         return call, send if line is None else partial(self._wait, line, call, send, wish.priority)
@@ -154,7 +154,7 @@ class Hub:
             call.hangup()
             self.rooms.discard_if_empty(room)
             raise
-        call.on_answered = lambda: session.start(Program({"main": (verb,)}))
+        call.on_answered = lambda: session.start(Program({"main": (verb,)}), detection=wish.detection)
         if early_media:
             call.on_early_media = lambda: room.early_media(call.id) if room.live else None
         return call, room, send

@@ -47,7 +47,7 @@ from hubbub.verbs.program import (
 )
 
 if TYPE_CHECKING:
-    from hubbub.verbs.hearing import Listening
+    from hubbub.verbs.hearing import Detection, Listening
 
 
 class Stage(StrEnum):
@@ -268,6 +268,8 @@ class Target:
     document: Link | Program | None = None
     """Heard by the callee before it is connected (stage CALLEE)."""
     progress: tuple[ProgressWish, ...] = ()
+    detection: Detection | None = None
+    """Whether it is found out who answers."""
     tag: str = ""
 
 

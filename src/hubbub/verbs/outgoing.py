@@ -10,6 +10,7 @@ from hubbub.calls.call import ProgressWish
 from hubbub.conference.policy import RecordingOrder
 from hubbub.events import Party
 from hubbub.ids import Id
+from hubbub.verbs.hearing import Detection
 
 
 @dataclass(frozen=True)
@@ -39,3 +40,5 @@ class OutgoingCall:
     """Among calls that wait to be sent: 1 is the first."""
     recording: RecordingOrder | None = None
     """Of this call, from its answer on."""
+    detection: Detection | None = None
+    """Whether it is found out who answers; not where digits are sent."""

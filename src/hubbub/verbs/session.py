@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -17,9 +18,11 @@ from hubbub.media.client import Leg, Media
 from hubbub.media.music import hold_music
 from hubbub.tasks import spawn
 from hubbub.verbs.beside import play_beside
+from hubbub.verbs.detection import detect
 from hubbub.verbs.dialect import Dialect, DocumentRequest
 from hubbub.verbs.functions import Functions
 from hubbub.verbs.handlers import CallShell
+from hubbub.verbs.hearing import Detection
 from hubbub.verbs.model import OpenStream, Outcome, Program, SendDigits, Stage
 from hubbub.verbs.script import Script, ScriptFailed
 from hubbub.verbs.services import VerbServices
@@ -63,6 +66,7 @@ class Session:
         self._shell = CallShell(self, services)
         self._script = Script(self._shell, dialect, services.accounts[call.record.account], services.documents)
         self._task: asyncio.Task[None] | None = None
+        self._detecting: asyncio.Task[None] | None = None
         call.on_ended = self._call_ended
 
     @property
@@ -77,14 +81,27 @@ class Session:
 
     # -- the script --------------------------------------------------------------------------------------------
 
-    def start(self, first: DocumentRequest | Program, *, digits: str = "") -> None:
-        """Begin with a document, after sending these digits."""
-        self._task = asyncio.create_task(self._begin(first, digits), name=f"call-{self.call.id}")
+    def start(self, first: DocumentRequest | Program, *, digits: str = "", detection: Detection | None = None) -> None:
+        """Begin with a document, after sending these digits, or when it is known who answered, where that shall be waited for."""
+        self._task = asyncio.create_task(self._begin(first, digits, detection), name=f"call-{self.call.id}")
 
-    async def _begin(self, first: DocumentRequest | Program, digits: str) -> None:
+    async def _begin(self, first: DocumentRequest | Program, digits: str, detection: Detection | None) -> None:
         if digits:
             await self._shell.perform(SendDigits(digits=digits))
+        elif detection is not None and detection.waits:
+            await detect(self, detection)
+        elif detection is not None:
+            self.detect(detection)
+        if isinstance(first, DocumentRequest):
+            first = replace(first, call=self.call.record)
         await self._run(first)
+
+    def detect(self, wish: Detection) -> None:
+        """Find out who answered, beside everything else."""
+        self._detecting = spawn(self._detect(wish), f"detect-{self.call.id}")
+
+    async def _detect(self, wish: Detection) -> None:
+        await detect(self, wish)
 
     def attend(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do this instead of running a document; the call ends after it."""
@@ -204,6 +221,8 @@ class Session:
             control.stop()
         if self.background is not None:
             self.background.cancel()
+        if self._detecting is not None:
+            self._detecting.cancel()
         spawn(self._wind_up(self._task))
 
     def _status_when_over(self) -> CallStatus:

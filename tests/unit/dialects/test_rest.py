@@ -10,13 +10,17 @@ import pytest
 from tests.support.facts import ACCOUNT, CALL, MEMBER, PUBLIC, RECORDING, ROOM, START, identity
 
 from hubbub.api.rest import read_values
+from hubbub.dialects.bxml import machine
+from hubbub.dialects.machines import asked_by_rest
 from hubbub.dialects.tables import Between, Operation, Page, Window
 from hubbub.dialects.twiml import TwimlDialect
 from hubbub.dialects.twiml.errors import ERRORS
 from hubbub.dialects.twiml.operations import OPERATIONS
 from hubbub.dialects.twiml.rest import TwimlRest
 from hubbub.errors import Refused
-from hubbub.events import CallStatus, EndReason, Presence, RecordingStatus, RoomStatus
+from hubbub.events import CallStatus, EndReason, Link, Presence, RecordingStatus, RoomStatus
+from hubbub.speech.machine import Thresholds
+from hubbub.verbs.hearing import Detection
 
 FACE = TwimlRest(TwimlDialect(PUBLIC), [ACCOUNT])
 AC = "AC00000000000000000000000000000001"
@@ -336,7 +340,53 @@ def test_the_last_of_repeated_keys_wins_and_empty_ones_are_unset() -> None:
 
 def test_unknown_parameters_are_ignored() -> None:
     """20001 warning only."""
-    assert values("create_call", ("Nonsense", "1"), ("MachineDetection", "Enable")) == {}
+    assert values("create_call", ("Nonsense", "1"), ("CallReason", "x")) == {}
+
+
+def test_detection_of_machines() -> None:
+    """5.4: Enable, DetectMessageEnd and four thresholds in milliseconds; 21234 for what is out of bounds."""
+    given = values(
+        "create_call",
+        ("MachineDetection", "DetectMessageEnd"),
+        ("MachineDetectionTimeout", "20"),
+        ("MachineDetectionSpeechThreshold", "1000"),
+        ("MachineDetectionSpeechEndThreshold", "900"),
+        ("MachineDetectionSilenceTimeout", "2500"),
+        ("AsyncAmd", "true"),
+        ("AsyncAmdStatusCallback", "http://app.test/amd"),
+        ("AsyncAmdStatusCallbackMethod", "GET"),
+    )
+    assert asked_by_rest(given) == Detection(
+        thresholds=Thresholds(20.0, 1.0, 0.9, 2.5, await_end=True), waits=False, link=Link("http://app.test/amd", "GET")
+    )
+    assert asked_by_rest(values("create_call", ("MachineDetection", "Enable"))) == Detection(waits=True)
+    assert asked_by_rest(values("create_call", ("AsyncAmd", "true"))) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MachineDetection", "enable"),
+        ("MachineDetectionTimeout", "2"),
+        ("MachineDetectionSpeechThreshold", "6001"),
+        ("MachineDetectionSpeechEndThreshold", "499"),
+        ("MachineDetectionSilenceTimeout", "1999"),
+        ("AsyncAmd", "perhaps"),
+    ],
+)
+def test_bad_detection(name: str, value: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        values("create_call", (name, value))
+    assert ERRORS[refusal.value.reason].code == "21234"
+
+
+def test_detection_by_v2() -> None:
+    """6.2: `mode` async, detectionTimeout 15, silenceTimeout 10, speechThreshold 10, speechEndThreshold 5, delayResult false."""
+    wish = asked_by_rest(machine.completed({"detect_url": "http://app.test/amd"}))
+    assert wish == Detection(thresholds=Thresholds(15.0, 10.0, 5.0, 10.0), waits=False, link=Link("http://app.test/amd"))
+    wish = asked_by_rest(machine.completed({"detect_beside": False, "detect_url": "http://app.test/amd", "detect_machine_pause": 2.0}))
+    assert wish == Detection(thresholds=Thresholds(15.0, 10.0, 5.0, 10.0, machine_pause_seconds=2.0), waits=True)
+    assert machine.completed({"to": "x"}) == {"to": "x"}
 
 
 def test_lists_by_repeated_keys_or_by_words() -> None:

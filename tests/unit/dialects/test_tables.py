@@ -224,7 +224,7 @@ IN_DOCUMENTS = {"line-full"}
 NOT_BY_V2 = {
     *("line-full", "not-bridged", "announce-held", "room-not-live", "label-taken", "already-in", "coach-too-early"),
     *("bad-application", "bad-number", "configured", "number-taken", "no-sip-password", "several-recordings"),
-    "bad-stream-url",
+    *("bad-stream-url", "detection-untold"),
     *("call-not-live", "recording-live", "recording-over"),
 }
 """Reasons of operations that REST v2 does not have."""
@@ -321,7 +321,12 @@ COLUMNS = {f"list_{table}": columns(table) for table in ("calls", "rooms", "reco
 
 FUNCTIONS: dict[str, ast.AST] = {
     node.name: node
-    for path in (*SOURCE.glob("api/*.py"), SOURCE / "dialects/builders.py", SOURCE / "dialects/twiml/rest.py")
+    for path in (
+        *SOURCE.glob("api/*.py"),
+        SOURCE / "dialects/builders.py",
+        SOURCE / "dialects/machines.py",
+        SOURCE / "dialects/twiml/rest.py",
+    )
     for node in ast.walk(ast.parse(path.read_text()))
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
 } | {"ANSWERING": ast.parse((SOURCE / "api/directory.py").read_text())}

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from hubbub.calls.signalled import diversion, passport, verstat
+from hubbub.dialects.bxml import machine
 from hubbub.dialects.bxml.account import face
 from hubbub.dialects.ids import HashedUuid
 from hubbub.dialects.tables import Out
@@ -35,7 +36,7 @@ DOCUMENT_EVENTS = {
     "bridged": "bridgeTargetComplete",
 }
 """Requests for a document whose neutral name is another."""
-CALL_EVENTS = {"completed": "disconnect", "digit": "dtmf", "words": "gatherPartial"}
+CALL_EVENTS = {"completed": "disconnect", "digit": "dtmf", "words": "gatherPartial", "detected": "machineDetectionComplete"}
 """Progress of a call that is told to whoever asked for it."""
 
 
@@ -216,7 +217,8 @@ INITIATE = (
     _call("uui", lambda call: call.signalled.get("user-to-user")),
     *SIP,
 )
-ANSWER = (*OF_CALL, SIP[0])
+DETECTED = _call("machineDetectionResult", lambda call: machine.result(call.answered_by, call.detection_seconds, duration))
+ANSWER = (*OF_CALL, DETECTED, SIP[0])
 GATHER = (
     *OF_CALL,
     Out("digits", lambda told: told.fact.fields.get("digits", "")),
@@ -307,6 +309,7 @@ TOLD: Mapping[str, tuple[Out, ...]] = {
     "transferDisconnect": (*OF_CALL, *DISCONNECT[:4]),
     "dtmf": (*OF_CALL, *DTMF),
     "gatherPartial": (*OF_CALL, *WORDS),
+    "machineDetectionComplete": (*OF_CALL, DETECTED),
 }
 """What is told of a call's progress."""
 

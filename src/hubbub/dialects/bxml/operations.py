@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from hubbub.dialects.bxml import machine
 from hubbub.dialects.bxml.rows import uui
 from hubbub.dialects.tables import (
-    NOT_BUILT,
     Between,
     Converter,
     Operation,
@@ -171,14 +171,7 @@ CREATE_CALL = (
     Param("privacy", "private", lenient_boolean),
     Param("uui", "headers", user_to_user),
     Param("priority", "priority", whole(1, 5), "bad-range"),
-    *(
-        Param(f"machineDetection.{name}", None, why=f"{NOT_BUILT}: answering machines are not detected")
-        for name in (
-            *("mode", "detectionTimeout", "silenceTimeout", "speechThreshold", "speechEndThreshold", "machineSpeechEndThreshold"),
-            *("delayResult", "callbackUrl", "callbackMethod", "fallbackUrl", "fallbackMethod"),
-            *("username", "password", "fallbackUsername", "fallbackPassword"),
-        )
-    ),
+    *machine.params(ranged(0.1, 120), web_url, verb, SECRET),
 )
 UPDATE_CALL = (Param("state", "status", STATE), *REDIRECT, TAG)
 UPDATE_CONFERENCE = (

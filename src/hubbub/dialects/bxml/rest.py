@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from hubbub.dialects.bxml import account as accounts
-from hubbub.dialects.bxml import callbacks, tokens
+from hubbub.dialects.bxml import callbacks, machine, tokens
 from hubbub.dialects.bxml.errors import ERRORS, what
 from hubbub.dialects.bxml.face import BxmlDialect
 from hubbub.dialects.bxml.operations import OPERATIONS, XML
@@ -81,6 +81,7 @@ class BxmlHabits(Habits):
         """What several parameters must be together (6.2, 6.3, 6.5)."""
         if operation.shows == "created-call":
             _check_creation(values, account)
+            values = machine.completed(values)
             return {"ring_seconds": RING_SECONDS, **values, "extra": {**values.get("extra", {}), "asked": _echo(values, account)}}
         if operation.does in ("update_call", "steer_room") and operation.body != XML:
             over = values.get("status") == "completed"

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from hubbub.dialects.cxml.document import TABLE
 from hubbub.dialects.cxml.words import BASE
-from hubbub.dialects.tables import ErrorRow, Operation, Out, Param, Resource, choice, integer
+from hubbub.dialects.tables import ErrorRow, Operation, Out, Param, Resource, choice, integer, mapping
+from hubbub.dialects.twiml import machine
 from hubbub.dialects.twiml.errors import ERRORS
 from hubbub.dialects.twiml.operations import OPERATIONS
 from hubbub.dialects.twiml.resources import RESOURCES, MemberView, Shown
@@ -38,6 +39,11 @@ def _recording_status(shown: Shown[RecordingRecord]) -> str:
     return {"failed": "absent", "processing": "stopped"}.get(shown.thing.status.value, shown.thing.status.value)
 
 
+def _answered_by(neutral: str) -> str | None:
+    """`human`, `machine`, or null."""
+    return "machine" if neutral.startswith("machine") else neutral if neutral == "human" else None
+
+
 NUMBERS = ("audio_in_mos", "audio_rtt_avg", "audio_rtt_min", "audio_rtt_max", "audio_out_lost")
 JITTER = ("audio_out_jitter_min", "audio_out_jitter_max", "audio_out_jitter_avg")
 CALL = _shown_with(
@@ -46,6 +52,7 @@ CALL = _shown_with(
     Out("formatted_from", lambda s: address(s.thing.caller)),
     Out("direction", lambda s: "inbound" if s.thing.direction == "inbound" else "outbound"),
     Out("duration", lambda s: _seconds(s.thing)),
+    Out("answered_by", lambda s: _answered_by(s.thing.answered_by)),
     Out("annotation", lambda s: None),
     Out("sip_result_code", lambda s: str(s.thing.sip_code) if s.thing.sip_code else None),
     *(Out(name, lambda s: None) for name in (*NUMBERS, *JITTER)),
@@ -61,12 +68,17 @@ _RECORDING = (
     Out("status", _recording_status),
 )
 RECORDINGS = {name: _shown_with(name, *_RECORDING, without=("media_url",)) for name in ("room-recording", "call-recording", "recording")}
+MACHINE = (
+    *machine.params(mapping({"none": None, **machine.KINDS})),
+    Param("MachineWordsThreshold", None, integer(1), "bad-machine-detection", why="greetings are measured, not understood"),
+    Param("AsyncAmdPartialResults", None, why="there is one result"),
+)
 LAML = (
     Param("Laml", "document"),
     Param("MaxPricePerMinute", None, why="calls cost nothing here"),
 )
 CHANGED: Mapping[tuple[str, str], tuple[Param, ...]] = {
-    ("POST", "/Calls"): LAML,
+    ("POST", "/Calls"): (*LAML, *MACHINE),
     ("POST", "/Calls/{call}"): LAML,
     ("POST", "/Conferences/{room}"): (Param("Status", "status", choice("completed"), "bad-status"),),
     ("POST", "/Conferences/{room}/Participants"): (Param("MaxParticipants", "max_members", integer(2, 100_000), "bad-room-parameter"),),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from hubbub.dialects.tables import Out
-from hubbub.dialects.twiml import speech, words
+from hubbub.dialects.twiml import machine, speech, words
 from hubbub.dialects.twiml.directory import APPLICATION_SID
 from hubbub.dialects.twiml.words import TWIML, Words, address, date, flag
 from hubbub.events import CallEvent, CallRecord, MemberRecord, RecordingEvent, RoomEvent, RoomEventKind
@@ -104,6 +104,8 @@ CALL: tuple[Out, ...] = (
     Out("SipCallId", lambda told: told.fact.sip_call_id or None),
     Out("SipDomain", lambda told: _domain(told.fact.callee.uri) if told.fact.sip_call_id and told.fact.direction == "inbound" else None),
     Out("SipSourceIp", lambda told: told.fact.sip_source or None),
+    Out("AnsweredBy", lambda told: machine.answered_by(told.fact.answered_by)),
+    Out("MachineDetectionDuration", lambda told: machine.duration(told.fact.detection_seconds) if told.fact.answered_by else None),
 )
 """The standard parameters of a voice webhook (1.2)."""
 
@@ -139,6 +141,10 @@ def _recorded_seconds(call: CallRecord) -> str:
 
 HEARD: Mapping[str, tuple[Out, ...]] = {"words": speech.WORDS}
 """What notices of things heard on a call add, by the neutral kind of event."""
+
+
+ALONE: Mapping[str, tuple[Out, ...]] = {"detected": machine.TOLD}
+"""Notices of things heard on a call that carry nothing else."""
 
 
 def _finished(told: Told[RecordingEvent]) -> bool:

@@ -91,6 +91,7 @@ ERRORS: Mapping[str, ErrorRow] = {
     "bad-digits": ErrorRow(400, "21206", "{detail}"),
     "bad-callback": ErrorRow(400, "21609", "{detail}"),
     "bad-machine-detection": ErrorRow(400, "21234", "{detail}"),
+    "detection-untold": ErrorRow(400, "21262", "MachineDetection of a participant needs AmdStatusCallback"),
     "bad-document": ErrorRow(400, "21205", "{detail}"),
     "document-too-long": ErrorRow(400, "32018", "{detail}"),
     "one-channel": ErrorRow(400, "16113", "The recording has one channel"),

@@ -189,6 +189,9 @@ class TwimlDialect(Manners):
 
     def call_notices(self, account: Account, event: CallEvent, wish: ProgressWish) -> Sequence[Notice]:
         """Call progress (4.3), and what was heard on the call."""
+        if event.kind in callbacks.ALONE:
+            fields = render(callbacks.ALONE[event.kind], self._told(event, account))
+            return [self._notice(account, wish.link, fields, event.kind, call=event.call)]
         fields = self.call_fields(account, event.call)
         if event.kind in callbacks.HEARD:
             fields |= render(callbacks.HEARD[event.kind], self._told(event, account))

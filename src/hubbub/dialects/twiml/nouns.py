@@ -10,7 +10,8 @@ from urllib.parse import parse_qsl, unquote
 from hubbub.calls.call import ProgressWish
 from hubbub.conference.policy import RecordingOrder
 from hubbub.dialects.builders import link, recording_wish, wait
-from hubbub.dialects.tables import NOT_BUILT, Attr, Compiler, Element, Node, integer, mapping, matching, method, text, url, words
+from hubbub.dialects.tables import Attr, Compiler, Element, Node, integer, mapping, matching, method, text, url, words
+from hubbub.dialects.twiml import machine
 from hubbub.events import Party
 from hubbub.verbs.model import Connect, LeaveLine, Refer, TakeFromLine, Target, Verb, WaitInLine
 
@@ -56,25 +57,13 @@ TOLD = (
     Attr("statusCallbackMethod", "progress_method", method, "POST", "13221"),
     Attr("statusCallbackEvent", "progress_events", PROGRESS, frozenset({"completed"}), "21626"),
 )
-MACHINE = tuple(
-    Attr(name, None, why=f"{NOT_BUILT}: detection of answering machines")
-    for name in (
-        "machineDetection",
-        "machineDetectionTimeout",
-        "machineDetectionSpeechThreshold",
-        "machineDetectionSpeechEndThreshold",
-        "machineDetectionSilenceTimeout",
-        "amdStatusCallback",
-        "amdStatusCallbackMethod",
-    )
-)
 NUMBER = (
     *SCREENED,
     *TOLD,
     Attr("sendDigits", "digits", matching(r"[0-9A-Da-d*#wW]{0,32}", "may hold up to 32 of 0-9 A-D * # w W"), "", "13222"),
     Attr("byoc", None, why="routes are configured"),
     Attr("phoneNumberSid", None, why="numbers need no SID to be called"),
-    *MACHINE,
+    *machine.NOUN,
 )
 SIP = (
     *SCREENED,
@@ -82,7 +71,7 @@ SIP = (
     Attr("username", "username", text, ""),
     Attr("password", "password", text, ""),
     Attr("codecs", None, why="PCMU and PCMA are offered"),
-    *MACHINE,
+    *machine.NOUN,
 )
 CLIENT = (*SCREENED, *TOLD)
 QUEUE = (
@@ -201,6 +190,7 @@ def _target(compiler: Compiler, dial: Node, node: Node) -> Target | None:
         digits=values.get("digits", ""),
         document=link(compiler, values["document_url"], values["document_method"]),
         progress=_progress(compiler, values),
+        detection=machine.wished(compiler, node, values),
     )
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hubbub.dialects.builders import EVENT_GROUPS
-from hubbub.dialects.tables import NOT_BUILT, Between, Operation, Param, choice, described, integer, mapping, matching, text, words
-from hubbub.dialects.twiml import announcements, directory, recording, streams
+from hubbub.dialects.tables import Between, Operation, Param, choice, described, integer, mapping, matching, text, words
+from hubbub.dialects.twiml import announcements, directory, machine, recording, streams
 from hubbub.dialects.twiml import words as spell
 from hubbub.dialects.twiml.document import BEEP, JITTER, RECORD_FLAG, RECORDING_EVENTS, TRIM
 from hubbub.events import CallStatus
@@ -139,16 +139,6 @@ TARGET = (
     Param("CallReason", None, why="shown by carriers only"),
     Param("CallToken", None, why="forwarding is not restricted here"),
 )
-MACHINE = tuple(
-    Param(name, None, why=NOT_BUILT)
-    for name in (
-        "MachineDetection",
-        "MachineDetectionTimeout",
-        "MachineDetectionSpeechThreshold",
-        "MachineDetectionSpeechEndThreshold",
-        "MachineDetectionSilenceTimeout",
-    )
-)
 RECORDED = (
     Param("RecordingStatusCallback", "recording_to", callback_url, "bad-callback"),
     Param("RecordingStatusCallbackMethod", "recording_by", METHOD, "bad-method"),
@@ -208,9 +198,9 @@ MEMBER_CREATE = (
     Param("Region", "region", choice("us1", "us2", "ie1", "de1", "sg1", "br1", "au1", "jp1"), "bad-room-parameter"),
     Param("CallerDisplayName", "display", matching(r".{2,255}", "has 2 to 255 characters")),
     Param("ClientNotificationUrl", None, why="the cloud's own clients only"),
-    *MACHINE,
-    Param("AmdStatusCallback", None, why=NOT_BUILT),
-    Param("AmdStatusCallbackMethod", None, why=NOT_BUILT),
+    *machine.params(),
+    Param("AmdStatusCallback", "detect_url", callback_url, "bad-callback"),
+    Param("AmdStatusCallbackMethod", "detect_method", METHOD, "bad-method"),
     *(
         Param(name, "refused", _refused, "asynchronous-detection")
         for name in ("AsyncAmd", "AsyncAmdStatusCallback", "AsyncAmdStatusCallbackMethod")
@@ -273,12 +263,12 @@ OPERATIONS: tuple[Operation, ...] = (
             Param("Timeout", "ring_seconds", integer(1, 600), "bad-timeout"),
             Param("SendDigits", "digits", matching(r"[0-9A-Da-d*#wW]{0,32}", "has at most 32 of 0-9 A-D * # w W"), "bad-digits"),
             Param("ApplicationSid", "application", directory.application_sid, "bad-application"),
-            Param("AsyncAmd", None, why=NOT_BUILT),
-            Param("AsyncAmdStatusCallback", None, why=NOT_BUILT),
-            Param("AsyncAmdStatusCallbackMethod", None, why=NOT_BUILT),
+            Param("AsyncAmd", "detect_beside", truth, "bad-machine-detection"),
+            Param("AsyncAmdStatusCallback", "detect_url", callback_url, "bad-callback"),
+            Param("AsyncAmdStatusCallbackMethod", "detect_method", METHOD, "bad-method"),
             Param("Passports", None, why="signed caller identities mean nothing to SIP peers here"),
             Param("ClientNotificationUrl", None, why="the cloud's own clients only"),
-            *MACHINE,
+            *machine.params(),
             *LEG_RECORDING,
         ),
         201,

@@ -10,7 +10,7 @@ from hubbub.dialects.tables import (
     Out,
     Resource,
 )
-from hubbub.dialects.twiml import announcements, directory, streams
+from hubbub.dialects.twiml import announcements, directory, machine, streams
 from hubbub.dialects.twiml import words as spell
 from hubbub.dialects.twiml.callbacks import recording_url
 from hubbub.dialects.twiml.words import address, date
@@ -89,7 +89,7 @@ CALL = Resource(
         Out("price", lambda s: None),
         Out("price_unit", lambda s: "USD"),
         Out("direction", lambda s: spell.DIRECTIONS[s.thing.direction]),
-        Out("answered_by", lambda s: None),
+        Out("answered_by", lambda s: machine.answered_by(s.thing.answered_by)),
         Out("api_version", lambda s: spell.API_VERSION),
         Out("forwarded_from", lambda s: None),
         Out("group_sid", lambda s: None),
