@@ -24,9 +24,9 @@ MIRROR: Final = 0.2
 NARROW: Final = 1e-4
 """Audio whose upper half has less than this part of the power comes from a telephone."""
 MOST_HINTS: Final = 500
-FITS: Final = 0.0
-"""How much better a hint must fit the sound than free speech does, in nats per second."""
-COVERS: Final = 0.6
+FITS: Final = -15.0
+"""How much better a hint must fit the sound than free speech does: a little worse will do, for it was expected."""
+COVERS: Final = 0.5
 """How much of the time in which free speech hears words a hint must fill."""
 
 
