@@ -13,6 +13,7 @@ from hubbub.dialects.bxml.resources import RESOURCES as BXML_RESOURCES
 from hubbub.dialects.bxml.rest import BxmlRest
 from hubbub.dialects.cxml import CxmlDialect
 from hubbub.dialects.cxml import document as cxml
+from hubbub.dialects.cxml import face as cxml_face
 from hubbub.dialects.cxml.rest import CxmlRest
 from hubbub.dialects.swml import actions as swml_actions
 from hubbub.dialects.swml import callbacks as swml_callbacks
@@ -94,6 +95,12 @@ def _twiml() -> Coverage:
     )
 
 
+def _cxml_nested() -> dict[str, tuple[Element, ...]]:
+    """The stream of a room stands in the noun, which stands in the verb."""
+    found = _nested(cxml.TABLE, "Dial", "Start")
+    return {**found, "Dial": (*found["Dial"], cxml.TABLE.nested["Conference/Stream"])}
+
+
 def _cxml() -> Coverage:
     return Coverage(
         name="cxml",
@@ -101,12 +108,13 @@ def _cxml() -> Coverage:
         spelling="<{name}>",
         table=cxml.TABLE,
         elements=cxml.TABLE.elements,
-        nested=_nested(cxml.TABLE, "Dial"),
+        nested=_cxml_nested(),
         webhooks={
             "Every request of a call": CxmlDialect.call_rows,
             "Call progress adds": CxmlDialect.progress_rows,
             "Conference events": CxmlDialect.room_rows,
             "Recording status": CxmlDialect.recording_rows,
+            "Media streams": cxml_face.STREAM,
         },
         base=CxmlRest.base,
         suffix=CxmlRest.suffixes[0],

@@ -13,6 +13,7 @@ from hubbub.conference.state import PRESENT
 from hubbub.errors import HubbubError, Refused, ResourceExhausted
 from hubbub.events import ActionEvent, CallRecord, LeaveReason, Presence, RecordingStatus
 from hubbub.ids import Id
+from hubbub.media.client import RATE
 from hubbub.tasks import spawn
 from hubbub.verbs import bridging, connect, functions, gather, record, recordings, refer, request, streams, taps, waiting
 from hubbub.verbs.held import HoldForFunctions
@@ -21,6 +22,7 @@ from hubbub.verbs.model import (
     BridgeTo,
     CloseStream,
     Connect,
+    Echo,
     Followed,
     Gather,
     Hangup,
@@ -54,6 +56,7 @@ from hubbub.verbs.model import (
     WaitInLine,
     WatchKeys,
 )
+from hubbub.verbs.wire import ROUND, Ear, Mouth, tapped_leg
 
 if TYPE_CHECKING:
     from hubbub.verbs.services import VerbServices
@@ -163,6 +166,24 @@ async def _heard_beside(session: Session, sound: Sound, verb: PlayAudio) -> None
     outcome = await sound.perform(verb)
     if outcome.kind == "failed":
         session.report(session.dialect.refusal_code("audio"), outcome.reason, level="error")
+
+
+async def _echo(shell: CallShell, verb: Echo) -> Outcome:
+    """Alone in a mix it hears nothing of itself: what it says goes out to a file in memory, and comes back from there."""
+    leg, media = shell.session.leg, shell.services.media
+    ear = Ear(media, tapped_leg(leg, ("inbound",)), RATE)
+    mouth = Mouth(media, leg, lambda _message: None)
+    try:
+        async with asyncio.timeout(verb.seconds):
+            while True:
+                for _, pcm in ear.read():
+                    await mouth.say(len(pcm) / RATE, pcm)
+                await asyncio.sleep(ROUND)
+    except TimeoutError:
+        return Outcome()
+    finally:
+        mouth.close()
+        await ear.close()
 
 
 async def _send_digits(shell: CallShell, verb: SendDigits) -> Outcome:
@@ -340,6 +361,7 @@ HANDLERS: dict[type[Verb], Handler] = {
     PlayBeside: _play_beside,
     Pause: _sound,
     SendDigits: _send_digits,
+    Echo: _echo,
     Redirect: _redirect,
     Tag: _tag,
     WatchKeys: _watch_keys,

@@ -160,6 +160,13 @@ class PlayBeside(Verb):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Echo(Verb):
+    """Let the call hear itself."""
+
+    seconds: float = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class SendDigits(Verb):
     """Send DTMF to the far end; `w` waits half a second, `W` one."""
 
@@ -378,6 +385,7 @@ __all__ = [
     "BridgeTo",
     "CloseStream",
     "Connect",
+    "Echo",
     "Execute",
     "Fields",
     "Flow",

@@ -19,6 +19,7 @@ from hubbub.dialects.bxml import document as bxml_document
 from hubbub.dialects.bxml import errors as bxml_errors
 from hubbub.dialects.bxml import operations as bxml_operations
 from hubbub.dialects.cxml import document as cxml_document
+from hubbub.dialects.cxml import streams as cxml_streams
 from hubbub.dialects.swml import callbacks as swml_callbacks
 from hubbub.dialects.swml import methods as swml_methods
 from hubbub.dialects.tables import Attr, Element, Operation
@@ -26,6 +27,7 @@ from hubbub.dialects.twiml import document as twiml_document
 from hubbub.dialects.twiml import nouns as twiml_nouns
 from hubbub.dialects.twiml import operations, resources, words
 from hubbub.dialects.twiml import recording as twiml_recording
+from hubbub.dialects.twiml import streams as twiml_streams
 from hubbub.dialects.twiml.errors import ERRORS, REFUSALS
 from hubbub.events import EndReason, LeaveReason, RoomEventKind
 from hubbub.verbs import capture, model, program
@@ -51,6 +53,7 @@ ELEMENTS: dict[tuple[str, str], Element] = {
         ("cxml", name): different(element, twiml_document.TABLE.elements.get(name))
         for name, element in cxml_document.TABLE.elements.items()
     },
+    ("cxml", "Stream"): different(Element("Stream", None, cxml_streams.ROOM_STREAM), Element("Stream", None, twiml_streams.STREAM)),
     ("cxml", "Conference"): different(cxml_document.TABLE.nested["Dial/Conference"], CONFERENCE),
     **{("twiml", name): element for name, element in twiml_document.TABLE.elements.items()},
     ("twiml", "Conference"): CONFERENCE,
@@ -60,7 +63,7 @@ ELEMENTS: dict[tuple[str, str], Element] = {
     **{("bxml", name): element for name, element in bxml_document.TABLE.elements.items()},
     **{("swml", name): element for name, element in swml_methods.METHODS.items()},
 }
-NESTED = (CONFERENCE, *twiml_nouns.NOUNS.values(), *bxml_document.TABLE.nested.values())
+NESTED = (CONFERENCE, ELEMENTS["cxml", "Stream"], *twiml_nouns.NOUNS.values(), *bxml_document.TABLE.nested.values())
 ROWS = [(dialect, name, row) for (dialect, name), element in ELEMENTS.items() for row in element.attributes]
 FLOW = ("execute", "transfer", "return", "label", "goto", "cond", "switch", "set", "unset", "ai", "amazon_bedrock")
 FREE = {(dialect, name, row.name) for dialect, name, row in ROWS if dialect == "swml" and name in FLOW}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from hubbub.conference.policy import Policy
+from hubbub.dialects.cxml import streams
 from hubbub.dialects.rooms import RoomDefaults
-from hubbub.dialects.tables import NOT_BUILT, Attr, Element, boolean, integer, lenient_boolean, text
+from hubbub.dialects.tables import NOT_BUILT, Attr, Compiler, Element, Node, boolean, integer, lenient_boolean, matching, text
 from hubbub.dialects.twiml import document as twiml
+from hubbub.verbs.model import Echo, Verb
 
 ROOM = RoomDefaults("cxml", Policy(minimum_to_start=2, capacity=250), longest_name=64, bad_name="20002")
 PUSHED = f"{NOT_BUILT}: recordings are fetched, not pushed"
@@ -33,24 +36,42 @@ CONFERENCE = changed(
         frozenset({"completed", "failed"}),
         "13621",
     ),
-    Attr("streamUrl", None, why=f"{NOT_BUILT}: audio streams of a room"),
+    Attr("streamUrl", "stream_url", text, "", why="as a `<Stream>` inside it with this URL"),
 )
 
 DIAL = changed(
     twiml.DIAL,
-    Attr("callerName", None, why="a conference is not called"),
+    Attr("callerName", "caller_name", matching(r".{0,70}", "has at most 70 characters"), "", "13214", why="a conference is not called"),
     *STORAGE,
 )
 
+AGENTS = {"AI": "no model answers documents here; SWML's ai holds a call for its functions", "Room": "video rooms are out of scope"}
+RECORD = changed(twiml.RECORD, Attr("storageUrl", None, why=PUSHED), Attr("storageUrlMethod", None, why=PUSHED))
+
+
+def _echo(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb:
+    """The caller hears itself."""
+    return Echo(seconds=values["seconds"], at=node.at)
+
+
 ELEMENTS = {
     **{name: replace(element, attributes=changed(element.attributes)) for name, element in twiml.TABLE.elements.items()},
-    "Dial": replace(twiml.TABLE.elements["Dial"], attributes=DIAL),
-    **{name: Element(name, None, why=NOT_BUILT, children=("*",)) for name in ("Denoise", "Sms", "Pay")},
+    "Dial": replace(twiml.TABLE.elements["Dial"], build=streams.dial, attributes=DIAL),
+    "Record": replace(twiml.TABLE.elements["Record"], attributes=RECORD),
+    "Connect": streams.CONNECT,
+    "Echo": Element("Echo", _echo, (Attr("timeout", "seconds", integer(5, 120), 60),)),
+    **{name: Element(name, None, why=NOT_BUILT, children=("*",)) for name in ("Denoise",)},
 }
 
 TABLE = replace(
     twiml.TABLE,
     elements=ELEMENTS,
-    nested={**twiml.TABLE.nested, "Dial/Conference": Element("Conference", None, CONFERENCE, why="made by what stands around it")},
+    nested={
+        **twiml.TABLE.nested,
+        **streams.NESTED,
+        "Dial/Conference": Element("Conference", None, CONFERENCE, children=("Stream",), why="made by what stands around it"),
+        "Dial/Verto": Element("Verto", None, why="browsers are called by SIP"),
+        **{f"Connect/{name}": Element(name, None, why=why) for name, why in AGENTS.items()},
+    },
     rooms=ROOM,
 )

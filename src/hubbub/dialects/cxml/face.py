@@ -10,16 +10,18 @@ from hubbub.calls.call import ProgressWish
 from hubbub.dialects.cxml import requests
 from hubbub.dialects.cxml.document import TABLE
 from hubbub.dialects.cxml.words import CXML
-from hubbub.dialects.tables import Out
-from hubbub.dialects.twiml import callbacks
+from hubbub.dialects.ids import Uuid
+from hubbub.dialects.tables import Out, render
+from hubbub.dialects.twiml import callbacks, streams
 from hubbub.dialects.twiml.callbacks import Told
 from hubbub.dialects.twiml.errors import REFUSALS
 from hubbub.dialects.twiml.face import TwimlDialect
-from hubbub.events import CallEvent, Link, RecordingEvent
+from hubbub.events import CallEvent, Link, RecordingEvent, StreamEvent
 from hubbub.settings import Account
 from hubbub.webhooks.delivery import Notice
 from hubbub.webhooks.requester import HttpReply, HttpRequest
 
+IDS = Uuid()
 SOURCES = {
     "room": "Conference",
     "room-request": "StartConferenceRecording",
@@ -27,6 +29,28 @@ SOURCES = {
     "dial": "DialVerb",
     "request": "StartCallRecordingApi",
 }
+
+
+TRACKS = {("inbound",): "inbound_track", ("outbound",): "outbound_track"}
+ERRORS = {
+    "connection-error": "connection_refused",
+    "duplicate": "Duplicated stream name",
+    "track-limit": "general_error",
+    "error": "codec_error",
+}
+STREAM: tuple[Out, ...] = (
+    Out("AccountSid", lambda told: told.words.account_sid(told.account)),
+    Out("CallSid", lambda told: told.words.call.write(told.fact.call.id)),
+    Out("ConferenceSid", lambda told: told.fact.stream.room and told.words.conference.write(told.fact.stream.room)),
+    Out("StreamSid", lambda told: IDS.write(told.fact.stream.id)),
+    Out("StreamName", lambda told: told.fact.stream.name or IDS.write(told.fact.stream.id)),
+    Out("StreamTrack", lambda told: TRACKS.get(told.fact.stream.tracks, "both_tracks")),
+    Out("StreamEvent", lambda told: streams.EVENTS[told.fact.kind]),
+    Out("StreamError", lambda told: ERRORS.get(told.fact.cause)),
+    Out("Unique-ID", lambda told: told.words.call.write(told.fact.call.id)),
+    *(row for row in streams.NOTICE if row.name == "Timestamp"),
+)
+"""What is told of a stream, of a call or of a room."""
 
 
 def _source(told: Told[RecordingEvent]) -> str:
@@ -63,6 +87,11 @@ class CxmlDialect(TwimlDialect):
     def reply_failure(self, reply: HttpReply) -> tuple[str, str] | None:
         """Code and text where an answer is no document."""
         return requests.failed_status(reply) or super().reply_failure(reply)
+
+    def stream_notices(self, account: Account, event: StreamEvent, link: Link) -> Sequence[Notice]:
+        """As its compatible dialect tells it, with this one's ids and words (1.5)."""
+        fields = render(STREAM, self._told(event, account))
+        return [self._notice(account, link, fields, fields["StreamEvent"], call=event.call)]
 
     def call_notices(self, account: Account, event: CallEvent, wish: ProgressWish) -> Sequence[Notice]:
         """Call progress; who asked for `answered` gets it twice, as `answered` and as `in-progress` (1.2)."""

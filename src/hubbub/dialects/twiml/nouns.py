@@ -110,6 +110,7 @@ def connect(compiler: Compiler, node: Node, values: Mapping[str, Any]) -> Verb |
         groups=groups,
         on_done=link(compiler, values["action"], values["action_method"]),
         caller=values["caller"],
+        display=values.get("caller_name", ""),
         ring_seconds=values["ring_seconds"] + BUFFER_SECONDS,
         time_limit_seconds=values["time_limit"],
         leave_on_star=values["leave_on_star"],
