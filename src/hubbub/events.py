@@ -251,6 +251,8 @@ class RecordingRecord:
     """Path below the recordings folder."""
     size: int = 0
     absent_reason: Literal["", "short", "silent"] = ""
+    trim: bool = False
+    """Whether silence at its ends is cut off."""
     track: Track = "both"
     name: str = ""
     """What a document calls it."""

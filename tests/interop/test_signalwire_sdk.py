@@ -1,16 +1,18 @@
-"""The official Python SDKs, unmodified, each in its own environment: agents (two versions) and compatibility."""
+"""The official SDKs, unmodified, each in its own environment: agents (two versions) and compatibility, of Python and of Node."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from tests.support.stage import PhoneMaker, assert_matrix, call_in
+from tests.support.stage import PhoneMaker, assert_matrix, call_in, tone_wav
 
 from hubbub.testing import Application, HubbubServer, PhoneCall
 
@@ -45,10 +47,21 @@ def python_of(name: str) -> Path:
     return python
 
 
-async def run_sdk(name: str, work: str, job: dict[str, Any]) -> dict[str, Any]:
+async def run_sdk(name: str, work: str, job: dict[str, Any], **environment: str) -> dict[str, Any]:
+    return await run([python_of(name), FLOW, work], job, environment)
+
+
+async def run_node(work: str, job: dict[str, Any], **environment: str) -> dict[str, Any]:
+    modules = ROOT / ".venv-npm-signalwire" / "node_modules"
+    node = shutil.which("node")
+    if node is None or not modules.exists():
+        pytest.skip("the SDK's folder is missing: run `make peers`")
+    return await run([node, FLOW.with_suffix(".cjs"), work], job, {"NODE_PATH": str(modules), **environment})
+
+
+async def run(command: list[Any], job: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
     pipe = asyncio.subprocess.PIPE
-    python = python_of(name)
-    process = await asyncio.create_subprocess_exec(python, FLOW, work, stdin=pipe, stdout=pipe, stderr=pipe)
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe, env={**os.environ, **environment})
     out, err = await process.communicate(json.dumps(job).encode())
     assert process.returncode == 0, err.decode()
     answer: dict[str, Any] = json.loads(out.decode().strip().splitlines()[-1])
@@ -132,8 +145,8 @@ async def _remove(server: HubbubServer, room: str, call: str) -> None:
         assert reply.status == 204
 
 
-class TestCompatible:
-    """Checklist 7.1, 7.2: the compatibility SDK, which forces https."""
+class Secure:
+    """A server over TLS: most SDKs force https."""
 
     @pytest.fixture
     def hubbub_config(self, application: Application, certificate: Path) -> dict[str, Any]:
@@ -149,31 +162,165 @@ class TestCompatible:
         async with HubbubServer(application.url("/voice"), config=hubbub_config, folder=tmp_path / "hubbub") as running:
             yield running
 
+
+def form_requests(application: Application) -> list[dict[str, Any]]:
+    return [
+        {
+            "url": r.url,
+            "fields": list(r.fields),
+            "params": dict(r.fields),
+            "body": r.body.decode(),
+            "signature": r.headers["X-SignalWire-Signature"],
+        }
+        for r in application.requests()
+    ]
+
+
+async def room_of_two(application: Application, server: HubbubServer, phone: PhoneMaker) -> dict[str, Any]:
+    """Two callers talk in `Room 1234`; what an SDK needs to reach them."""
+    application.on("/voice", '<Response><Dial><Conference statusCallback="/events" statusCallbackEvent="start join">Room 1234</Conference></Dial></Response>')  # fmt: skip  # noqa: E501
+    application.on("/events", None)
+    calls = await call_in(server, phone, "alice", "bob")
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    callee = await phone("carol")
+    host = "{}:{}".format(*server.http)
+    return {"project": PROJECT, "token": TOKEN, "host": host, "from": "+15550001000", "to": callee.uri}
+
+
+MISSING = {"status": 404, "code": 20404}
+
+
+class TestCompatible(Secure):
+    """Checklist 7.1, 7.2: the compatibility SDKs."""
+
     async def test_rest_and_signatures(
         self, application: Application, secure_server: HubbubServer, phone: PhoneMaker, certificate: Path
     ) -> None:
         """List, fetch, update, paging, errors; every request that arrived validates with the SDK's own validator."""
-        application.on("/voice", '<Response><Dial><Conference statusCallback="/events" statusCallbackEvent="start join">Room 1234</Conference></Dial></Response>')  # fmt: skip  # noqa: E501
-        application.on("/events", None)
-        calls = await call_in(secure_server, phone, "alice", "bob")
-        await assert_matrix(calls, {"alice": "b", "bob": "a"})
-        host = "{}:{}".format(*secure_server.http)
-        job = {"project": PROJECT, "token": TOKEN, "host": host, "certificate": str(certificate)}
+        job = {**await room_of_two(application, secure_server, phone), "certificate": str(certificate)}
         seen = await run_sdk("signalwire", "rest", job)
         assert seen["room"]["status"] == "in-progress"
         assert seen["room"]["uri"].startswith("/api/laml/2010-04-01/")
         assert (seen["people"], seen["muted"], seen["filtered"], seen["calls"]) == (2, True, True, 2)
         assert (seen["call"]["status"], seen["call"]["direction"]) == ("in-progress", "inbound")
         assert seen["ended"] == {"status": "completed", "reason": "conference-ended-via-api"}
-        assert seen["missing"] == {"status": 404, "code": 20404}
-        requests = [
-            {"url": r.url, "fields": list(r.fields), "body": r.body.decode(), "signature": r.headers["X-SignalWire-Signature"]}
-            for r in application.requests()
-        ]
+        assert seen["missing"] == MISSING
+        requests = form_requests(application)
         answer = await run_sdk("signalwire", "validate", {"token": TOKEN, "requests": requests})
         assert len(requests) >= 5
         assert all(answer["verdicts"])
         assert not any(answer["forged"])
+
+    async def test_node(self, application: Application, secure_server: HubbubServer, phone: PhoneMaker, certificate: Path) -> None:
+        """The same with the package of Node: lists over pages, changes, calls made and ended; its validator on what arrived."""
+        job = await room_of_two(application, secure_server, phone)
+        seen = await run_node("rest", job, NODE_EXTRA_CA_CERTS=str(certificate))
+        assert seen["missing"] == MISSING
+        assert (seen["people"], seen["muted"], seen["filtered"], seen["calls"], seen["left"]) == (2, True, True, 2, 1)
+        assert seen["call"] == {"status": "in-progress", "direction": "inbound"}
+        assert (seen["made"], seen["ended"], seen["recordings"]) == ("outbound", True, 0)
+        assert seen["over"] == {"status": "completed", "reason": "conference-ended-via-api"}
+        answer = await run_node("validate", {"token": TOKEN, "requests": form_requests(application)})
+        assert len(answer["verdicts"]) >= 5
+        assert all(answer["verdicts"])
+        assert not any(answer["forged"])
+
+    async def test_what_node_builds_is_understood(self, application: Application, secure_server: HubbubServer, phone: PhoneMaker) -> None:
+        """Its VoiceResponse with every attribute of `<Conference>`: nothing is reported, the room does what they say."""
+        attributes = {
+            "muted": False,
+            "beep": "false",
+            "startConferenceOnEnter": True,
+            "endConferenceOnExit": True,
+            "jitterBufferSize": "small",
+            "waitUrl": "",
+            "waitMethod": "POST",
+            "maxParticipants": 5,
+            "record": "do-not-record",
+            "region": "us1",
+            "trim": "do-not-trim",
+            "statusCallback": "/events",
+            "statusCallbackEvent": "start end join leave",
+            "statusCallbackMethod": "POST",
+            "recordingStatusCallback": "/recorded",
+            "recordingStatusCallbackEvent": "completed",
+        }
+        built = await run_node("builder", {"attributes": attributes})
+        application.on("/voice", built["document"])
+        application.on("/after", "<Response/>")
+        calls = await call_in(secure_server, phone, "alice", "bob")
+        await assert_matrix(calls, {"alice": "b", "bob": "a"})
+        await calls["alice"].hangup()
+        await asyncio.wait_for(calls["bob"].ended.wait(), 10)  # endConferenceOnExit
+        await application.wait_for("/events", lambda request: request.params["StatusCallbackEvent"] == "conference-end")
+        assert "problem " not in secure_server.log
+
+    async def test_namespace_of_an_agents_sdk(
+        self, application: Application, secure_server: HubbubServer, phone: PhoneMaker, certificate: Path
+    ) -> None:
+        """2.1: "PYA's `compat` client sends JSON bodies (no `.json` suffix) with the same key names"."""
+        job = await room_of_two(application, secure_server, phone)
+        seen = await run_sdk("signalwire-agents", "compat", job, REQUESTS_CA_BUNDLE=str(certificate))
+        assert seen == {
+            "room": "in-progress",
+            "people": 2,
+            "muted": True,
+            "filtered": 1,
+            "unmuted": False,
+            "member": "in-progress",
+            "call": "in-progress",
+            "taped": "stopped",
+            "made": "outbound",
+            "left": 1,
+            "ended": "completed",
+            "missing": [404, 20404],
+        }
+
+
+class TestCalling(Secure):
+    """4: both published agents SDKs drive a call by commands; the older forces https, the newer does not on loopback."""
+
+    async def _drive(self, name: str, application: Application, server: HubbubServer, phone: PhoneMaker, certificate: Path) -> None:
+        application.on("/told", None)
+        application.on("/high.wav", tone_wav(2951.0, 20.0))
+        callee = await phone("bob")
+        job = {"project": PROJECT, "token": TOKEN, "host": "{}:{}".format(*server.http), "from": "+15550001000", "to": callee.uri}
+        job |= {"told": application.url("/told"), "audio": application.url("/high.wav")}
+        ringing = asyncio.create_task(callee.wait_call(timeout=30))
+        running = asyncio.create_task(run_sdk(name, "calling", job, REQUESTS_CA_BUNDLE=str(certificate)))
+        done, _ = await asyncio.wait({ringing, running}, return_when=asyncio.FIRST_COMPLETED)
+        if ringing not in done:
+            await running
+        call = await ringing
+        call.tone(574)
+        seen = await running
+        await call.wait_ended()
+        assert (seen["direction"], seen["control"], seen["transferred"], seen["logged"]) == (
+            "outbound-api",
+            "song",
+            seen["call"],
+            "completed",
+        )
+        assert seen["errors"]["unknown"][0] == 404
+        status, body = seen["errors"]["wrong"]
+        assert status == 422
+        assert "invalid_target" in json.dumps(body)
+        assert seen["events"] > 5
+        told = [
+            (request.json["event_type"].rpartition(".")[2], request.json["params"].get("state"))
+            for request in application.requests("/told")
+        ]
+        played = [state for kind, state in told if kind == "play"]
+        assert (played[0], played[-1]) == ("playing", "finished")
+        assert ("record", "finished") in told
+        assert ("collect", None) in told
+
+    async def test_older(self, application: Application, secure_server: HubbubServer, phone: PhoneMaker, certificate: Path) -> None:
+        await self._drive("signalwire-agents", application, secure_server, phone, certificate)
+
+    async def test_newer(self, application: Application, phone: PhoneMaker, certificate: Path, tmp_path: Path) -> None:
+        async with HubbubServer(application.url("/voice"), folder=tmp_path / "plain") as server:
+            await self._drive("signalwire-sdk", application, server, phone, certificate)
 
 
 async def _until_ready(server: HubbubServer, deadline: float) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from tests.support.stage import TONE, PhoneMaker, assert_matrix, tone_wav
+from tests.support.far_side import listening
+from tests.support.stage import TONE, PhoneMaker, assert_matrix, level_at, tone_wav
 
 from hubbub.testing import Application, HubbubServer, Phone, PhoneCall, Request, assert_hears
 
@@ -469,3 +470,25 @@ async def test_logs_of_calls_and_conferences(application: Application, server: H
     assert (await logged(server, created_before="2001-01-01"))["data"] == []
     assert (await send(server, "GET", "/api/voice/logs", params={"page_size": "1001"}))[0] == 422
     assert (await send(server, "GET", "/api/voice/logs/00000000-0000-4000-8000-00000000ffff"))[0] == 404
+
+
+async def test_streams_and_taps_by_command(application: Application, server: HubbubServer, phone: PhoneMaker) -> None:
+    """4 calling.stream, calling.tap: what the call says goes to a WebSocket until it is stopped; states are told."""
+    identity, call = await dialled(server, phone, "bob")
+    told = application.url("/state")
+    async with listening() as far:
+        await command(server, "calling.stream", identity, control_id="s", url=far.url, track="inbound_track", status_url=told)
+        await application.wait_for("/state", state("stream", "streaming"))
+        await asyncio.sleep(1.0)  # something to hear
+        assert abs(level_at(far.heard("inbound"), TONE["bob"]) - level_at(far.heard("inbound"), HIGH)) > 20
+        await command(server, "calling.stream.stop", identity, control_id="s")
+        await application.wait_for("/state", state("stream", "finished"))
+    assert await refused(server, "calling.stream", identity, url="http://127.0.0.1/x") == (422, ("invalid_parameter", "url"))
+    tap = {"type": "audio", "params": {"direction": "speak"}}
+    async with listening() as far:
+        device = {"type": "ws", "params": {"uri": far.url, "codec": "PCMU"}}
+        await command(server, "calling.tap", identity, control_id="t", tap=tap, device=device, status_url=told)
+        await application.wait_for("/state", state("tap", "tapping"))
+        await command(server, "calling.tap.stop", identity, control_id="t")
+        await application.wait_for("/state", state("tap", "finished"))
+    await call.hangup()

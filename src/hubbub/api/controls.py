@@ -171,7 +171,8 @@ def _order(asked: Asked, session: Session) -> Ordered:
     link = Link(values["told_to"], "POST") if values.get("told_to") else None
     if link is None and session.call.progress:
         link = session.call.progress[0].link
-    return Ordered(name, values["kind"], dialect, Followed(link, values["action"], name, dialect.name) if link is not None else None)
+    followed = Followed(link, values["action"], name, dialect.name) if link is not None and values["action"] else None
+    return Ordered(name, values["kind"], dialect, followed)
 
 
 def _kept(session: Session, control: Control) -> tuple[CallRecord, str]:

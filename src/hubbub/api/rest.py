@@ -87,10 +87,9 @@ class Rest:
                 routes.append(Route(f"{base}{place}/Recordings/{{recording}}{suffix}", self._media, methods=["GET"]))
         suffixed = sorted(self._face.suffixes, key=len, reverse=True)
         tables = [
-            Route(base + path + suffix, self._endpoint(by_method), methods=METHODS)
+            Route(base + path + suffix, self._endpoint(by_method), methods=self._methods(path + suffix))
             for suffix in suffixed
             for path, by_method in paths.items()
-            if suffix or not (self._face.habits.common_media and path.endswith("{recording}"))  # else that is the recording's media
         ]
         anything = Route(f"{base}/{{rest:path}}", self._unknown, methods=METHODS)
         if not self._face.habits.common_media:
@@ -98,6 +97,11 @@ class Rest:
         if self._face.habits.token_path:
             routes.append(Route(self._face.habits.token_path, self._token, methods=["POST"]))
         return [*tables, *routes, anything]
+
+    def _methods(self, path: str) -> list[str]:
+        """What is routed to a table: what is read from the path of a recording, without a suffix, is its media."""
+        media = self._face.habits.common_media and path.endswith("{recording}")
+        return [method for method in METHODS if not (media and method in ("GET", "HEAD"))]
 
     def _endpoint(self, by_method: Mapping[str, Operation]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:

@@ -186,6 +186,7 @@ class Recorder:
             started=now,
             file=str(Path(recorded.account) / f"{identity}.wav"),
             track=order.track,
+            trim=order.trim,
             name=order.name,
             tag=recorded.tag,
             format=order.wish.format if order.wish is not None else "wav",

@@ -95,16 +95,16 @@ class Playing(_Told):
 
     def pause(self) -> None:
         """Stop where it is."""
-        if self.state != "paused" and self._going.is_set() and self.state not in OVER:
+        if self._going.is_set() and not self.over:
             self._going.clear()
             self._interrupt()
-            self._tell("paused")
+            self._news("paused")
 
     def resume(self) -> None:
         """Go on where it was."""
         if not self._going.is_set():
             self._going.set()
-            self._tell("resumed")
+            self._news("resumed")
 
     def volume(self, gain_db: float) -> None:
         """Be so much louder, from now on."""
@@ -117,6 +117,11 @@ class Playing(_Told):
         self._going.set()
         self._interrupt()
 
+    def _news(self, state: str) -> None:
+        """Tell it, but nothing before it has begun."""
+        if self.state:
+            self._tell(state)
+
     def _interrupt(self) -> None:
         for playback in self._playbacks:
             playback.stop()
@@ -127,6 +132,8 @@ class Playing(_Told):
             pieces = [await sound.rendered(verb) for verb in self._sounds]
             self._tape = Tape(np.concatenate(pieces) if pieces else np.zeros(0, np.int16), self._loops)
             self._tell("began")
+            if not self._going.is_set():
+                self._tell("paused")
             while not self._ended and not self._tape.over:
                 await self._going.wait()
                 await self._play()

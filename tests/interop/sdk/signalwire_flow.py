@@ -1,14 +1,15 @@
 """Runs in an SDK's own environment: the unmodified packages against a hubbub given on the command line.
 
-`functions`: what an agents SDK answers to function webhooks. `helpers`: every other helper of its results.
-`rest`: the compatibility SDK drives REST over https.
-`validate`: its validator on requests that arrived. Prints one JSON object of what was seen.
+`functions`: what an agents SDK answers to function webhooks. `helpers`: every other helper of its results. `rest`: the compatibility SDK
+drives REST over https. `validate`: its validator on requests that arrived. `calling`: an agents SDK's client drives a call by commands.
+`compat`: its compatibility namespace, which sends JSON. Prints one JSON object of what was seen.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import time
 from typing import Any
 
 
@@ -97,6 +98,92 @@ def validate(job: dict[str, Any]) -> dict[str, Any]:
     return {"verdicts": verdicts(job["token"]), "forged": verdicts("PSK_other")}
 
 
+def _client(job: dict[str, Any]) -> tuple[Any, type[Exception]]:
+    """The client of either agents SDK, and its error."""
+    try:
+        from signalwire.rest._base import SignalWireRestError as Error
+        from signalwire.rest.client import RestClient as Client
+    except ImportError:
+        from signalwire_agents.rest._base import SignalWireRestError as Error
+        from signalwire_agents.rest.client import SignalWireClient as Client
+    return Client(job["project"], job["token"], job["host"]), Error
+
+
+def calling(job: dict[str, Any]) -> dict[str, Any]:
+    """A call is made, played to, recorded, transferred and ended by commands; the logs show it."""
+    client, error = _client(job)
+    script = {"version": "1.0.0", "sections": {"main": [{"answer": {}}, {"sleep": 60000}]}}
+    newer = "signalwire.rest.client" in sys.modules
+    made = client.calling.dial(**{"from_" if newer else "from": job["from"], "to": job["to"], "swml": script})
+    call, deadline = made["id"], time.monotonic() + 20
+    while client.logs.voice.get(call)["status"] != "answered" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    told = {"extras": {"status_url": job["told"]}} if newer else {"status_url": job["told"]}
+    item = {"type": "audio", "params": {"url": job["audio"]}}
+    seen: dict[str, Any] = {"call": call, "direction": made["direction"]}
+    seen["control"] = client.calling.play(call, play=[item], control_id="song", **told)["control_id"]
+    for step in ("play_pause", "play_resume"):
+        getattr(client.calling, step)(call, control_id="song")
+    client.calling.play_volume(call, control_id="song", volume=-10)
+    client.calling.play_stop(call, control_id="song")
+    audio = {"direction": "speak", "end_silence_timeout": 0, "initial_timeout": 0}
+    client.calling.record(call, control_id="tape", audio=audio, **told)
+    time.sleep(1.0)
+    client.calling.record_stop(call, control_id="tape")
+    client.calling.collect(call, control_id="keys", digits={"max": 1}, initial_timeout=0.1, **told)
+    seen["transferred"] = client.calling.transfer(call, dest=script)["id"]
+    client.calling.update(id=call, status="completed")
+    errors = {}
+    for name, attempt in {
+        "unknown": lambda: client.calling.end("00000000-0000-4000-8000-00000000ffff"),
+        "wrong": lambda: client.calling.dial(**{"from_" if newer else "from": job["from"], "to": "nobody at all", "swml": script}),
+    }.items():
+        try:
+            attempt()
+        except error as caught:
+            errors[name] = [caught.status_code, caught.body]  # type: ignore[attr-defined]
+    while client.logs.voice.get(call)["status"] != "completed" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    seen["logged"] = client.logs.voice.get(call)["status"]
+    seen["events"] = len(client.logs.voice.list_events(call)["data"])
+    seen["rooms"] = [room["type"] for room in client.logs.conferences.list(page_size=1)["data"]]
+    return {**seen, "errors": errors}
+
+
+def compat(job: dict[str, Any]) -> dict[str, Any]:
+    """The compatibility namespace: JSON bodies, no suffix, the vendor's base path."""
+    client, error = _client(job)
+    rooms = client.compat.conferences
+    room = rooms.list(FriendlyName="Room 1234", Status="in-progress")["conferences"][0]
+    people = rooms.list_participants(room["sid"])["participants"]
+    one = people[0]["call_sid"]
+    seen = {
+        "room": rooms.get(room["sid"])["status"],
+        "people": len(people),
+        "muted": rooms.update_participant(room["sid"], one, Muted=True)["muted"],
+        "filtered": len(rooms.list_participants(room["sid"], Muted="true")["participants"]),
+        "unmuted": rooms.update_participant(room["sid"], one, Muted=False)["muted"],
+        "member": rooms.get_participant(room["sid"], one)["status"],
+        "call": client.compat.calls.get(one)["status"],
+    }
+    tape = client.compat.calls.start_recording(one, RecordingChannels="dual")
+    time.sleep(1.0)
+    seen["taped"] = client.compat.calls.update_recording(one, tape["sid"], Status="stopped")["status"]
+    made = client.compat.calls.create(To=job["to"], From=job["from"], Laml='<Response><Pause length="30"/></Response>')
+    seen["made"] = made["direction"]
+    client.compat.calls.update(made["sid"], Status="completed")
+    rooms.remove_participant(room["sid"], one)
+    seen["left"] = len(rooms.list_participants(room["sid"])["participants"])
+    seen["ended"] = rooms.update(room["sid"], Status="completed")["status"]
+    try:
+        rooms.get("00000000-0000-4000-8000-00000000ffff")
+    except error as caught:
+        seen["missing"] = [caught.status_code, json.loads(caught.body)["code"] if isinstance(caught.body, str) else caught.body["code"]]  # type: ignore[attr-defined]
+    return seen
+
+
 if __name__ == "__main__":
-    work = {"functions": functions, "helpers": helpers, "rest": rest, "validate": validate}[sys.argv[1]]
+    work = {"functions": functions, "rest": rest, "validate": validate, "calling": calling, "compat": compat, "helpers": helpers}[
+        sys.argv[1]
+    ]
     print(json.dumps(work(json.load(sys.stdin))))

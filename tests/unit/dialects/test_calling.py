@@ -109,7 +109,7 @@ def test_record_takes_the_methods_own_parameters() -> None:
         (started,) = [step for step in values["program"].main if isinstance(step, StartRecording)]
         assert (started.name, started.channels, started.track) == ("c", 2, "both")
         assert started.notices is not None
-        assert values["told_to"] is None  # the recording tells it itself
+        assert values["action"] == ""  # the recording tells it itself
         assert values["stopper"].main
     assert refused("calling.record", audio={"loudness": 1}) == ("bad-parameter", "audio")
     assert read("calling.record.pause", control_id="c", behavior="silence")["keep_silence"] is True

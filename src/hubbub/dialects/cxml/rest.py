@@ -4,17 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from hubbub.dialects.cxml.document import TABLE
-from hubbub.dialects.cxml.words import BASE
-from hubbub.dialects.tables import ErrorRow, Operation, Out, Param, Resource, choice, integer, mapping
+from hubbub.dialects.cxml.words import BASE, CXML
+from hubbub.dialects.rooms import Codec
+from hubbub.dialects.tables import (
+    Converter,
+    ErrorRow,
+    Operation,
+    Out,
+    Page,
+    Param,
+    Resource,
+    Window,
+    choice,
+    described,
+    integer,
+    mapping,
+    words,
+)
 from hubbub.dialects.twiml import machine
 from hubbub.dialects.twiml.errors import ERRORS
 from hubbub.dialects.twiml.operations import OPERATIONS
-from hubbub.dialects.twiml.resources import RESOURCES, MemberView, Shown
+from hubbub.dialects.twiml.resources import ABSENT_CODES, RESOURCES, MemberView, Shown
 from hubbub.dialects.twiml.rest import TwimlRest
 from hubbub.dialects.twiml.words import API_VERSION, address, date
+from hubbub.errors import Refused
 from hubbub.events import CallRecord, Presence, RecordingRecord
+from hubbub.ids import Id
+from hubbub.settings import Account
 
 
 def _shown_with(name: str, *fields: Out, without: tuple[str, ...] = ()) -> Resource:
@@ -33,6 +52,10 @@ def _track(number: int) -> Out:
 
 def _member_status(shown: Shown[MemberView]) -> str:
     return "completed" if shown.thing.member.presence is Presence.LEFT else "in-progress"
+
+
+def _transcriptions(shown: Shown[RecordingRecord]) -> str:
+    return f"{shown.base}/Recordings/{shown.words.recording.write(shown.thing.id)}/Transcriptions.json"
 
 
 def _recording_status(shown: Shown[RecordingRecord]) -> str:
@@ -60,11 +83,14 @@ CALL = _shown_with(
 )
 MEMBER = _shown_with("member", Out("status", _member_status), without=("queue_time",))
 _RECORDING = (
+    Out("call_sid", lambda s: s.words.call.write(s.thing.call) if s.thing.call and not s.thing.room else None),
+    Out("error_code", lambda s: str(code) if (code := ABSENT_CODES.get(s.thing.absent_reason)) else None),
+    Out("subresource_uris", lambda s: {"transcriptions": _transcriptions(s)}),
     _track(0),
     _track(1),
     Out("end_time", lambda s: date(s.thing.ended)),
     Out("duration", lambda s: round(s.thing.seconds) if s.thing.ended else None),
-    Out("trim", lambda s: None),
+    Out("trim", lambda s: "trim-silence" if s.thing.trim else "do-not-trim"),
     Out("status", _recording_status),
 )
 RECORDINGS = {name: _shown_with(name, *_RECORDING, without=("media_url",)) for name in ("room-recording", "call-recording", "recording")}
@@ -73,7 +99,20 @@ MACHINE = (
     Param("MachineWordsThreshold", None, integer(1), "bad-machine-detection", why="greetings are measured, not understood"),
     Param("AsyncAmdPartialResults", None, why="there is one result"),
 )
+PROGRESS_WORDS = ("initiated", "ringing", "answered", "completed", "ringing_forwarded", "ringing_queued")
+PROGRESS = words({name: frozenset({name}) for name in PROGRESS_WORDS})
+
+
+def progress_events(value: str) -> frozenset[str]:
+    """Any of the words; calls are neither forwarded nor queued while they ring, so two of them are never told."""
+    try:
+        return frozenset(PROGRESS(value)) or frozenset({"completed"})
+    except ValueError:
+        return frozenset()
+
+
 LAML = (
+    Param("StatusCallbackEvent", "progress_events", progress_events, many=True),
     Param("Laml", "document"),
     Param("MaxPricePerMinute", None, why="calls cost nothing here"),
 )
@@ -85,10 +124,30 @@ CHANGED: Mapping[tuple[str, str], tuple[Param, ...]] = {
 }
 
 
+def _sid(kind: Codec, what: str) -> Converter:
+    """An id as it is spelled here."""
+
+    def read(value: str) -> Id:
+        found = kind.read(value)
+        if found is None:
+            raise ValueError(f"must be the id of a {what}")
+        return found
+
+    return described(read, f"The id of a {what}")
+
+
+SIDS: Mapping[str, Converter] = {
+    **dict.fromkeys(("CallSid", "ParentCallSid"), _sid(CXML.call, "call")),
+    "ConferenceSid": _sid(CXML.conference, "conference"),
+}
+
+
 def _operation(row: Operation) -> Operation:
+    """A row of the compatible dialect: ids are spelled otherwise, and a creation is answered with 200 (2.1)."""
     rows = {param.name: param for param in row.params}
     rows |= {param.name: param for param in CHANGED.get((row.method, row.path), ())}
-    return replace(row, params=tuple(rows.values()))
+    params = tuple(replace(param, read=SIDS[param.name]) if param.name in SIDS and param.to else param for param in rows.values())
+    return replace(row, params=params, status=200 if row.status == 201 else row.status)
 
 
 class CxmlRest(TwimlRest):
@@ -102,6 +161,7 @@ class CxmlRest(TwimlRest):
         **ERRORS,
         "forbidden": ErrorRow(401, "20003", "Permission denied"),
         "page-size": ErrorRow(400, "54454", "PageSize must be between 1 and 1000"),
+        "page-token-missing": ErrorRow(400, "54453", "PageToken is needed where Page is not 0"),
         "call-live": ErrorRow(400, "20009", "A live call cannot be deleted"),
         "bad-status": ErrorRow(400, "21475", "{detail}"),
         "bad-url": ErrorRow(400, "21402", "{detail}"),
@@ -117,6 +177,18 @@ class CxmlRest(TwimlRest):
     json_bodies = True
     public_media = True
     table = TABLE
+
+    def window(self, query: Mapping[str, str]) -> Window:
+        """The page that a query asks for: "token mandatory when Page>0". Raises Refused (page-size, page-token, page-token-missing)."""
+        token = query.get("PageToken", "")
+        found = super().window({**query, "PageToken": token.replace("-", "")})
+        if found.number and not token:
+            raise Refused("page-token-missing")
+        return found
+
+    def show_page(self, resource: str, page: Page, account: Account, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+        """A page whose links begin with the vendor's own path, wherever it was asked for."""
+        return super().show_page(resource, page, account, f"/api/laml/{path.removeprefix('/api/laml').lstrip('/')}", query)
 
 
 class CompatibleRest(CxmlRest):

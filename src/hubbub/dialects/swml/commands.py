@@ -209,7 +209,7 @@ COMMANDS: Sequence[Operation] = (
         Param("authorization_bearer_token", "bearer", text),
         Param("custom_parameters", "parameters", an_object, whole=True),
         TOLD,
-        Param("status_url_method", None, method, why="notices are sent by POST"),
+        Param("status_url_method", "told_by", method),
     ),
     _stopped("calling.stream.stop"),
     _command("calling.denoise", "do_on_call"),

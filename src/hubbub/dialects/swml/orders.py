@@ -130,7 +130,7 @@ def sounds(items: list[dict[str, Any]]) -> tuple[Verb, ...]:
 def _recorded(values: Values, control: str) -> dict[str, Any]:
     audio = values.get("audio", values.get("record", {}).get("audio", {}))
     params = {**RECORDED, **audio, "control_id": control, "status_url": values.get("told_to")}
-    return {"program": method_program("record_call", params, "audio"), "stopper": _stopper("stop_record_call", control), "told_to": None}
+    return {"program": method_program("record_call", params, "audio"), "stopper": _stopper("stop_record_call", control), "action": ""}
 
 
 def _collected(values: Values, control: str) -> dict[str, Any]:
@@ -164,8 +164,8 @@ def _tapped(values: Values, control: str) -> dict[str, Any]:
     where, params = device.get("params") or {}, values["tap"].get("params") or {}
     uri = f"rtp://{where.get('addr')}:{where.get('port')}" if device.get("type") == "rtp" else where.get("uri")
     given = {"uri": uri, "direction": params.get("direction"), "codec": where.get("codec"), "rtp_ptime": where.get("ptime")}
-    given |= {"control_id": control}
-    return {"program": method_program("tap", given, "device"), "stopper": _stopper("stop_tap", control)}
+    given |= {"control_id": control, "status_url": values.get("told_to")}
+    return {"program": method_program("tap", given, "device"), "stopper": _stopper("stop_tap", control), "action": ""}
 
 
 def _streamed(values: Values, control: str) -> dict[str, Any]:
@@ -178,8 +178,10 @@ def _streamed(values: Values, control: str) -> dict[str, Any]:
         "authorization_bearer_token": values.get("bearer"),
         "custom_parameters": values.get("parameters"),
         "control_id": control,
+        "status_url": values.get("told_to"),
+        "status_url_method": values.get("told_by"),
     }
-    return {"program": method_program("stream", params, "url"), "stopper": _stopper("stop_stream", control)}
+    return {"program": method_program("stream", params, "url"), "stopper": _stopper("stop_stream", control), "action": ""}
 
 
 def _denoised(values: Values, control: str) -> dict[str, Any]:
@@ -223,7 +225,7 @@ METHOD_OF: Mapping[str, Callable[[Values, str], dict[str, Any]]] = {
     "calling.user_event": _told_user,
 }
 ACTIONS: Mapping[str, str] = {"play": "playing", "collect": "gathering", "refer": "referral", "detect": "detection"}
-"""What is told of a command, where it is called otherwise."""
+"""What is told of a command, where it is called otherwise; a method that tells by itself is told of by nobody else."""
 CHANGES = ("pause", "resume", "stop", "volume", "start_input_timers")
 """The last changes nothing: timers run from the beginning."""
 

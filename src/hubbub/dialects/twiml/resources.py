@@ -196,7 +196,7 @@ def _recording_uri(shown: Shown[Any], parent: str = "", more: str = "") -> str:
 
 
 _RECORDING_STATUS = {"paused": "processing", "stopped": "processing", "failed": "absent"}
-_ABSENT_CODES = {"short": 16101, "silent": 16102}
+ABSENT_CODES = {"short": 16101, "silent": 16102}
 
 _RECORDING = (
     Out("sid", lambda s: s.words.recording.write(s.thing.id)),
@@ -213,7 +213,7 @@ _RECORDING = (
     Out("price_unit", lambda s: "USD"),
     Out("source", lambda s: spell.RECORDING_SOURCES[s.thing.source]),
     Out("status", lambda s: _RECORDING_STATUS.get(s.thing.status.value, s.thing.status.value)),
-    Out("error_code", lambda s: _ABSENT_CODES.get(s.thing.absent_reason)),
+    Out("error_code", lambda s: ABSENT_CODES.get(s.thing.absent_reason)),
     Out("encryption_details", lambda s: None),
 )
 """What every view of a recording shows; `uri` "uses the path it was asked by"."""
