@@ -244,8 +244,9 @@ async def test_an_unanswered_call_is_given_another_document_by_request(
         ("<Response><Say>x</Say></Response>", "invalid-bxml", "<Say> is not known"),
         ("<Response><PlayAudio>/nothing.wav</PlayAudio><Pause/></Response>", "application-error", "404"),
         ((500, "text/plain", "broken"), "callback-error", "500"),
+        ("<Response><Pause/><Forward to='sip:bob@127.0.0.1:9'/></Response>", "application-error", "not answered yet"),
     ],
-    ids=["a verb of others", "audio that is not there", "a status"],
+    ids=["a verb of others", "audio that is not there", "a status", "too late to forward"],
 )
 async def test_what_goes_wrong_ends_the_call_and_says_why(
     application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, document: Any, cause: str, text: str

@@ -26,8 +26,9 @@ def hubbub_config(application: Application) -> dict[str, Any]:
     face = {"username": "slow", "password": "p", "application": "00000000-0000-4000-8000-000000000003", "account": "9900002"}
     slow = {"name": "slow", "bandwidth": {**face, "calls_per_second": "0.01"}}
     one = {"name": "one", "bandwidth": {**face, "username": "one", "account": "9900003", "concurrent_calls": "1"}}
+    hasty = {"name": "hasty", "bandwidth": {**face, "username": "hasty", "account": "9900004", "silent_seconds": "1"}}
     numbers = [{"number": BXML, "account": "dev", "dialect": "bxml", "url": application.url("/bxml")}]
-    return {"accounts": [DEVELOPMENT_ACCOUNT, slow, one], "numbers": numbers}
+    return {"accounts": [DEVELOPMENT_ACCOUNT, slow, one, hasty], "numbers": numbers}
 
 
 def kind(name: str) -> Callable[[Request], bool]:
@@ -99,6 +100,7 @@ async def test_errors_have_their_words(hubbub_server: HubbubServer, application:
                 {"answerUrl": "http://a.test/", "username": "u", "password": "p"},
                 "Invalid answerUrl: https is required when credentials are given",
             ),
+            ({"tag": "x" * 4097}, "Could not create call: sendCallback tag must contain at most 4096 characters"),
             ({"callTimeout": 301}, "callTimeout must be within the range [1, 300], but was 301"),
             ({"callbackTimeout": 0.5}, "callbackTimeout must be within the range [1, 25], but was 0.5"),
         ):
@@ -226,6 +228,19 @@ async def test_calls_wait_for_their_turn(application: Application, hubbub_server
         refused = await rest.post("/calls", **body)
         assert told(refused) == (429, "error", "Account concurrent call limit exceeded")
         assert refused.headers["Retry-After"]
+
+
+async def test_a_call_that_does_not_even_ring(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """2.2: "no ringing within 30 s: cancelled whatever callTimeout says"; one that rings may ring on."""
+    silent, rings = await phone("silent", auto_answer=False), await phone("rings", auto_answer=False)
+    async with V2(hubbub_server, account="hasty") as rest:
+        made = {}
+        for callee in (rings, silent):
+            body = wanted(rest, callee.uri, application.url("/answer"), callTimeout=20, disconnectUrl=application.url("/over"))
+            made[callee.name] = (await rest.post("/calls", **body)).body["callId"]
+        (await rings.wait_call()).ring()
+        assert (await over(application, made["silent"]))["cause"] == "cancel"
+        assert (await rest.get(f"/calls/{made['rings']}")).body["state"] == "initiated"
 
 
 async def over(application: Application, call: str) -> Any:

@@ -175,6 +175,16 @@ async def test_forward(application: Application, hubbub_server: HubbubServer, ph
     await alice.wait_ended()
 
 
+@pytest.mark.parametrize("answer", [None, "<Response/>", "<Bxml><Tag>t</Tag></Bxml>"], ids=["204", "empty", "nothing that answers"])
+async def test_nothing_to_do_rejects(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, answer: str | None) -> None:
+    """2.1: "Empty `<Response/>` … on an unanswered call rejects it"; 2.4: "204 or empty body: an empty document"."""
+    application.on("/initiate", answer)
+    end = await (await (await phone("alice")).call(hubbub_server.uri(NUMBER))).wait_ended()
+    assert (end.code, end.answered) == (603, False)
+    mine = application.requests("/initiate")[0].json["callId"]
+    assert (await application.wait_for("/over", lambda r: r.json["callId"] == mine)).json["cause"] == "rejected"
+
+
 async def test_a_call_that_was_diverted_here_and_is_forwarded(
     application: Application, hubbub_server: HubbubServer, phone: PhoneMaker
 ) -> None:

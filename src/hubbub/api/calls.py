@@ -137,6 +137,7 @@ def outgoing(asked: Asked) -> OutgoingCall:
         caller=replace(caller, display=values.get("display", "")),
         progress=progress_wishes(asked),
         ring_seconds=float(values.get("ring_seconds", 60)),
+        silent_seconds=values.get("silent_seconds"),
         total_seconds=values.get("total_seconds"),
         sip_username=values.get("sip_username", ""),
         sip_password=values.get("sip_password", ""),

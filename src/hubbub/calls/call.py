@@ -118,6 +118,7 @@ class Call:
         self._session = _Session()
         self._number = -1
         self._ring_timer: asyncio.TimerHandle | None = None
+        self._silent_timer: asyncio.TimerHandle | None = None
         self._total_timer: asyncio.TimerHandle | None = None
         self._total_seconds: float | None = None
         self.longest_seconds: float | None = None
@@ -219,8 +220,13 @@ class Call:
         self.record = replace(self.record, error=error)
         self._end(status)
 
-    def limit(self, ring_seconds: float | None, total_seconds: float | None) -> None:
-        """End the call when it rings, or lasts after its answer, longer than this; a new limit replaces the old one."""
+    def limit(self, ring_seconds: float | None, total_seconds: float | None, silent_seconds: float | None = None) -> None:
+        """End the call when it rings, or lasts after its answer, longer than this, or is silent for so long before it rings.
+
+        A new limit replaces the old one.
+        """
+        if silent_seconds is not None:
+            self._silent_timer = asyncio.get_running_loop().call_later(silent_seconds, self._stayed_silent)
         if ring_seconds is not None:
             self._ring_timer = asyncio.get_running_loop().call_later(ring_seconds, self._rang_out)
         if total_seconds is not None:
@@ -363,6 +369,10 @@ class Call:
         left = self.record.answered + min(limits) - self._services.clock.now()
         self._total_timer = asyncio.get_running_loop().call_later(max(0.0, left), self.hangup, "timeout")
 
+    def _stayed_silent(self) -> None:
+        if self.record.status is CallStatus.INITIATED:
+            self.hangup("cancel")
+
     def _rang_out(self) -> None:
         if not self.answered and not self.over:
             self.final_cause = "timeout"
@@ -395,7 +405,7 @@ class Call:
     def _end(self, status: CallStatus) -> None:
         if self.over:
             return
-        for timer in (self._ring_timer, self._total_timer):
+        for timer in (self._ring_timer, self._silent_timer, self._total_timer):
             if timer is not None:
                 timer.cancel()
         cause = self.final_cause or self._cause(status)

@@ -109,6 +109,7 @@ class Calls:
         caller: Party,
         progress: tuple[ProgressWish, ...] = (),
         ring_seconds: float = 60.0,
+        silent_seconds: float | None = None,
         total_seconds: float | None = None,
         parent: Id | None = None,
         sip_username: str = "",
@@ -169,7 +170,7 @@ class Calls:
                 return
             call.attach(sip)
             call.record = replace(call.record, sip_call_id=sip.id)
-            call.limit(ring_seconds, total_seconds)
+            call.limit(ring_seconds, total_seconds, silent_seconds)
             call.initiated()
 
         return call, send

@@ -33,15 +33,20 @@ if TYPE_CHECKING:
     from hubbub.verbs.session import Session
 
 log = structlog.get_logger()
+ANSWERED = "only a call that is not answered yet is handed on"
 
 
 async def perform(shell: CallShell, verb: Connect) -> Outcome:
     """Call the targets, connect the first who answers, and stay until they part."""
     call = shell.session.call
+    if verb.only_unanswered and call.answered:
+        shell.session.report(shell.session.dialect.refusal_code("call-over"), ANSWERED, level="error", line=verb.at.line)
+        call.fail("unsupported", ANSWERED)
+        call.hangup()
     if not verb.answer_on_bridge:
         call.answer()
-        if call.over or not call.answered:
-            await asyncio.get_running_loop().create_future()  # the call is ending: the session is about to cancel this
+    if call.over or (not verb.answer_on_bridge and not call.answered) or (verb.only_unanswered and call.answered):
+        await asyncio.get_running_loop().create_future()  # the call is ending: the session is about to cancel this
     connecting = Connecting(shell, verb)
     try:
         return await connecting.run()

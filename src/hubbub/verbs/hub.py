@@ -206,6 +206,7 @@ class Hub:
             caller=wish.caller,
             progress=wish.progress,
             ring_seconds=wish.ring_seconds,
+            silent_seconds=wish.silent_seconds,
             total_seconds=wish.total_seconds,
             sip_username=wish.sip_username,
             sip_password=wish.sip_password,

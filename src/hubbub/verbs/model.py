@@ -293,6 +293,8 @@ class Connect(Verb):
     """The name that they see, if it is another than the caller's."""
     private: bool = False
     """Whether they do not see who calls."""
+    only_unanswered: bool = False
+    """Whether it ends a call that is answered already."""
     diversion: Literal["none", "propagate", "stack"] = "none"
     """What they are told of where the call was meant to go: nothing, what this call came with, or that and its callee on top."""
     diversion_reason: str = "unknown"

@@ -21,6 +21,8 @@ class OutgoingCall:
     caller: Party
     progress: tuple[ProgressWish, ...] = ()
     ring_seconds: float = 60.0
+    silent_seconds: float | None = None
+    """Within which it must ring; None: as long as it may ring."""
     total_seconds: float | None = None
     sip_username: str = ""
     sip_password: str = ""

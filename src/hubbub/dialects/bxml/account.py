@@ -12,6 +12,7 @@ from hubbub.settings import Account
 FACE = "bandwidth"
 READERS = {"room_capacity": integer(1, 10_000), "room_hours": decimal(0.001, 8760), "callback_timeout": decimal(1, 25)}
 READERS |= {"calls_per_second": decimal(0, 10_000), "concurrent_calls": integer(0, 1_000_000)}
+READERS |= {"silent_seconds": decimal(1, 300)}
 READERS |= {"call_days": decimal(0, 36_500), "recording_days": decimal(0, 36_500)}
 OPTIONAL = (*READERS, "client_id", "client_secret")
 
@@ -27,6 +28,8 @@ class Options:
     """Calls by REST are sent so fast, more wait; 0: at once."""
     concurrent_calls: int = 0
     """So many live calls the account may have when it asks for one more; 0: as many as there is room for."""
+    silent_seconds: float = 30.0
+    """Within which an outgoing call must ring: "no ringing within 30 s: cancelled whatever `callTimeout` says" (2.2)."""
     call_days: float = 7.0
     """For how long REST shows a call that is over; 0: for ever."""
     recording_days: float = 30.0

@@ -161,6 +161,7 @@ def forward(_compiler: Compiler, node: Node, values: dict[str, Any]) -> tuple[St
     verb = Connect(
         groups=((target,),),
         answer_on_bridge=True,
+        only_unanswered=True,
         **_shown(values),
         at=node.at,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from hubbub.conference.policy import Policy
 from hubbub.dialects.builders import RoomDefaults, join_room, spoken
-from hubbub.dialects.bxml import connecting, digits, recordings, streams, voices
+from hubbub.dialects.bxml import connecting, digits, recordings, ssml, streams, voices
 from hubbub.dialects.bxml.rows import (
     BOTH,
     CREDENTIALS,
@@ -118,6 +118,7 @@ def speak(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb:
     sentence = spoken(node)
     if not sentence:
         raise DocumentError(INVALID, "<SpeakSentence> has nothing to say", line=node.at.line, column=node.at.column)
+    ssml.check(compiler, node)
     voice, language, gender = voices.chosen(values["voice"], values["locale"], values["gender"])
     return Speak(text=sentence, voice=voice, gender=gender, language=language, at=node.at)
 

@@ -33,6 +33,7 @@ ERRORS: Mapping[str, ErrorRow] = {
     "bad-parameter": INVALID,
     "bad-range": DETAIL,
     "bad-method": INVALID,
+    "tag-too-long": ErrorRow(400, VALIDATION, "Could not create call: sendCallback tag must contain at most 4096 characters"),
     "bad-room-parameter": DETAIL,
     "redirect-missing": ErrorRow(400, VALIDATION, "redirectUrl is required when the state is active"),
     "redirect-needless": ErrorRow(400, VALIDATION, "redirectUrl is not allowed when the state is completed"),

@@ -136,7 +136,7 @@ def user_to_user(value: str) -> dict[str, str]:
 
 
 SECRET = matching(r".{0,1024}", "has at most 1024 characters")
-LONG_TAG = matching(r".{0,4096}", "tag must contain at most 4096 characters")
+LONG_TAG = matching(r".{0,4096}", "must contain at most 4096 characters")
 
 PARTIES = (
     Param("username", "username", SECRET),
@@ -153,6 +153,7 @@ REDIRECT = (
 )
 STATE = mapping({"active": None, "completed": "completed"})
 TAG = Param("tag", "tag", LONG_TAG, "bad-range", clears=True)
+FIRST_TAG = Param("tag", "tag", LONG_TAG, "tag-too-long", clears=True)
 CREATE_CALL = (
     Param("to", "to", text),
     Param("from", "from", text),
@@ -167,7 +168,7 @@ CREATE_CALL = (
     Param("displayName", "display", matching(r".{0,256}", "has at most 256 characters")),
     Param("callTimeout", "ring_seconds", ranged(1, 300), "bad-range"),
     Param("callbackTimeout", "extra", call_timeout, "bad-range"),
-    TAG,
+    FIRST_TAG,
     Param("privacy", "private", lenient_boolean),
     Param("uui", "headers", user_to_user),
     Param("priority", "priority", whole(1, 5), "bad-range"),

@@ -82,7 +82,8 @@ class BxmlHabits(Habits):
         if operation.shows == "created-call":
             _check_creation(values, account)
             values = machine.completed(values)
-            return {"ring_seconds": RING_SECONDS, **values, "extra": {**values.get("extra", {}), "asked": _echo(values, account)}}
+            limits = {"ring_seconds": RING_SECONDS, "silent_seconds": accounts.options(account).silent_seconds}
+            return {**limits, **values, "extra": {**values.get("extra", {}), "asked": _echo(values, account)}}
         if operation.does in ("update_call", "steer_room") and operation.body != XML:
             over = values.get("status") == "completed"
             if not over and not values.get("url"):
