@@ -180,4 +180,5 @@ OF_A_TRANSFER = {"parentCallId", "transferCallerId", "transferTo"}
 """Base fields of every event of a call that a transfer made (5.3); no other call has them."""
 BEYOND = {"initiate": {"tag", "enqueuedTime"}, "referComplete": {"enqueuedTime"}, "recordingAvailable": {"recordingName"}}
 BEYOND |= {"gather": {"speechResult", "confidence"}}
-"""Speech has fields whose names its vendor does not publish; `recordingName` is in the specification; an incoming call has no tag when it begins, and waited in no queue."""
+"""Speech has fields whose names its vendor does not publish; `recordingName` is in the specification; an incoming call has no tag
+when it begins, and waited in no queue."""
