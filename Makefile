@@ -55,8 +55,9 @@ bench: setup
 	@$(BIN)/python -m tests.bench.server
 
 soak: setup
-	@HUBBUB_SOAK=1000000 HUBBUB_KILLS=300 HUBBUB_SERVER_KILLS=200 $(BIN)/pytest -s --timeout=7200 \
-	  tests/unit/conference/test_soak.py tests/scenarios/test_storm.py tests/scenarios/test_server_kills.py
+	@HUBBUB_SOAK=1000000 HUBBUB_KILLS=300 HUBBUB_SERVER_KILLS=200 HUBBUB_LONG=600 HUBBUB_CROWD=1000 $(BIN)/pytest -s --timeout=7200 \
+	  tests/unit/conference/test_soak.py tests/scenarios/test_storm.py tests/scenarios/test_server_kills.py \
+	  tests/scenarios/test_long.py tests/scenarios/test_crowd.py
 
 docs: setup
 	@$(BIN)/python -m hubbub.docs

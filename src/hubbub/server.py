@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from hubbub.api.app import build_app
 from hubbub.api.commands import Commands
 from hubbub.api.connections import Visitors, counts
+from hubbub.api.links import Links
 from hubbub.api.rest import Rest
 from hubbub.api.shield import Pace
 from hubbub.api.stream import News
@@ -162,7 +163,8 @@ class Server:
         given = (self.hub, self.store, settings.storage.recordings, lambda: self.journal.healthy, self._sip_address)
         rests = [Rest(face, *given, open_media=settings.http.open_media, pace=pace) for face in faces]
         rests += [Commands(face, *given, pace=pace) for face in command_faces(public_url, settings.accounts)]
-        return build_app(rests, self.health, self.numbers, settings.http.admin_token, self.store, self.news, self.hub)
+        links = Links(self.store, settings.storage.recordings, public_url, self.clock.now)
+        return build_app(rests, self.health, self.numbers, settings.http.admin_token, self.store, self.news, self.hub, links)
 
     async def drain(self, seconds: float) -> None:
         """Refuse new calls, and wait until the present ones are over, but no longer than `seconds`."""

@@ -266,12 +266,29 @@ async def test_every_change_leaves_its_line_in_the_log(hubbub_server: HubbubServ
         _, made = await owner(session, "POST", "/Applications.json", data={"FriendlyName": "s3cret-value"})
         await owner(session, "GET", "/Applications.json")
         await owner(session, "DELETE", f"/Applications/{made['sid']}.json")
-    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in hubbub_server.log.splitlines() if "audit" in line]
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in hubbub_server.log.splitlines() if '"audit"' in line]
     assert len(lines) == 2
     assert "create_application" in lines[0]
     assert "delete_application" in lines[1]
     assert made["sid"] in lines[1]
     assert all("dev" in line and "s3cret" not in line for line in lines)
+
+
+async def test_what_was_refused_is_in_the_log_too(hubbub_server: HubbubServer) -> None:
+    """Issue: "audit log": changes that were refused, and credentials that were wrong; what was read and not found is not."""
+    owner = caller(faces()[2], hubbub_server, DEVELOPMENT_ACCOUNT)
+    wrong = Caller(hubbub_server, owner.base, owner.account, owner.user, "s3cret-guess")
+    async with aiohttp.ClientSession() as session:
+        await owner(session, "POST", "/Calls.json", data={"To": "s3cret-value"})
+        await owner(session, "GET", "/Calls/CA00000000000000000000000000000000.json")
+        await wrong(session, "GET", "/Calls.json")
+        for _ in range(400):
+            await wrong(session, "GET", "/Calls.json?x=" + "y" * 500)
+    lines = [json.loads(line) for line in hubbub_server.log.splitlines() if "audit_refused" in line]
+    assert (lines[0]["account"], lines[0]["method"], lines[0]["client"]) == ("dev", "POST", "127.0.0.1")
+    assert (lines[1]["account"], lines[1]["reason"], lines[1]["path"][-11:]) == (None, "unauthenticated", "/Calls.json")
+    assert len(lines) < 400, "whoever is refused does not decide how large the log becomes"
+    assert "s3cret" not in hubbub_server.log
 
 
 async def test_every_metric_is_documented(hubbub_server: HubbubServer) -> None:

@@ -58,6 +58,13 @@ class Load:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 
+    async def hang_up(self) -> None:
+        """Whoever still talks hangs up: callers, and those who were called."""
+        for phone in self._phones:
+            for call in phone.calls:
+                if not call.ended.is_set():
+                    await call.hangup()
+
     async def _caller(self, phone: Phone) -> None:
         while True:
             await asyncio.sleep(self._chance.uniform(0.0, 0.2))

@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from hubbub import __version__
 from hubbub.api.functions import admitted, functions_route
+from hubbub.api.links import Links, credentials_of
 from hubbub.api.openapi import openapi_route
 from hubbub.api.rest import Rest
 from hubbub.api.shield import Shield
@@ -51,6 +52,7 @@ def build_app(
     store: Store,
     news: News,
     hub: Hub,
+    links: Links,
 ) -> Starlette:
     """The application. `health` is `ok`, `starting`, `draining` or `degraded`."""
     registry = CollectorRegistry()
@@ -70,7 +72,8 @@ def build_app(
 
     routes: list[BaseRoute] = [Route("/healthz", healthz), Route("/metrics", metrics), stream_route(store, news, allowed)]
     routes.append(functions_route(hub, admitted(admin_token, allowed)))
-    routes.append(openapi_route([rest.face for rest in rests], __version__, allowed))
+    routes.append(openapi_route([rest.face for rest in rests if rest.by_path], __version__, allowed))
+    routes += links.routes(credentials_of([rest.face for rest in rests], hub.services.accounts.values()), admitted(admin_token, allowed))
     for rest in rests:
         routes += rest.routes()
     return Starlette(routes=routes, middleware=[Middleware(Shield), Middleware(Slashes)])

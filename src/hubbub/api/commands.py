@@ -36,6 +36,7 @@ class CommandFace(RestFace, Protocol):
 class Commands(Rest):
     """One face's commands."""
 
+    by_path = False
     _face: CommandFace
 
     def routes(self) -> list[Route]:

@@ -15,10 +15,11 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from hubbub.api import announcements, calls, controls, directory, history, insights, logs, members, recordings, rooms, streams, views
+from hubbub.api.audit import Refusals, audit_change
 from hubbub.api.face import RestFace
 from hubbub.api.media import MEDIA_TYPES, rendition
 from hubbub.api.request import Asked
-from hubbub.api.shield import Pace, told_too_many
+from hubbub.api.shield import Pace
 from hubbub.api.slashes import encoded, unmarked
 from hubbub.api.views import MediaFile
 from hubbub.conference.rows import from_row
@@ -54,6 +55,9 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 class Rest:
     """One face's REST."""
 
+    by_path = True
+    """Whether paths tell its operations apart, so that OpenAPI can describe them."""
+
     def __init__(
         self,
         face: RestFace,
@@ -74,6 +78,7 @@ class Rest:
         self._healthy = healthy
         self._host = host
         self._open_media = open_media
+        self._refusals = Refusals()
 
     def routes(self) -> list[Route]:
         """A route per path, with all its methods; media beside them."""
@@ -118,6 +123,7 @@ class Rest:
         return response
 
     async def _attempted(self, request: Request, work: Callable[[Account], Any], *, public: bool) -> Response:
+        account: Account | None = None
         try:
             named = str(request.path_params.get("account", ""))
             authorization = request.headers.get("authorization", "")
@@ -126,27 +132,24 @@ class Rest:
             response: Response = await work(account)
             return response
         except Refused as refusal:
-            return self._refused(refusal, request)
+            return self._refused(refusal, request, account)
         except StorageUnavailable as error:
-            return self._refused(Refused("storage", str(error)), request)
+            return self._refused(Refused("storage", str(error)), request, account)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody reads it: the client went, or was too slow
         except Exception:
             log.exception("rest_failed", path=request.url.path)
-            return self._refused(Refused("internal"), request)
+            return self._refused(Refused("internal"), request, account)
 
     def must_write(self) -> None:
         """Raises StorageUnavailable where nothing can be kept now."""
         if not self._healthy():
             raise StorageUnavailable("the database cannot be written now")
 
-    def _refused(self, refusal: Refused, request: Request) -> Response:
+    def _refused(self, refusal: Refused, request: Request, account: Account | None = None) -> Response:
+        self._refusals.audit(refusal, request, account.name if account else None, self._hub.services.clock.monotonic())
         status, body = self._face.error(refusal, encoded(request.scope["path"]))
-        headers = {"WWW-Authenticate": self._face.challenge} if status == 401 else {}
-        if refusal.reason == "too-many":
-            status, body = 429, told_too_many(body)
-        if status == 429:
-            headers = {"Retry-After": "1"}
+        headers = {401: {"WWW-Authenticate": self._face.challenge}, 429: {"Retry-After": "1"}}.get(status, {})
         return JSONResponse(body, status, headers, media_type=self._face.habits.content_type)
 
     async def _unknown(self, request: Request) -> Response:
@@ -185,7 +188,7 @@ class Rest:
         result = await OPERATIONS[operation.does](asked)
         self._report(asked, result, request)
         if operation.method != "GET":
-            self._audit(asked, operation, result)
+            audit_change(asked, operation, self._face.base, result)
         if isinstance(result, Page):
             body = self._face.show_page(operation.shows, result, account, encoded(request.scope["path"]), query)
             return JSONResponse(body, headers=habits.page_headers(result, str(request.url)), media_type=habits.content_type)
@@ -221,14 +224,6 @@ class Rest:
         except (OSError, EOFError, wave.Error) as error:
             raise Refused("media-gone") from error
         return FileResponse(file, media_type=self._face.habits.media_type(media.kind))
-
-    def _audit(self, asked: Asked, operation: Operation, result: Any) -> None:
-        """Who changed what: names only, for values may be secrets."""
-        ids = {name: value for name, value in asked.path.items() if name != "account"}
-        made = getattr(result[0] if isinstance(result, tuple) and result else result, "id", None)
-        log.info(
-            "audit", account=asked.account.name, operation=operation.does, face=self._face.base, of=ids, id=made, given=sorted(asked.values)
-        )
 
     def _report(self, asked: Asked, result: Any, request: Request) -> None:
         """Keep for its account what was asked for and has no effect (law 1: never silently lost)."""

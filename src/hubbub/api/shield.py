@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -65,8 +64,3 @@ class Pace:
         if not self._buckets.setdefault(account, Bucket(at=now)).take(now, self._rate, max(1.0, 2 * self._rate)):
             self.refused += 1
             raise Refused("too-many", f"more than {self._rate:g} requests a second")
-
-
-def told_too_many(body: Any) -> Any:
-    """An error body of a face that has no row of its own for it."""
-    return {**body, "status": 429} if isinstance(body, dict) and "status" in body else body

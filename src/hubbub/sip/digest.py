@@ -113,16 +113,16 @@ class DigestServer:
     _counts: OrderedDict[str, int] = field(default_factory=OrderedDict)
     _silent: OrderedDict[str, float] = field(default_factory=OrderedDict)
 
-    def nonce(self, now: float, salt: bytes) -> str:
-        """A nonce good for `lifetime` seconds; `salt` makes two of the same moment different."""
+    def nonce(self, now: float, salt: bytes, peer: str = "") -> str:
+        """A nonce good for `lifetime` seconds and for the host of `peer`; `salt` makes two of the same moment different."""
         stamp = f"{now:.3f}".encode() + b"|" + base64.urlsafe_b64encode(salt)
-        return base64.urlsafe_b64encode(stamp + b"|" + self._sign(stamp)).decode()
+        return base64.urlsafe_b64encode(stamp + b"|" + self._sign(stamp, peer)).decode()
 
     def challenges(self, now: float, salt: bytes, *, peer: str = "", stale: bool = False) -> list[str]:
         """Values of WWW-Authenticate headers, in the order of `algorithms`.
 
         Phones of before RFC 8760 give up when they see SHA-256 at all, even beside MD5: a `peer` that was asked before and never
-        answered with anything stronger is asked for MD5 alone.
+        answered with anything stronger is asked for MD5 alone. A peer is a host, and after a blank whatever tells its phones apart.
         """
         algorithms = self.algorithms
         if peer and "MD5" in algorithms and len(algorithms) > 1:
@@ -132,20 +132,25 @@ class DigestServer:
             self._silent.move_to_end(peer)
             while len(self._silent) > PEERS_REMEMBERED:
                 self._silent.popitem(last=False)
-        nonce = self.nonce(now, salt)
+        nonce = self.nonce(now, salt, peer)
         tail = ", stale=true" if stale else ""
         return [f'Digest realm={_quoted(self.realm)}, nonce="{nonce}", algorithm={name}, qop="auth"{tail}' for name in algorithms]
 
     def judge(self, credentials: Mapping[str, str], *, password: str | None, method: str, body: str, now: float, peer: str = "") -> Verdict:
-        """Whether the credentials prove `password` (None: no such user; takes the same time, and is WRONG)."""
+        """Whether the credentials prove `password` (None: no such user; takes the same time, and is WRONG).
+
+        Only who got the nonce can be WRONG: source addresses are easily forged, and nobody shall have guesses counted as somebody else's.
+        """
         if credentials.get("algorithm", "MD5").upper() not in ("MD5", "MD5-SESS"):
             self._silent.pop(peer, None)
         given = credentials.get("response", "")
         expected = response(credentials, username=credentials.get("username", ""), password=password or "", method=method, body=body)
         same = hmac.compare_digest((expected or "?").encode(), given.lower().encode("utf-8", "surrogateescape"))
-        born = self._born(credentials.get("nonce", ""))
-        if credentials.get("realm") != self.realm or expected is None or born is None:
-            return Verdict.STALE if born is None and expected is not None else Verdict.WRONG
+        born = self._born(credentials.get("nonce", ""), peer)
+        if born is None:
+            return Verdict.STALE
+        if credentials.get("realm") != self.realm or expected is None:
+            return Verdict.WRONG
         if not -1.0 <= now - born <= self.lifetime:  # the stamp is rounded, and a clock may step back a little
             return Verdict.STALE
         if not same or password is None:
@@ -167,13 +172,14 @@ class DigestServer:
             self._counts.popitem(last=False)
         return True
 
-    def _sign(self, stamp: bytes) -> bytes:
-        return hmac.new(self.secret, stamp, hashlib.sha256).hexdigest()[:32].encode()
+    def _sign(self, stamp: bytes, peer: str) -> bytes:
+        host = peer.partition(" ")[0].encode("utf-8", "surrogateescape")
+        return hmac.new(self.secret, stamp + b"|" + host, hashlib.sha256).hexdigest()[:32].encode()
 
-    def _born(self, nonce: str) -> float | None:
+    def _born(self, nonce: str, peer: str) -> float | None:
         try:
             stamp, _, signature = base64.urlsafe_b64decode(nonce.encode()).rpartition(b"|")
-            if not hmac.compare_digest(self._sign(stamp), signature):
+            if not hmac.compare_digest(self._sign(stamp, peer), signature):
                 return None
             return float(stamp.partition(b"|")[0])
         except ValueError:

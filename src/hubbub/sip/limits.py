@@ -41,12 +41,16 @@ class Bucket:
 
     def take(self, now: float, rate: float, size: float) -> bool:
         """Pour one in; False when it flows over (then nothing is poured)."""
-        self.level = max(0.0, self.level - max(0.0, now - self.at) * rate)
-        self.at = now
-        if self.level + 1.0 > size:
+        if self.full(now, rate, size):
             return False
         self.level += 1.0
         return True
+
+    def full(self, now: float, rate: float, size: float) -> bool:
+        """Whether one more would make it flow over."""
+        self.level = max(0.0, self.level - max(0.0, now - self.at) * rate)
+        self.at = now
+        return self.level + 1.0 > size
 
 
 Buckets = OrderedDict[str, Bucket]
@@ -61,6 +65,7 @@ class Guard:
     trusted: Callable[[str], bool] = lambda host: False
     _invites: Buckets = field(default_factory=OrderedDict)
     _wrong: Buckets = field(default_factory=OrderedDict)
+    _guessed: Buckets = field(default_factory=OrderedDict)
     _strange: Buckets = field(default_factory=OrderedDict)
     _proved: OrderedDict[str, float] = field(default_factory=OrderedDict)
     _banned: OrderedDict[str, float] = field(default_factory=OrderedDict)
@@ -87,9 +92,16 @@ class Guard:
         rate = self.limits.invites
         return rate <= 0 or _bucket(self._invites, host).take(now, rate, 2 * rate)
 
-    def wrong_password(self, host: str, now: float) -> bool:
-        """Note a wrong password; True when the address is banned for it."""
+    def wrong_password(self, host: str, now: float, user: str = "") -> bool:
+        """Note a wrong password for a name; True when the address is banned for it."""
+        if self.limits.wrong_passwords > 0:
+            _bucket(self._guessed, f"{host} {user}").take(now, self.limits.wrong_passwords / 60.0, self.limits.wrong_passwords)
         return self._note(self._wrong, host, now, self.limits.wrong_passwords)
+
+    def slowed(self, host: str, user: str, now: float) -> bool:
+        """Whether no guess at this name is judged now from an address that is never banned."""
+        bucket, a_minute = self._guessed.get(f"{host} {user}"), self.limits.wrong_passwords
+        return bucket is not None and self._unbannable(host, now) and bucket.full(now, a_minute / 60.0, a_minute)
 
     def strange(self, host: str, now: float) -> bool:
         """Note a request that proves nothing; True when the address is banned for it."""
@@ -100,8 +112,11 @@ class Guard:
         _remember(self._proved, host, now + PROVED_SECONDS)
         self._strange.pop(host, None)
 
+    def _unbannable(self, host: str, now: float) -> bool:
+        return self.trusted(host) or self._proved.get(host, now) > now
+
     def _note(self, buckets: Buckets, host: str, now: float, a_minute: float) -> bool:
-        if a_minute <= 0 or self.trusted(host) or self._proved.get(host, now) > now:
+        if a_minute <= 0 or self._unbannable(host, now):
             return False
         if _bucket(buckets, host).take(now, a_minute / 60.0, a_minute):
             return False

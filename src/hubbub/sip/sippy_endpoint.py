@@ -386,8 +386,12 @@ class SippyEndpoint:
         found = [given for given in map(digest.parse, raw(request, "authorization")) if given and given.get("realm") == self._digest.realm]
         verdict, user = digest.Verdict.STALE, ""
         peer = f"{request.getSource()[0]} {user_of(request.getHFBody('from').getUrl())}"
+        host, moment = bare(request.getSource()[0]), asyncio.get_running_loop().time()
         if found:
             user = found[0].get("username", "")
+            if self._guard.slowed(host, user, moment):
+                self.count("slowed_passwords")
+                return None, reply(request, 503, headers=[("Retry-After", "30")])
             body = request.getBody()
             verdict = self._digest.judge(
                 found[0],
@@ -397,14 +401,13 @@ class SippyEndpoint:
                 now=now,
                 peer=peer,
             )
-        host, moment = bare(request.getSource()[0]), asyncio.get_running_loop().time()
         if verdict is digest.Verdict.VALID:
             self._guard.proved(host, moment)
             return user, None
         if verdict is digest.Verdict.WRONG:
             self.count("wrong_password")
             log.warning("sip_wrong_password", method=request.getMethod(), user=user, source=request.getSource()[0])
-            if self._guard.wrong_password(host, moment):
+            if self._guard.wrong_password(host, moment, user):
                 log.warning("sip_banned", source=host, why="wrong passwords", seconds=self._guard.limits.ban_seconds)
             return None, reply(request, 403)
         challenges = self._digest.challenges(now, secrets.token_bytes(12), peer=peer, stale=bool(found))

@@ -102,7 +102,7 @@ def test_who_falls_silent_at_sha_256_is_asked_for_md5_alone() -> None:
     given = credentials(plain[0])
     assert keeper.judge(given, password="secret", method="REGISTER", body="", now=NOW + 60, peer="old") is Verdict.VALID
     assert algorithms(keeper.challenges(NOW + 90, b"d", peer="old")) == ["MD5"]
-    strong = credentials(keeper.challenges(NOW, b"e")[0])
+    strong = credentials(keeper.challenges(NOW, b"e", peer="new other")[0])
     assert keeper.judge(strong, password="secret", method="REGISTER", body="", now=NOW + 61, peer="new") is Verdict.VALID
     assert algorithms(keeper.challenges(NOW + 62, b"f", peer="new")) == ["SHA-256", "MD5"]
     assert algorithms(keeper.challenges(NOW + 100_000, b"g", peer="old")) == ["SHA-256", "MD5"]
@@ -115,6 +115,18 @@ def test_wrong_password_unknown_user_wrong_realm() -> None:
     assert judge(keeper, credentials(challenge), password=None) is Verdict.WRONG
     assert judge(keeper, credentials(challenge, password=""), password=None) is Verdict.WRONG
     assert judge(keeper, {**credentials(challenge), "realm": "other"}) is Verdict.WRONG
+
+
+def test_a_nonce_is_good_for_the_host_that_got_it() -> None:
+    """Credentials that were overheard are of no use elsewhere, and a forged address cannot be made to look like a guesser."""
+    keeper = server()
+    challenge = keeper.challenges(NOW, b"salt", peer="192.0.2.1 alice")[0]
+    for password in ("secret", "guess"):
+        given = credentials(challenge, password)
+        assert keeper.judge(given, password="secret", method="REGISTER", body="", now=NOW, peer="192.0.2.2 alice") is Verdict.STALE
+    unknown = {**credentials(challenge), "algorithm": "FUTURE-1"}
+    assert keeper.judge(unknown, password="secret", method="REGISTER", body="", now=NOW, peer="192.0.2.2 alice") is Verdict.STALE
+    assert keeper.judge(credentials(challenge), password="secret", method="REGISTER", body="", now=NOW, peer="192.0.2.1 x") is Verdict.VALID
 
 
 def test_nonce_is_good_at_once_whatever_the_rounding() -> None:

@@ -187,6 +187,44 @@ async def test_guessing_a_password_is_stopped() -> None:
     await server.stop()
 
 
+def test_guesses_at_a_name_are_slowed_where_nobody_is_banned() -> None:
+    """One address may be a proxy before many phones: only the name that is guessed at waits, and a minute later it is judged again."""
+    guard = Guard(Limits(wrong_passwords=6), lambda host: host == "trunk")
+    assert not any(guard.wrong_password("trunk", 0.0, "alice") for _ in range(6))
+    assert guard.slowed("trunk", "alice", 1.0)
+    assert not guard.slowed("trunk", "bob", 1.0)
+    assert not guard.slowed("elsewhere", "alice", 1.0)
+    assert not guard.slowed("trunk", "alice", 11.0), "six a minute are one in ten seconds"
+    unlimited = Guard(Limits(wrong_passwords=0), lambda host: True)
+    for _ in range(100):
+        unlimited.wrong_password("trunk", 0.0, "alice")
+    assert not unlimited.slowed("trunk", "alice", 0.0)
+
+
+async def test_guessing_from_a_trusted_network_is_slowed() -> None:
+    """Issue: "register brute force", from inside `trust`: a thousand guesses, ten of them judged; another name registers meanwhile."""
+    server = await opened(limits=Limits(wrong_passwords=10))
+    server._phones = {"alice": "guess500", "bob": "secret"}
+    guesser, began = Flooder(server), time.monotonic()
+
+    async def ask(number: int, user: str, password: str) -> str:
+        first = await guesser.ask(request("REGISTER", number, guesser.port, user=user))
+        challenges = [line.partition(":")[2].strip() for line in first.split("\r\n") if line.startswith("WWW-Authenticate")]
+        value = digest.answer_challenge(
+            challenges, username=user, password=password, method="REGISTER", uri="sip:room@127.0.0.1", cnonce="c"
+        )
+        return (await guesser.ask(request("REGISTER", 10_000 + number, guesser.port, f"Authorization: {value}", user=user)))[8:11]
+
+    codes = [await ask(number, "alice", f"guess{number}") for number in range(1000)]
+    judged = sum(code == "403" for code in codes)
+    assert 10 <= judged <= 11 + (time.monotonic() - began) / 6
+    assert codes.count("503") == 1000 - judged
+    assert server.contact_of("alice") is None, "the right guess was one of those that nobody judged"
+    assert await ask(5000, "bob", "secret") == "200"
+    assert server.counters()["slowed_passwords"] == codes.count("503")
+    await server.stop()
+
+
 async def test_calls_beyond_the_limit_are_refused_without_a_transaction() -> None:
     """Issue: "INVITE floods over limits (503)"; a peer that is trusted is limited, and never banned."""
     server = await opened(limits=Limits(invites=10))
@@ -200,7 +238,7 @@ async def test_calls_beyond_the_limit_are_refused_without_a_transaction() -> Non
     assert 20 <= busy <= 21 + 10 * (time.monotonic() - began)
     assert 20 <= refused <= 101 + 50 * (time.monotonic() - began), "answered a little, dropped then"
     assert len(server.transactions.tserver) <= 2 * busy
-    assert grown < FLAT_BYTES
+    assert grown < FLAT_BYTES + 40_000 * busy, "no more than the calls that were let in"
     await server.stop()
 
 
