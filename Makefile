@@ -6,12 +6,13 @@ TEST_WORKERS ?= 3
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test unit lint bench soak docs clean peers
+.PHONY: help setup demo test unit lint bench soak fuzz docs clean peers
 
 help:
 	@echo "make demo   start hubbub, an application and callers who really speak; show and check what is heard"
 	@echo "make test   lint, types, import rules, unit, scenario and interop tests"
 	@echo "make bench  measure the media plane"
+	@echo "make fuzz   every fuzzer for two minutes (HUBBUB_FUZZ_SECONDS)"
 	@echo "make soak   the long ones: a million joins and leaves, hundreds of kills"
 	@echo "make docs   write the generated pages of docs/ anew"
 	@echo "make setup  only prepare .venv"
@@ -58,6 +59,12 @@ soak: setup
 	@HUBBUB_SOAK=1000000 HUBBUB_KILLS=300 HUBBUB_SERVER_KILLS=200 HUBBUB_LONG=600 HUBBUB_CROWD=1000 $(BIN)/pytest -s --timeout=7200 \
 	  tests/unit/conference/test_soak.py tests/scenarios/test_storm.py tests/scenarios/test_server_kills.py \
 	  tests/scenarios/test_long.py tests/scenarios/test_crowd.py
+
+# Every fuzzer tries new cases for so many seconds; faults are printed with the case that shows them.
+fuzz: setup
+	@HUBBUB_FUZZ_SECONDS=$${HUBBUB_FUZZ_SECONDS:-120} $(BIN)/pytest -s --timeout=7200 tests/fuzz
+	@$(BIN)/pip install --quiet --disable-pip-version-check atheris 2>/dev/null && $(BIN)/python -m tests.fuzz.guided $${HUBBUB_FUZZ_SECONDS:-120} \
+	  || echo "hubbub: atheris cannot be had here, or has found something: see above"
 
 docs: setup
 	@$(BIN)/python -m hubbub.docs

@@ -170,9 +170,10 @@ def _add(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> bo
 @kernel
 def _remove(engine: Engine, desk: Desk, worker: int, slot: int, generation: int, handed: int) -> bool:
     """REMOVE or STOP slot, generation, whether another worker goes on with it: it fades out in this tick and is taken away at its end."""
-    if not _slot_ok(engine, worker, slot, generation):
-        return False
     slots = engine.slots
+    if not _slot_ok(engine, worker, slot, generation):
+        # A player that has ended by itself, or with its mix: that is no error, its end is told all the same.
+        return bool(engine.links.size <= slot < slots.size and slots[slot].generation >= generation and slots[slot].worker == worker)
     slots[slot].state = LEAVING
     slots[slot].speak_to = 0
     slots[slot].moving = HANDED if handed else 0

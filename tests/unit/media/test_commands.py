@@ -107,6 +107,33 @@ def test_a_player_plays_around_its_end_and_tells() -> None:
     assert small.events() == [(layout.PLAYED, LEGS, 0, 1)]
 
 
+def test_a_player_that_ends_by_itself_may_be_stopped_too() -> None:
+    """The word of its end and the order to stop it cross each other; a mix that goes takes its players with it."""
+    small = small_engine()
+    small.post(layout.ADD_MIX, 0)
+    player = small.engine.players[0]
+    player.offset, player.length, player.loops = 0, 100, 1
+    slot = small.engine.slots[LEGS]
+    slot.kind, slot.mix = CLIP, 0
+    small.post(layout.ADD, LEGS, 0, -1)
+    run(small, 2)
+    small.post(layout.STOP, LEGS, 0)
+    run(small)
+    assert small.events() == [(layout.PLAYED, LEGS, 0, 1)]
+    slot.generation, slot.kind, slot.mix, player.length, player.loops = 1, CLIP, 0, 500, 0
+    small.post(layout.ADD, LEGS, 1, -1)
+    run(small)
+    small.post(layout.REMOVE_MIX, 0)
+    small.post(layout.STOP, LEGS, 1)
+    small.post(layout.STOP, LEGS, 0)
+    run(small, 2)
+    assert {event[:3] for event in small.events()} == {(layout.MIX_GONE, 0, 0), (layout.PLAYED, LEGS, 1)}
+    assert bad(small) == 0
+    small.post(layout.STOP, LEGS, 9)
+    run(small)
+    assert bad(small) == 1
+
+
 def test_a_stopped_player_fades_and_tells() -> None:
     small = small_engine()
     open_leg(small, 0)
