@@ -14,7 +14,7 @@ from hubbub.testing import Application, HubbubServer, Request, assert_hears
 
 pytestmark = pytest.mark.scenario
 
-TWIML, BXML, SWML = "+15550001001", "+15550001002", "+15550001003"
+TWIML, BXML, SWML, CXML = "+15550001001", "+15550001002", "+15550001003", "+15550001004"
 ANNOUNCED = 2951.0
 AMONG = (*TONE.values(), ANNOUNCED)
 
@@ -23,7 +23,7 @@ AMONG = (*TONE.values(), ANNOUNCED)
 def hubbub_config(application: Application) -> dict[str, Any]:
     numbers = [
         {"number": number, "account": "dev", "dialect": dialect, "url": application.url(f"/{dialect}")}
-        for number, dialect in ((TWIML, "twiml"), (BXML, "bxml"), (SWML, "swml"))
+        for number, dialect in ((TWIML, "twiml"), (BXML, "bxml"), (SWML, "swml"), (CXML, "cxml"))
     ]
     return {"numbers": numbers}
 
@@ -176,14 +176,15 @@ sections:
     assert told[-1]["params"]["reason_ended"] == "last-participant-left"
 
 
-async def test_three_dialects_in_one_room(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
-    """ "A TwiML caller, a BXML caller and a SWML caller can sit in one room": the room's notices speak its creator's dialect."""
+async def test_all_dialects_in_one_room(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """ "A TwiML caller, a BXML caller and a SWML caller can sit in one room", a cXML caller too; notices speak its creator's dialect."""
     application.on("/twiml", room(name="mixed"))
     application.on("/bxml", '<Response><Conference conferenceEventUrl="/never">mixed</Conference></Response>')
     application.on("/swml", json.dumps({"sections": {"main": [{"join_conference": "mixed"}]}}))
     application.on("/events", None)
-    calls = await dial(hubbub_server, phone, alice=TWIML, bob=BXML, carol=SWML)
-    await assert_matrix(calls, {"alice": "bc", "bob": "ac", "carol": "ab"})
+    application.on("/cxml", "<Response><Dial><Conference>mixed</Conference></Dial></Response>")
+    calls = await dial(hubbub_server, phone, alice=TWIML, bob=BXML, carol=SWML, dave=CXML)
+    await assert_matrix(calls, {"alice": "bcd", "bob": "acd", "carol": "abd", "dave": "abc"})
     for call in calls.values():
         await call.hangup()
     ended = await application.wait_for("/events", lambda r: r.params["StatusCallbackEvent"] == "conference-end")

@@ -12,6 +12,7 @@ from hubbub.ids import Id
 from hubbub.settings import Account
 from hubbub.verbs.model import (
     Answer,
+    Detect,
     Echo,
     Gather,
     JoinRoom,
@@ -51,7 +52,23 @@ class OutcomeRule:
 
 
 ANSWERING: frozenset[type[Verb]] = frozenset(
-    {Answer, Speak, PlayAudio, PlayTone, Playlist, SendDigits, JoinRoom, Gather, Record, Pause, Echo, WaitInLine, TakeFromLine, OpenStream}
+    {
+        Answer,
+        Detect,
+        Speak,
+        PlayAudio,
+        PlayTone,
+        Playlist,
+        SendDigits,
+        JoinRoom,
+        Gather,
+        Record,
+        Pause,
+        Echo,
+        WaitInLine,
+        TakeFromLine,
+        OpenStream,
+    }
 )
 """Verbs that answer a call that is not answered yet."""
 

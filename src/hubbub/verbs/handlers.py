@@ -15,13 +15,14 @@ from hubbub.events import ActionEvent, CallRecord, LeaveReason, Presence, Record
 from hubbub.ids import Id
 from hubbub.media.client import RATE
 from hubbub.tasks import spawn
-from hubbub.verbs import bridging, connect, functions, gather, record, recordings, refer, request, streams, taps, waiting
+from hubbub.verbs import bridging, connect, detection, functions, gather, record, recordings, refer, request, streams, taps, waiting
 from hubbub.verbs.held import HoldForFunctions
 from hubbub.verbs.model import (
     Answer,
     BridgeTo,
     CloseStream,
     Connect,
+    Detect,
     Echo,
     Followed,
     Gather,
@@ -113,6 +114,7 @@ class CallShell:
 
 
 async def _answer(shell: CallShell, verb: Answer) -> Outcome:
+    shell.session.call.limit(None, verb.limit_seconds)
     return Outcome()
 
 
@@ -345,7 +347,7 @@ REFUSALS = {
     "invalid-label": "the participant's label is too long or looks like an id",
 }
 
-TELL_THEMSELVES: frozenset[type[Verb]] = frozenset({WaitInLine})
+TELL_THEMSELVES: frozenset[type[Verb]] = frozenset({WaitInLine, Detect})
 """Verbs whose handlers tell how they get on."""
 
 Handler = Callable[[CallShell, Any], Awaitable[Outcome]]
@@ -362,6 +364,7 @@ HANDLERS: dict[type[Verb], Handler] = {
     Pause: _sound,
     SendDigits: _send_digits,
     Echo: _echo,
+    Detect: detection.perform,
     Redirect: _redirect,
     Tag: _tag,
     WatchKeys: _watch_keys,

@@ -82,6 +82,17 @@ class Followed:
 class Answer(Verb):
     """Answer the call, if it is not answered yet."""
 
+    limit_seconds: float | None = None
+    """How long it may last from then on; None: as before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detect(Verb):
+    """Find out who answered. Outcome: `by` and `seconds` (speech/machine.py, Verdict), where its document waits for it."""
+
+    detection: Detection
+    followed: Followed | None = None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hangup(Verb):
@@ -387,6 +398,7 @@ __all__ = [
     "BridgeTo",
     "CloseStream",
     "Connect",
+    "Detect",
     "Echo",
     "Execute",
     "Fields",

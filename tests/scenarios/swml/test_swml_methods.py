@@ -266,3 +266,30 @@ async def test_actions_of_functions_act_on_the_call(application: Application, hu
             await asyncio.sleep(0.1)
     assert not call.ended.is_set()
     await call.hangup()
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.8, "human"), (6.0, "machine")])
+async def test_detect_machine(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, seconds: float, expected: str
+) -> None:
+    """detect_machine: who says little and waits is a person, who talks on is a machine; `detect_result`, `status_url`."""
+    detect = {"machine_voice_threshold": 2.5, "end_silence_timeout": 1, "initial_timeout": 8, "status_url": "/status"}
+    application.on("/swml", script({"answer": {}}, {"detect_machine": detect}, told(result="${detect_result}"), {"sleep": 9000}))
+    call = await dial(hubbub_server, phone, speaks=False)
+    call.tone([200, 320])  # two tones are a voice, not a beep
+    await asyncio.sleep(seconds)
+    call.silence()
+    assert (await application.wait_for("/told", timeout=15)).json == {"result": expected}
+    event = (await application.wait_for("/status")).json
+    assert event["event_type"] == "calling.call.detect"
+    assert event["params"]["detect"] == {"type": "machine", "params": {"event": expected.upper()}}
+    await call.hangup()
+
+
+async def test_a_call_lasts_no_longer_than_its_answer_says(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker
+) -> None:
+    """`answer` `max_duration`."""
+    application.on("/swml", script({"answer": {"max_duration": 2}}, {"sleep": 60000}))
+    call = await dial(hubbub_server, phone)
+    await asyncio.wait_for(call.ended.wait(), 10)

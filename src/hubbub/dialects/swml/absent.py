@@ -9,7 +9,6 @@ FAILS = "fails with `method_execute_failed`"
 ABSENT = {
     "ai_sidecar": "no model listens here",
     "denoise": f"{NOT_BUILT}: noise suppression",
-    "detect_machine": f"{NOT_BUILT}: detection of answering machines",
     "execute_rpc": "calls are commanded by the Calling REST API",
     "join_room": "video rooms are out of scope; join_conference joins rooms of audio",
     "live_transcribe": f"{NOT_BUILT}: transcription",

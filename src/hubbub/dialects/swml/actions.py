@@ -56,7 +56,16 @@ def _detected(told: Told[ActionEvent]) -> dict[str, Any]:
     """Who answered."""
     if told.fact.state == "failed":
         return {"type": "error"}
-    return {"type": "machine", "params": {"event": str(told.fact.details.get("detect_result") or "unknown").upper()}}
+    by = str(told.fact.details.get("detect_result") or DETECTED.get(str(told.fact.details.get("by")), "unknown"))
+    return {"type": "fax" if by == "fax" else "machine", "params": {"event": "CED" if by == "fax" else by.upper()}}
+
+
+DETECTED = {
+    "human": "human",
+    "fax": "fax",
+    **dict.fromkeys(("machine", "machine-beep", "machine-silence", "machine-other"), "machine"),
+}
+"""What is told of who answered; anything else is not known."""
 
 
 def _place(name: str, field: str) -> Out:

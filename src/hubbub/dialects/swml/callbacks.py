@@ -36,7 +36,13 @@ REASONS = {
 ENDED_OTHERWISE = "conference-ended-via-api"
 CALL_STATES = {"queued": "created", "initiated": "created", "ringing": "ringing", "in-progress": "answered"}
 CALL_RECORDING_STATES = {"in-progress": "recording", "completed": "finished", "absent": "no_input", "failed": "no_input"}
-RECORDING_STATUS = {"in-progress": "record-start", "completed": "record-stop", "absent": "record-stop"}
+RECORDING_STATUS = {
+    "in-progress": "record-start",
+    "paused": "record-pause",
+    "resumed": "record-resume",
+    "completed": "record-stop",
+    "absent": "record-stop",
+}
 
 
 @dataclass(frozen=True)
@@ -152,6 +158,9 @@ ROOM: tuple[Out, ...] = (
     Out("size", lambda told: told.fact.room.size),
     Out("node_id", lambda told: NODE),
     Out("call_id", lambda told: _written(_call(told))),
+    Out("segment_id", lambda told: _written(_call(told))),
+    Out("region", lambda told: told.fact.room.region or None),
+    Out("tag", lambda told: told.fact.member.tag or None if told.fact.member is not None else None),
     Out("muted", lambda told: _flag(told, "muted")),
     Out("hold", lambda told: _flag(told, "held")),
     Out("coaching", lambda told: _flag(told, "is_coach")),

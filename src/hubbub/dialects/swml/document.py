@@ -8,7 +8,6 @@ from typing import Any
 
 from hubbub.dialects.swml.expressions import EvaluationFailed, filled, has_variables, spelled
 from hubbub.dialects.tables import (
-    NOT_BUILT,
     Attr,
     Compiler,
     Converter,
@@ -210,8 +209,8 @@ NOTHING = "-"
 """A name that nothing has."""
 
 
-def _answer(compiler: Compiler, node: Node, _values: dict[str, Any]) -> Sequence[Step]:
-    return () if compiler.stage is not Stage.CALL else (Answer(at=node.at),)
+def _answer(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence[Step]:
+    return () if compiler.stage is not Stage.CALL else (Answer(limit_seconds=values["limit"], at=node.at),)
 
 
 def _hangup(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
@@ -241,7 +240,7 @@ WITH_CALLEE = frozenset({Stage.CALL, Stage.CALLEE})
 EVERYWHERE = frozenset({Stage.CALL, Stage.CALLEE, Stage.LINE, Stage.BESIDE, Stage.ANNOUNCEMENT})
 
 ANSWER = (
-    Attr("max_duration", None, integer(1), why=NOT_BUILT),
+    Attr("max_duration", "limit", integer(1), 14_400),
     *(Attr(name, None, why="the codecs and credentials of SIP are configured") for name in ("codecs", "username", "password")),
 )
 METHODS: dict[str, Element] = {

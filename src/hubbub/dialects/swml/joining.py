@@ -15,7 +15,14 @@ from hubbub.verbs.model import Remark, Step
 ROOM = RoomDefaults("swml", Policy(minimum_to_start=1, capacity=250), style="relay")
 REGIONS = frozenset({"global", "us", "eu", "ch", "us-east", "us-west"})
 """A hint where a conference is hosted; another is told to its author."""
-RECORDING_EVENTS = words({name: frozenset({name}) for name in ("in-progress", "completed", "absent")})
+RECORDING_EVENTS = words(
+    {
+        "in-progress": frozenset({"in-progress", "paused", "resumed"}),
+        "completed": frozenset({"completed"}),
+        "absent": frozenset({"absent"}),
+    }
+)
+"""`in-progress` is told of what becomes of it too: record-start, record-pause, record-resume."""
 
 
 STYLE = choice("cxml", "relay", laml="cxml")

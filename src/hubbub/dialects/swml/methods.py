@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hubbub.dialects.swml import absent, connecting, flow, functions, joining, lines, messages, referral, sounds, streams, voice
+from hubbub.dialects.swml import absent, connecting, detection, flow, functions, joining, lines, messages, referral, sounds, streams, voice
 from hubbub.dialects.swml.document import METHODS, compile_script
 
-MODULES = (absent, connecting, flow, functions, joining, lines, messages, referral, sounds, streams, voice)
+MODULES = (absent, connecting, detection, flow, functions, joining, lines, messages, referral, sounds, streams, voice)
 
 __all__ = ["METHODS", "MODULES", "compile_script"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from hubbub.dialects.swml.actions import DETECTED
 from hubbub.events import RecordingRecord, RecordingStatus
 from hubbub.verbs.dialect import OutcomeRule
 from hubbub.verbs.model import (
     Connect,
+    Detect,
     Gather,
     JoinRoom,
     OpenStream,
@@ -47,6 +49,7 @@ def outcome_rules(address: Address) -> Mapping[type[Verb], OutcomeRule]:
         Record: OutcomeRule(variables=recorded("record")),
         StartRecording: OutcomeRule(variables=recorded("record_call")),
         SendRequest: OutcomeRule(variables=_requested),
+        Detect: OutcomeRule(variables=_detected),
         Refer: OutcomeRule(variables=_referred),
         OpenStream: OutcomeRule(variables=_streamed),
         TapLeg: OutcomeRule(variables=_streamed),
@@ -88,6 +91,15 @@ def _gathered(outcome: Outcome) -> dict[str, Any]:
     result = "match_digits" if digits else "no_match" if finish or outcome.reason == "not-understood" else "no_input"
     result = "failed" if outcome.kind == "failed" else result
     return {"prompt_result": result, "prompt_value": digits, "prompt_digit_terminator": finish}
+
+
+def _detected(outcome: Outcome) -> dict[str, Any]:
+    """`human`, `machine`, `fax` or `unknown`; nothing where the script does not wait for it."""
+    if outcome["by"] is None:
+        return {}
+    value = DETECTED.get(outcome["by"], "unknown")
+    beep = outcome["by"] == "machine-beep"
+    return {"detect_result": value, "return_value": value, "detect_beep": beep, "detect_ms": round(1000 * outcome["seconds"])}
 
 
 def _referred(outcome: Outcome) -> dict[str, Any]:
