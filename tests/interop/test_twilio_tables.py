@@ -26,6 +26,8 @@ pytestmark = [
 PAGING = {"Page", "PageSize", "PageToken"}
 ACCOUNT = SDK / "rest/api/v2010/account"
 MODULES = {
+    "queue/__init__.py": ("/Queues", "line"),
+    "queue/member.py": ("/Queues/{line}/Members", "waiting"),
     "call/__init__.py": ("/Calls", "call"),
     "call/notification.py": ("/Calls/{call}/Notifications", "notification"),
     "call/event.py": ("/Calls/{call}/Events", "request"),

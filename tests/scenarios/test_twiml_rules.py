@@ -223,3 +223,59 @@ async def test_pages_neither_repeat_nor_skip_what_comes_meanwhile(
     back = await page(second["previous_page_uri"])
     assert [call["sid"] for call in back["calls"]] == sids[:2]
     assert newer[0] not in {call["sid"] for call in (*second["calls"], *third["calls"], *back["calls"])}
+
+
+async def test_echo_lets_a_caller_hear_itself(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """1.6: "accept Echo"."""
+    application.on("/voice", "<Response><Echo/></Response>")
+    calls = await call_in(hubbub_server, phone, "alice")
+    await assert_hears(calls["alice"], {TONE["alice"]})
+    calls["alice"].tone(TONE["bob"])
+    await assert_hears(calls["alice"], {TONE["bob"]})
+    await calls["alice"].hangup()
+
+
+async def test_queues_and_their_members_by_rest(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
+) -> None:
+    """Queues: create, list, fetch, update, delete; members in order, the front one, and out with a document (QueueResult=redirected)."""
+    made = await rest.post("/Queues.json", FriendlyName="support", MaxSize="2")
+    assert (made["friendly_name"], made["max_size"], made["current_size"]) == ("support", 2, 0)
+    path = f"/Queues/{made['sid']}"
+    with pytest.raises(RestError) as taken:
+        await rest.post("/Queues.json", FriendlyName="support")
+    assert taken.value.status == 409
+    application.on("/voice", '<Response><Enqueue waitUrl="" action="/left">support</Enqueue></Response>')
+    application.on("/left", "<Response/>")
+    application.on("/next", "<Response><Play loop='0'>/next.wav</Play></Response>")
+    application.on("/next.wav", tone_wav(2951.0))
+    calls = {}
+    for number, name in enumerate(("alice", "bob"), 1):
+        calls[name] = await (await phone(name)).call(hubbub_server.uri("+15550001000"))
+        for _ in range(100):
+            if (await rest.get(f"{path}.json"))["current_size"] == number:
+                break
+            await asyncio.sleep(0.05)
+    alice, bob = (sid_of(application, name) for name in ("alice", "bob"))
+    members = (await rest.get(f"{path}/Members.json"))["queue_members"]
+    assert [(member["call_sid"], member["position"]) for member in members] == [(alice, 1), (bob, 2)]
+    assert (await rest.get(f"{path}/Members/Front.json"))["call_sid"] == alice
+    with pytest.raises(RestError) as busy:
+        await rest.delete(f"{path}.json")
+    assert busy.value.status == 409
+    assert (await rest.post(f"{path}/Members/Front.json", Url=application.url("/next")))["call_sid"] == alice
+    assert (await application.wait_for("/left")).params["QueueResult"] == "redirected"
+    await assert_hears(calls["alice"], {2951.0}, among=(2951.0,))
+    assert (await rest.get(f"{path}/Members/{bob}.json"))["position"] == 1
+    assert (await rest.post(f"{path}.json", FriendlyName="sales", MaxSize="9"))["friendly_name"] == "sales"
+    for call in calls.values():
+        await call.hangup()
+    for _ in range(100):
+        if (await rest.get(f"{path}.json"))["current_size"] == 0:
+            break
+        await asyncio.sleep(0.05)
+    assert [queue["sid"] for queue in (await rest.get("/Queues.json"))["queues"]] == [made["sid"]]
+    await rest.delete(f"{path}.json")
+    with pytest.raises(RestError) as gone:
+        await rest.get(f"{path}.json")
+    assert gone.value.status == 404

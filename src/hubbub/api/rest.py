@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from hubbub.api import announcements, calls, controls, directory, history, insights, logs, members, recordings, rooms, streams, views
+from hubbub.api import announcements, calls, controls, directory, history, insights, lines, logs, members, recordings, rooms, streams, views
 from hubbub.api.audit import Refusals, audit_change
 from hubbub.api.face import RestFace
 from hubbub.api.media import MEDIA_TYPES, rendition
@@ -41,6 +41,7 @@ OPERATIONS = {
     **history.OPERATIONS,
     **insights.OPERATIONS,
     **announcements.OPERATIONS,
+    **lines.OPERATIONS,
     **controls.OPERATIONS,
     **logs.OPERATIONS,
     **streams.OPERATIONS,

@@ -39,6 +39,11 @@ class LineCore:
         if since is not None:
             self._waits.append(now - since)
 
+    @property
+    def waiting(self) -> tuple[Id, ...]:
+        """Who waits, in order."""
+        return tuple(self._waiting)
+
     def first(self) -> Id | None:
         """Who has waited longest."""
         return next(iter(self._waiting), None)
@@ -73,6 +78,8 @@ class Line:
     account: str
     name: str
     core: LineCore
+    created: float = 0.0
+    updated: float = 0.0
     entries: dict[Id, Waiting] = field(default_factory=dict)
     takers: deque[asyncio.Future[None]] = field(default_factory=deque)
     """Who wants the next, while nobody waits: woken one by one."""
@@ -112,7 +119,7 @@ class Waiting:
 
 
 class Lines:
-    """All lines of this server; a line lives from its first call on."""
+    """All lines of this server; a line lives from its first call on, or from when it was made, until it is removed or the server stops."""
 
     def __init__(self) -> None:
         self._lines: dict[tuple[str, str], Line] = {}
@@ -121,12 +128,43 @@ class Lines:
         """The line of that name."""
         return self._lines.get((account, name))
 
+    def get(self, account: str, identity: Id | None) -> Line | None:
+        """The line with that id."""
+        return next((line for line in self.all(account) if line.id == identity), None)
+
+    def all(self, account: str) -> list[Line]:
+        """An account's lines, newest first."""
+        return sorted(
+            (line for line in self._lines.values() if line.account == account), key=lambda line: (line.created, line.id), reverse=True
+        )
+
+    def open(self, account: str, name: str, capacity: int | None, now: float) -> Line:
+        """A new line. Raises Refused (line-taken)."""
+        if (account, name) in self._lines:
+            raise Refused("line-taken", f"a queue is called {name!r} already")
+        core = LineCore(CAPACITY if capacity is None else capacity)
+        line = self._lines[account, name] = Line(new_id(), account, name, core, now, now)
+        return line
+
+    def change(self, line: Line, name: str | None, capacity: int | None, now: float) -> None:
+        """Another name or capacity; those who wait already stay. Raises Refused (line-taken)."""
+        if name is not None and name != line.name:
+            if (line.account, name) in self._lines:
+                raise Refused("line-taken", f"a queue is called {name!r} already")
+            self._lines[line.account, name] = self._lines.pop((line.account, line.name))
+            line.name = name
+        line.core.capacity = line.core.capacity if capacity is None else capacity
+        line.updated = now
+
+    def remove(self, line: Line) -> None:
+        """Forget a line. Raises Refused (line-busy)."""
+        if len(line.core) or line.entries:
+            raise Refused("line-busy", f"{len(line.core)} calls wait in it")
+        self._lines.pop((line.account, line.name), None)
+
     def join(self, call: Call, name: str, capacity: int | None, now: float) -> Waiting:
         """Let a call wait. Raises Refused (line-full)."""
-        key = call.record.account, name
-        line = self._lines.get(key)
-        if line is None:
-            line = self._lines[key] = Line(new_id(), call.record.account, name, LineCore(CAPACITY if capacity is None else capacity))
+        line = self.find(call.record.account, name) or self.open(call.record.account, name, capacity, now)
         line.core.join(call.id, now)
         waiting = Waiting(call, line, now, asyncio.get_running_loop().create_future())
         line.entries[call.id] = waiting

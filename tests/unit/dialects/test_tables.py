@@ -225,6 +225,7 @@ NOT_BY_REST = {"no-such-reason"}
 IN_DOCUMENTS = {"line-full"}
 """Reasons that a document meets, and no request."""
 NOT_BY_V2 = {
+    *("line-taken", "line-busy", "bad-name"),
     *("line-full", "not-bridged", "announce-held", "room-not-live", "label-taken", "already-in", "coach-too-early"),
     *("bad-application", "bad-number", "configured", "number-taken", "no-sip-password", "several-recordings"),
     *("bad-stream-url", "detection-untold"),

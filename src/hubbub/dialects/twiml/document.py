@@ -30,6 +30,7 @@ from hubbub.dialects.tables import (
 from hubbub.dialects.twiml import callbacks, nouns, recording, speech, streams
 from hubbub.events import Link
 from hubbub.verbs.model import (
+    Echo,
     Gather,
     Hangup,
     JoinRoom,
@@ -286,6 +287,14 @@ def hangup(_compiler: Compiler, node: Node, _values: dict[str, Any]) -> Verb:
     return Hangup(at=node.at)
 
 
+WHOLE_CALL = 86_400.0
+
+
+def echo(_compiler: Compiler, node: Node, _values: dict[str, Any]) -> Verb:
+    """`<Echo>`: as long as the call lasts."""
+    return Echo(seconds=WHOLE_CALL, at=node.at)
+
+
 def reject(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb:
     """`<Reject>`."""
     return Reject(reason=values["reason"], at=node.at)
@@ -330,7 +339,7 @@ TABLE = DocumentTable(
             Element("Redirect", redirect, (Attr("method", "method", method, "POST", "13710"),), EVERYWHERE),
             Element("Hangup", hangup, stages=BEFORE_BRIDGE, children=("Parameter",)),
             Element("Reject", reject, (Attr("reason", "reason", mapping({"rejected": "declined", "busy": "busy"}), "declined", "13810"),)),
-            *(Element(name, None, why=NOT_BUILT, children=("*",)) for name in ("Echo",)),
+            Element("Echo", echo),
             streams.CONNECT_ELEMENT,
             *(Element(name, None, why=why, children=("*",)) for name, why in ELSEWHERE.items()),
         )

@@ -77,6 +77,8 @@ ERRORS: Mapping[str, ErrorRow] = {
     "bad-application": ErrorRow(400, "21218", "Invalid ApplicationSid: {detail}"),
     "bad-number": ErrorRow(400, "21421", "PhoneNumber is invalid: {detail}"),
     "number-taken": ErrorRow(400, "21422", "PhoneNumber is not available: {detail}"),
+    "line-taken": ErrorRow(409, "20409", "{detail}"),
+    "line-busy": ErrorRow(409, "20409", "The queue is not empty: {detail}"),
     "configured": ErrorRow(409, "20409", "{detail}"),
     "long-sip-username": ErrorRow(400, "21221", "Invalid SipAuthUsername: {detail}"),
     "bad-sip-username": ErrorRow(400, "21222", "Invalid SipAuthUsername: {detail}"),

@@ -10,7 +10,7 @@ from hubbub.dialects.tables import (
     Out,
     Resource,
 )
-from hubbub.dialects.twiml import announcements, directory, machine, streams
+from hubbub.dialects.twiml import announcements, directory, machine, queues, streams
 from hubbub.dialects.twiml import words as spell
 from hubbub.dialects.twiml.callbacks import recording_url
 from hubbub.dialects.twiml.words import address, date
@@ -292,6 +292,7 @@ RESOURCES = {
     "recording": ACCOUNT_RECORDING,
     "notification": NOTIFICATION,
     **directory.RESOURCES,
+    **queues.RESOURCES,
     "announcement": announcements.RESOURCE,
     "stream": streams.RESOURCE,
 }

@@ -40,6 +40,7 @@ OTHERS = {
     "application": directory.APPLICATION_SID,
     "key": directory.KEY_SID,
     "stream": streams.STREAM_SID,
+    "line": words.QUEUE,
     "announcement": announcements.ANNOUNCEMENT,
 }
 
