@@ -107,6 +107,11 @@ async def test_record_one_party(application: Application, hubbub_server: HubbubS
         assert listed["recordingName"] == available["recordingName"] == "greeting"
         assert (await rest.get(f"/calls/{event['callId']}/recordings/{event['recordingId']}")).body == listed
         assert [each["recordingId"] for each in (await rest.get("/recordings")).body] == [event["recordingId"]]
+        one = f"/calls/{event['callId']}/recordings/{event['recordingId']}"
+        assert (await rest.delete(f"{one}/media")).status == 204
+        assert ((await rest.get(one)).body["status"], (await rest.get(f"{one}/media")).status) == ("deleted", 404)
+        assert (await rest.delete(one)).status == 204
+        assert (await rest.get(one)).status == 404
 
 
 async def test_own_recordings_are_played_without_credentials(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import time
+import wave
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.support.rest import Rest
 from tests.support.stage import TONE, PhoneMaker, Stage, assert_matrix, level_at, room, tone_wav
@@ -173,6 +176,55 @@ async def test_coaching_is_changed_by_request(application: Application, hubbub_s
         await assert_matrix(calls, {"alice": "bc", "bob": "ac", "carol": "ab"})
         assert (await rest.put(f"{members}/{absent}", mute=True)).status == 404
         assert [member["callId"] for member in (await rest.get(members)).body] == list(joined.values())
+
+
+async def test_what_a_rooms_recording_holds(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """4.4: "single channel; content = members neither muted nor on hold + audio verbs"; 11: the coach is left out; who is held hears no
+    verb of the room; a call's own recording, begun before the room, holds what the member says and what it hears."""
+    attributes = {"bob": 'mute="true"', "carol": 'hold="true"'}
+
+    def document(request: Request) -> str:
+        first = application.requests("/bxml")[0].json["callId"]
+        mine = {**attributes, "dave": f'callIdsToCoach="{first}"'}.get(caller(request), 'conferenceEventUrl="/conf"')
+        own = '<StartRecording multiChannel="true" recordingAvailableUrl="/own"/>' if caller(request) == "alice" else ""
+        return conference(mine).replace("<Response>", f"<Response>{own}")
+
+    application.on("/bxml", document)
+    application.on("/conf", None)
+    application.on("/own", None)
+    application.on("/room", None)
+    calls = await dial(hubbub_server, phone, BXML, "alice", "bob", "carol", "dave")
+    await assert_matrix(calls, {"alice": "d", "bob": "a", "carol": "", "dave": "a"})
+    async with V2(hubbub_server) as rest:
+        path = f"/conferences/{(await rest.get('/conferences')).body[0]['id']}"
+        verbs = f"<StartRecording recordingAvailableUrl='{application.url('/room')}' multiChannel='true'/><StartRecording/>"
+        played = f"<PlayAudio>{application.url('/one.wav')}</PlayAudio>"
+        mark = calls["carol"].mark()
+        assert (await rest.bxml(path, f"<Bxml>{verbs}{played}{played}<StopRecording/></Bxml>")).status == 204
+        told = (await application.wait_for("/room")).json
+        assert (told["eventType"], told["channels"], told["status"]) == ("conferenceRecordingAvailable", 1, "complete")
+        assert (await calls["carol"].since(mark)).silent
+        room = samples_of((await rest.send("GET", told["mediaUrl"])).body)[0]
+        assert {tone for tone in AMONG if loudest(room, tone) > -35} == {TONE["alice"], ONE}
+        assert len((await rest.get(f"{path}/recordings")).body) == 1, "a second one while one is under way is ignored"
+        await calls["alice"].hangup()
+        own = (await application.wait_for("/own")).json
+        said, heard = samples_of((await rest.send("GET", own["mediaUrl"])).body)
+        assert {tone for tone in AMONG if loudest(said, tone) > -35} == {TONE["alice"]}
+        assert {tone for tone in AMONG if loudest(heard, tone) > -35} == {TONE["dave"], ONE}
+
+
+def samples_of(body: bytes) -> list[Any]:
+    """The channels of a WAV."""
+    with wave.open(io.BytesIO(body)) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, file.getnchannels())
+        rate = file.getframerate()
+    return [samples[:: rate // 8000, channel] for channel in range(samples.shape[1])]
+
+
+def loudest(samples: Any, frequency: float) -> float:
+    """The level of a tone where it is loudest."""
+    return max(level_at(samples[place : place + 4000], frequency) for place in range(0, len(samples) - 4000, 2000))
 
 
 async def test_a_second_coach_goes_on_with_its_document(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:

@@ -51,6 +51,15 @@ def test_a_room_takes_limits_tag_and_time_limit() -> None:
     assert DIALECT.settled(limited, replace(CALL, extra={"timeout": 4.0}), own).settings.timeout == 2.0
 
 
+def test_how_webhooks_are_sent() -> None:
+    """2.5: one more attempt on a connection that fails only, no redirects, credentials after a challenge; GET has no body."""
+    http = DIALECT.document_request(ACCOUNT, DocumentRequest(Link("http://a.test/", username="u", password="p"), "redirect", CALL))
+    assert (http.limits.retries, http.limits.retry_on, http.max_redirects, http.auth) == (1, frozenset({"connect"}), 0, "challenge")
+    assert http.headers["Content-Type"].startswith("application/json")
+    got = DIALECT.document_request(ACCOUNT, DocumentRequest(Link("http://a.test/?x=1", "GET"), "redirect", CALL))
+    assert (got.body, got.url.startswith("http://a.test/?x=1&eventType=redirect&")) == (None, True)
+
+
 def test_its_own_recordings_are_known_by_their_urls() -> None:
     """3.2: "the `mediaUrl` of a recording may be played (the platform authorises itself)"."""
     for recording in (replace(RECORDING, room=None), RECORDING):
