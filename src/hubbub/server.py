@@ -121,7 +121,7 @@ class Server:
     def _compose(self) -> None:
         """Build the parts that need others."""
         clock = self.clock
-        self.renderings = Renderings(self.dialects, self.accounts)
+        self.renderings = Renderings(self.dialects, self.accounts, self.settings.storage.recordings)
         self.journal = Journal(self.store, committed=self._committed)
         self.speech = Speech()
         self.decoder = Spare()

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import numpy as np
 import pytest
 from tests.support.far_side import FarSide, listening
@@ -88,3 +89,36 @@ async def test_a_stream_that_cannot_begin_and_an_echo(application: Application, 
     failed = (await application.wait_for("/stream")).params
     assert (failed["StreamEvent"], failed["StreamError"]) == ("stream-error", "connection_refused")
     await application.wait_for("/after", timeout=10)
+
+
+async def test_rest_streams_a_room(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, far_side: FarSide) -> None:
+    """2.2: `POST /Conferences/{Sid}/Streams` with its parameters; `POST …/Streams/{Sid}` with `Status=stopped`."""
+    application.on("/voice", '<Response><Dial><Conference beep="false">Room 1234</Conference></Dial></Response>')
+    application.on("/stream", None)
+    calls = await call_in(hubbub_server, phone, "alice", "bob")
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    project, token = "00000000-0000-4000-8000-000000000001", "PT0123456789"
+    base = hubbub_server.http_url(f"/api/laml/2010-04-01/Accounts/{project}/Conferences/Room 1234/Streams")
+    given = {"Url": far_side.url, "Name": "ears", "StreamCodec": "PCMU", "StatusCallback": application.url("/stream")}
+    given |= {"Parameter1.Name": "a", "Parameter1.Value": "b", "AuthorizationBearerToken": "t"}
+    async with aiohttp.ClientSession(headers={"Authorization": aiohttp.encode_basic_auth(project, token)}) as session:
+
+        async def post(url: str, fields: dict[str, str]) -> tuple[int, Any]:
+            async with session.post(url, data=fields) as reply:
+                return reply.status, await reply.json()
+
+        status, begun = await post(base, given)
+        assert (status, begun["status"], begun["name"]) == (200, "in-progress", "ears")
+        assert str(uuid.UUID(begun["sid"])) == begun["sid"]
+        assert begun["uri"].endswith(f"/Conferences/{begun['conference_sid']}/Streams/{begun['sid']}.json")
+        start = await far_side.wait("start")
+        assert (start["streamSid"], start["start"]["customParameters"]) == (begun["sid"], {"a": "b"})
+        assert far_side.headers["Authorization"] == "Bearer t"
+        await asyncio.sleep(1.0)
+        assert heard(far_side.heard("inbound", last=30)) == {TONE["alice"], TONE["bob"]}
+        assert (await post(f"{base}/{begun['sid']}", {"Status": "stopped"}))[1]["status"] == "stopped"
+        await application.wait_for("/stream", lambda request: request.params["StreamEvent"] == "stream-stopped")
+        assert (await post(base, {"Url": "http://127.0.0.1/x"}))[1]["code"] == 31922
+        assert (await post(f"{base}/{uuid.uuid4()}", {"Status": "stopped"}))[0] == 404
+    for call in calls.values():
+        await call.hangup()

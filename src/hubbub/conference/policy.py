@@ -44,6 +44,8 @@ class RecordingWish:
     events: frozenset[str] = frozenset({"completed"})
     format: str = "wav"
     style: str = ""
+    storage: Link | None = None
+    """Where its sound is put when it is whole."""
 
 
 @dataclass(frozen=True)

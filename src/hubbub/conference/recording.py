@@ -19,11 +19,12 @@ from hubbub.conference.policy import RecordingOrder, RecordingWish
 from hubbub.conference.rows import kept, recording_row
 from hubbub.conference.tracks import SpeakerTracks, assemble, sheet_of, speakers_of
 from hubbub.errors import HubbubError, Refused
-from hubbub.events import Problem, RecordingEvent, RecordingKind, RecordingRecord, RecordingStatus
+from hubbub.events import Link, Problem, RecordingEvent, RecordingKind, RecordingRecord, RecordingStatus
 from hubbub.ids import Id, new_id
 from hubbub.media.client import CaptureResult, Media
 from hubbub.media.trim import MARGIN_SECONDS, sound_within
 from hubbub.storage.store import Put
+from hubbub.webhooks.notices import Notice, lane_of
 
 log = structlog.get_logger()
 
@@ -244,7 +245,27 @@ class Recorder:
         event = RecordingEvent(kind, record, record.updated)
         wish, dialect = order.wish, order.dialect
         notices = rendered(lambda: self._services.render.recording_notices(event, wish, dialect)) if wish is not None else []
+        if kind == "completed" and wish is not None and wish.storage is not None:
+            notices.append(_stored(record, wish.storage, dialect))
         self.written = self._services.journal.write([row], [event], notices)
+
+
+def _stored(record: RecordingRecord, link: Link, dialect: str) -> Notice:
+    """What puts the sound of a whole recording where somebody wants it."""
+    return Notice(
+        id=new_id(),
+        lane=lane_of(str(record.room or record.call), link.url),
+        account=record.account,
+        face=dialect,
+        method=link.method,
+        url=link.url,
+        fields={"file": record.file},
+        kind="file",
+        call=record.call,
+        room=record.room,
+        event="recording-storage",
+        options={"username": link.username, "password": link.password},
+    )
 
 
 def remembered(order: RecordingOrder) -> dict[str, object]:

@@ -103,11 +103,12 @@ def room_settings(compiler: Compiler, defaults: RoomDefaults, values: Mapping[st
 def recording_wish(compiler: Compiler, values: Mapping[str, Any], style: str = "") -> RecordingWish | None:
     """Who wants to know about a recording."""
     url = values.get("recording_url")
+    storage = link(compiler, values.get("storage_url"), values.get("storage_method") or "POST")
     if not url:
-        return None
+        return RecordingWish(storage=storage) if storage is not None else None
     target = values.get("recording_link") or Link(compiler.absolute(url), values.get("recording_method", "POST"))
     events = values.get("recording_events") or frozenset({"completed"})
-    return RecordingWish(target, events, values.get("recording_format", "wav"), style)
+    return RecordingWish(target, events, values.get("recording_format", "wav"), style, storage)
 
 
 def spoken(node: Node) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from hubbub.calls.call import ProgressWish
@@ -23,8 +24,9 @@ from hubbub.ids import Id
 from hubbub.settings import Account, Settings
 from hubbub.verbs.dialect import Dialect
 from hubbub.webhooks.delivery import Notice
-from hubbub.webhooks.requester import HttpRequest
+from hubbub.webhooks.requester import HttpRequest, Limits
 
+STORAGE_LIMITS = Limits(total=300.0, retries=2, retry_on=frozenset({"connect", "timeout", "5xx"}))
 DEFAULT = "twiml"
 """The dialect of rooms that no document made: the built-in development defaults."""
 DEFAULT_SETTINGS = RoomSettings(DEFAULT, Policy(minimum_to_start=2, capacity=250))
@@ -131,7 +133,8 @@ def check_accounts(settings: Settings, dialects: Mapping[str, Face]) -> None:
 class Renderings:
     """Renders each event in the dialect of the thing it happened to."""
 
-    def __init__(self, dialects: Mapping[str, Face], accounts: Mapping[str, Account]) -> None:
+    def __init__(self, dialects: Mapping[str, Face], accounts: Mapping[str, Account], recordings: Path = Path()) -> None:
+        self._recordings = recordings
         self._dialects = dialects
         self._accounts = accounts
 
@@ -151,10 +154,25 @@ class Renderings:
         """In the dialect of whoever began it, or else of the call."""
         return self._dialects[dialect or event.call.dialect].action_notices(self._accounts[event.call.account], event, link)
 
+    def _with_file(self, notice: Notice) -> HttpRequest:
+        """A request whose body is a recording."""
+        fields, options = dict(notice.fields), notice.options
+        return HttpRequest(
+            method=notice.method,
+            url=notice.url,
+            headers={"Content-Type": "audio/x-wav", "User-Agent": "hubbub"},
+            body=(self._recordings / fields["file"]).read_bytes(),
+            limits=STORAGE_LIMITS,
+            username=options.get("username", ""),
+            password=options.get("password", ""),
+        )
+
     def refusal_code(self, dialect: str, reason: str) -> str:
         """A dialect's own code for a neutral refusal."""
         return self._dialects[dialect].refusal_code(reason)
 
     def prepare(self, notice: Notice, attempt: int) -> HttpRequest:
         """The HTTP request of a notice."""
+        if notice.kind == "file":
+            return self._with_file(notice)
         return self._dialects[notice.face].prepare(self._accounts[notice.account], notice)

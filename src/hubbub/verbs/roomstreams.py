@@ -58,14 +58,19 @@ class RoomStreams:
         self._services = services
         self._streams: dict[Id, dict[Id, OpenedStream]] = {}
 
-    def begin(self, room: Room, verb: OpenStream, record: CallRecord, dialect: Dialect) -> None:
-        """Stream a room, unless a stream of that name and URL goes on already: every member's document may ask for it."""
+    def begin(self, room: Room, verb: OpenStream, record: CallRecord, dialect: Dialect) -> OpenedStream | None:
+        """Stream a room, unless a stream of that name and URL goes on already: every member's document may ask for it.
+
+        What goes on then, or None where it was rejected.
+        """
         streams = self._streams.setdefault(room.id, {})
-        if any(each.live and (each.record.name, each.record.url) == (verb.name, verb.url) for each in streams.values()):
-            return
+        for each in streams.values():
+            if each.live and (each.record.name, each.record.url) == (verb.name, verb.url):
+                return each
         opened = open_beside(StreamedRoom(self._services, room, record, dialect), verb, streams)
         if opened is not None:
             streams[opened.id] = opened
+        return opened
 
     def of(self, room: Id) -> list[OpenedStream]:
         """What goes on in a room."""

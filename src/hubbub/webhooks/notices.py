@@ -23,7 +23,8 @@ class Notice:
     method: str
     url: str
     fields: Fields
-    kind: Literal["form", "json"] = "form"
+    kind: Literal["form", "json", "file"] = "form"
+    """`file`: `fields` holds `file`, a path below the folder of recordings; its bytes are the body."""
     call: Id | None = None
     room: Id | None = None
     event: str = ""

@@ -9,13 +9,17 @@ from typing import Any
 from hubbub.conference.policy import Policy
 from hubbub.dialects.cxml import streams
 from hubbub.dialects.rooms import RoomDefaults
-from hubbub.dialects.tables import NOT_BUILT, Attr, Compiler, Element, Node, boolean, integer, lenient_boolean, matching, text
+from hubbub.dialects.tables import NOT_BUILT, Attr, Compiler, Element, Node, boolean, choice, integer, lenient_boolean, matching, text, url
 from hubbub.dialects.twiml import document as twiml
 from hubbub.verbs.model import Echo, Verb
 
 ROOM = RoomDefaults("cxml", Policy(minimum_to_start=2, capacity=250), longest_name=64, bad_name="20002")
-PUSHED = f"{NOT_BUILT}: recordings are fetched, not pushed"
-STORAGE = tuple(Attr(name, None, why=PUSHED) for name in ("recordingStorageUrl", "recordingStorageUrlMethod"))
+PUT_THERE = "the sound is sent there, as the body of the request, when it is whole"
+PUTTING = choice("POST", "PUT", post="POST", put="PUT")
+STORAGE = (
+    Attr("recordingStorageUrl", "dial_storage_url", url, None, "21402", why=PUT_THERE),
+    Attr("recordingStorageUrlMethod", "dial_storage_method", PUTTING, "POST", "13221"),
+)
 
 
 def changed(rows: Iterable[Attr], *rows_here: Attr) -> tuple[Attr, ...]:
@@ -46,7 +50,11 @@ DIAL = changed(
 )
 
 AGENTS = {"AI": "no model answers documents here; SWML's ai holds a call for its functions", "Room": "video rooms are out of scope"}
-RECORD = changed(twiml.RECORD, Attr("storageUrl", None, why=PUSHED), Attr("storageUrlMethod", None, why=PUSHED))
+RECORD = changed(
+    twiml.RECORD,
+    Attr("storageUrl", "storage_url", url, None, "21402", why=PUT_THERE),
+    Attr("storageUrlMethod", "storage_method", PUTTING, "POST", "13221"),
+)
 
 
 def _echo(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from hubbub.dialects.cxml.document import TABLE
-from hubbub.dialects.cxml.words import BASE, CXML
+from hubbub.dialects.cxml.talk import RelayTalk, codec, wire
+from hubbub.dialects.cxml.words import BASE, CXML, Loose
 from hubbub.dialects.rooms import Codec
 from hubbub.dialects.tables import (
     Converter,
@@ -22,11 +24,12 @@ from hubbub.dialects.tables import (
     described,
     integer,
     mapping,
+    text,
     words,
 )
 from hubbub.dialects.twiml import machine
 from hubbub.dialects.twiml.errors import ERRORS
-from hubbub.dialects.twiml.operations import OPERATIONS
+from hubbub.dialects.twiml.operations import OPERATIONS, truth
 from hubbub.dialects.twiml.resources import ABSENT_CODES, RESOURCES, MemberView, Shown
 from hubbub.dialects.twiml.rest import TwimlRest
 from hubbub.dialects.twiml.words import API_VERSION, address, date
@@ -136,10 +139,68 @@ def _sid(kind: Codec, what: str) -> Converter:
     return described(read, f"The id of a {what}")
 
 
+STREAMS = Loose("MZ")
 SIDS: Mapping[str, Converter] = {
     **dict.fromkeys(("CallSid", "ParentCallSid"), _sid(CXML.call, "call")),
     "ConferenceSid": _sid(CXML.conference, "conference"),
 }
+
+
+def _target(value: str) -> tuple[str, type[RelayTalk]]:
+    """A `ws` or `wss` URL."""
+    if not re.fullmatch(r"wss?://[^\s/]+\S*", value):
+        raise ValueError("must be a ws or wss URL")
+    return value, RelayTalk
+
+
+def _wire(value: str) -> tuple[str, int]:
+    """PCMU, PCMA, or L16 at 8000, 16000 or 24000 Hz, such as `L16@16000h`."""
+    spelled = codec(value)
+    return spelled, wire(spelled).rate
+
+
+STREAM_PARAMS = (
+    Param("Url", "target", _target, "bad-stream-url"),
+    Param("StreamCodec", "wire", _wire),
+    Param("StreamRealTime", None, truth, why="sound is sent as it comes"),
+    Param("AuthorizationBearerToken", "bearer", text),
+)
+
+
+def _streams() -> tuple[Operation, ...]:
+    """REST of streams, of calls and of rooms (2.2)."""
+    create, update = (row for row in OPERATIONS if row.does in ("create_stream", "update_stream"))
+    rows = {param.name: param for param in (*create.params, *STREAM_PARAMS)}
+    there = "/Conferences/{room}/Streams"
+    of_rooms = tuple(row for row in rows.values() if row.name != "Track")
+    one_track = Param("Track", None, choice("inbound_track", "outbound_track", "both_tracks"), why="there is one track: what all say")
+    return (
+        replace(create, params=tuple(rows.values())),
+        Operation("POST", there, "create_room_stream", "room-stream", (*of_rooms, one_track)),
+        Operation("POST", there + "/{stream}", "update_room_stream", "room-stream", update.params),
+    )
+
+
+ROOM_STREAM = Resource(
+    (
+        Out("sid", lambda s: STREAMS.write(s.thing.id)),
+        Out("account_sid", lambda s: s.sid),
+        Out("conference_sid", lambda s: s.words.conference.write(s.thing.record.room)),
+        Out("name", lambda s: s.thing.record.name or None),
+        Out("status", lambda s: "in-progress" if s.thing.live else "stopped"),
+        Out("date_updated", lambda s: date(s.thing.record.begun)),
+        Out(
+            "uri",
+            lambda s: f"{s.base}/Conferences/{s.words.conference.write(s.thing.record.room)}/Streams/{STREAMS.write(s.thing.id)}.json",
+        ),
+    ),
+    "streams",
+)
+STREAM = _shown_with(
+    "stream",
+    Out("sid", lambda s: STREAMS.write(s.thing.id)),
+    Out("uri", lambda s: f"{s.base}/Calls/{s.words.call.write(s.thing.record.call)}/Streams/{STREAMS.write(s.thing.id)}.json"),
+)
 
 
 def _operation(row: Operation) -> Operation:
@@ -150,17 +211,21 @@ def _operation(row: Operation) -> Operation:
     return replace(row, params=params, status=200 if row.status == 201 else row.status)
 
 
+STREAMED = {"stream": STREAM, "room-stream": ROOM_STREAM}
+
+
 class CxmlRest(TwimlRest):
     """REST of this dialect, on the vendor's own path."""
 
     base = f"{BASE}/{{account}}"
     suffixes = (".json", "")
-    operations = tuple(_operation(row) for row in OPERATIONS)
-    resources: Mapping[str, Resource] = {**RESOURCES, "call": CALL, "member": MEMBER, **RECORDINGS}
+    operations = tuple(_operation(row) for row in (*(row for row in OPERATIONS if row.does != "create_stream"), *_streams()))
+    resources: Mapping[str, Resource] = {**RESOURCES, "call": CALL, "member": MEMBER, **RECORDINGS, **STREAMED}
     errors: Mapping[str, ErrorRow] = {
         **ERRORS,
         "forbidden": ErrorRow(401, "20003", "Permission denied"),
         "page-size": ErrorRow(400, "54454", "PageSize must be between 1 and 1000"),
+        "bad-stream-url": ErrorRow(400, "31922", "{detail}"),
         "page-token-missing": ErrorRow(400, "54453", "PageToken is needed where Page is not 0"),
         "call-live": ErrorRow(400, "20009", "A live call cannot be deleted"),
         "bad-status": ErrorRow(400, "21475", "{detail}"),
@@ -177,6 +242,10 @@ class CxmlRest(TwimlRest):
     json_bodies = True
     public_media = True
     table = TABLE
+
+    def identity(self, kind: str, spelled: str) -> Id | None:
+        """The identity that a path names; streams are spelled as everything else here."""
+        return STREAMS.read(spelled) if kind == "stream" else super().identity(kind, spelled)
 
     def window(self, query: Mapping[str, str]) -> Window:
         """The page that a query asks for: "token mandatory when Page>0". Raises Refused (page-size, page-token, page-token-missing)."""

@@ -129,6 +129,7 @@ def recording(compiler: Compiler, values: Mapping[str, Any]) -> RecordingOrder |
         return None
     channels, _ringing = values["dial_record"]
     told = {name: values[f"dial_{name}"] for name in ("recording_url", "recording_method", "recording_events")}
+    told |= {name: values.get(f"dial_{name}") for name in ("storage_url", "storage_method")}
     wish = recording_wish(compiler, told)
     return RecordingOrder("dial", compiler.table.rooms.dialect, values["dial_track"], channels, values["dial_trim"], wish)
 
