@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from tests.support.facts import ACCOUNT, CALL, MEMBER, PUBLIC, RECORDING, ROOM, START
+from tests.support.facts import ACCOUNT, CALL, MEMBER, PUBLIC, RECORDING, ROOM, START, identity
 
 from hubbub.calls.call import ProgressWish
 from hubbub.conference.policy import Policy, RecordingWish, RoomSettings, Subscription
@@ -415,10 +415,25 @@ def test_swml_document_request() -> None:
     assert fields["vars"] == {"a": 1}
     assert set(fields["call"]) == {
         *("call_id", "node_id", "segment_id", "call_state", "direction", "type", "from", "to", "headers"),
-        *("project_id", "space_id", "from_number", "to_number"),
+        *("project_id", "space_id", "from_number", "to_number", "sip_data"),
+    }
+    assert fields["call"]["sip_data"] == {
+        "sip_req_user": "+15550001000",
+        "sip_req_host": "127.0.0.1",
+        "sip_req_uri": "+15550001000@127.0.0.1",
+        "sip_from_user": "+14158675308",
+        "sip_from_host": "10.0.0.1",
+        "sip_from_uri": "+14158675308@10.0.0.1",
+        "sip_to_user": "+15550001000",
+        "sip_to_host": "127.0.0.1",
+        "sip_to_uri": "+15550001000@127.0.0.1",
     }
     assert fields["call"]["call_state"] == "answered"
     assert fields["call"]["headers"] == [{"name": "X-Team", "value": "blue"}]
+    child = replace(CALL, parent=identity(7), tag="blue", direction="outbound-dial")
+    told = sent(SWML.document_request(ACCOUNT, DocumentRequest(LINK, "callee", child)))["call"]
+    assert (told["tag"], told["parent"]["device_type"]) == ("blue", "phone")
+    assert told["parent"]["call_id"] == "00000000-0000-0000-0000-000000000007"
 
 
 # -- dates -----------------------------------------------------------------------------------------------------

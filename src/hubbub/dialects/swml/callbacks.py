@@ -93,6 +93,9 @@ CALL: tuple[Out, ...] = (
     Out("space_id", lambda told: told.project),
     Out("from_number", lambda told: _number(told, told.fact.caller)),
     Out("to_number", lambda told: _number(told, told.fact.callee)),
+    Out("tag", lambda told: told.fact.tag or None),
+    Out("parent", lambda told: _call_parent(told)),
+    Out("sip_data", lambda told: _sip_data(told)),
 )
 """`call` of a document request, `params` of a change of a call's state."""
 
@@ -114,6 +117,23 @@ def _device(told: Told[CallRecord]) -> dict[str, Any]:
 
 def _parent(told: Told[CallRecord]) -> dict[str, Any] | None:
     return {"call_id": IDS.write(told.fact.parent), "node_id": NODE} if told.fact.parent else None
+
+
+def _call_parent(told: Told[CallRecord]) -> dict[str, Any] | None:
+    found = _parent(told)
+    return None if found is None else {"device_type": _device(told)["type"], **found}
+
+
+def _sip_data(told: Told[CallRecord]) -> dict[str, str] | None:
+    """The addresses of a call's SIP requests: whom they are for, from and to."""
+    sides = {"req": told.fact.callee, "from": told.fact.caller, "to": told.fact.callee}
+    found: dict[str, str] = {}
+    for name, party in sides.items():
+        plain = party.uri.partition(":")[2].partition(";")[0]
+        if plain:
+            user, _, host = plain.rpartition("@")
+            found |= {f"sip_{name}_user": user, f"sip_{name}_host": host.partition(":")[0], f"sip_{name}_uri": plain}
+    return found or None
 
 
 STATE: tuple[Out, ...] = (
