@@ -230,6 +230,8 @@ class DocumentTable:
     unknown: str
     wrong_stage: str
     bad_value: str
+    unsupported: str = ""
+    """Code of an element that is known but not built; empty: `unknown`."""
     wrong_callee: str = ""
     """Code of a verb that a callee may not be given before it is connected, which rejects the document; empty: `wrong_stage`."""
     missing: str = ""
@@ -276,7 +278,7 @@ class Compiler:
     def build(self, element: Element, node: Node) -> tuple[Step, ...]:
         """The steps of one element."""
         if element.build is None:
-            self.object(self.table.unknown, f"<{node.name}> is not supported: {element.why}", node.at)
+            self.object(self.table.unsupported or self.table.unknown, f"<{node.name}> is not supported: {element.why}", node.at)
             return ()
         for child in node.children:
             if child.name not in element.children and "*" not in element.children:

@@ -121,6 +121,7 @@ def _codes(coverage: Coverage) -> str:
         "not well-formed": own.malformed,
         "wrong root": own.wrong_root,
         "unknown element or attribute": own.unknown,
+        "known, but not supported": own.unsupported or own.unknown,
         "not allowed where it runs": own.wrong_stage,
         "something required is missing": own.missing or own.bad_value,
         "bad value, where the row names no code": own.bad_value,

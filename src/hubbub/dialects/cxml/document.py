@@ -82,4 +82,5 @@ TABLE = replace(
         **{f"Connect/{name}": Element(name, None, why=why) for name, why in AGENTS.items()},
     },
     rooms=ROOM,
+    unsupported="13750",
 )

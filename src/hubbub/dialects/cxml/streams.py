@@ -16,7 +16,7 @@ from hubbub.verbs.model import JoinRoom, OpenStream, Step, Verb
 
 OWN = frozenset({"connectorName", "audioFormat", "sampleRate"})
 STREAM = (
-    *(row for row in streams.STREAM if row.name not in OWN),
+    *(replace(row, code="31922") if row.name == "url" else row for row in streams.STREAM if row.name not in OWN),
     Attr("codec", "codec", codec, CODECS[0], "31922"),
     Attr("realtime", None, lenient_boolean, why="sound is sent as it comes"),
     Attr("authBearerToken", "token", text, ""),
