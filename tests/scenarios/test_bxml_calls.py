@@ -265,6 +265,9 @@ async def test_what_goes_wrong_ends_the_call_and_says_why(
     assert text in over["errorMessage"]
     assert over["errorId"]
     async with V2(hubbub_server) as rest:
+        notes = (await rest.get(f"/calls/{over['callId']}/notifications", level="error")).body
+        assert [each["callId"] for each in notes if text in each["message"]] == [over["callId"]]
+        assert notes[0] in (await rest.get("/notifications")).body
         shown = (await rest.get(f"/calls/{over['callId']}")).body
         assert (shown["disconnectCause"], shown["errorMessage"]) == (cause, over["errorMessage"])
         assert [each["callId"] for each in (await rest.get("/calls", disconnectCause=cause)).body] == [over["callId"]]

@@ -151,11 +151,10 @@ async def test_twenty_calls_fill_a_room(application: Application, hubbub_server:
         (found,) = (await rest.get("/conferences")).body
         members = (await rest.get(f"/conferences/{found['id']}")).body["activeMembers"]
         assert [member["callId"] for member in members] == [request.json["callId"] for request in application.requests("/bxml")[:20]]
+        told = (await rest.get("/notifications")).body
+        assert [(problem["code"], problem["callId"]) for problem in told] == [("full", application.requests("/bxml")[20].json["callId"])]
     joins = [request.json["callId"] for request in application.requests("/conf") if request.json["eventType"] == "conferenceMemberJoin"]
     assert len(joins) == len(set(joins)) == 20
-    async with Rest(hubbub_server) as v1:
-        told = (await v1.get("/Notifications.json"))["notifications"]
-    assert [problem["error_code"] for problem in told] == ["full"]
 
 
 async def test_coaching_is_changed_by_request(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:

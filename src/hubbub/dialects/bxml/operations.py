@@ -218,6 +218,11 @@ RECORDING_FILTERS = (
     Param("maxStartTime", "created<", before),
     *paging(1000),
 )
+NOTIFICATION_FILTERS = (
+    Param("level", "level", choice("error", "warning")),
+    Param("code", "code", text),
+    *paging(1000),
+)
 _CALL, _ROOM = "/calls/{call}", "/conferences/{room}"
 _MEMBER, _CALL_RECORDING, _ROOM_RECORDING = (
     f"{_ROOM}/members/{{member}}",
@@ -251,5 +256,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("DELETE", _CALL_RECORDING, "forget_recording", "", (), 204),
     Operation("GET", f"{_CALL_RECORDING}/media", "fetch_media"),
     Operation("DELETE", f"{_CALL_RECORDING}/media", "delete_recording", "", (), 204),
+    Operation("GET", "/notifications", "list_notifications", "notification", NOTIFICATION_FILTERS),
+    Operation("GET", f"{_CALL}/notifications", "list_notifications", "notification", NOTIFICATION_FILTERS),
     Operation("GET", "/statistics", "fetch_statistics", "statistics"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -177,7 +178,23 @@ CALL_RECORDING: tuple[Out, ...] = (
     _of_recording("recordingName", lambda recording: recording.name or None),
 )
 
+NOTIFICATION: tuple[Out, ...] = (
+    Out("id", lambda s: str(uuid.UUID(s.thing["id"]))),
+    Out("accountId", lambda s: face(s.account, "account")),
+    Out("callId", lambda s: CALL.write(s.thing["call"]) if s.thing["call"] else None),
+    Out("conferenceId", lambda s: CONFERENCE.write(s.thing["room"]) if s.thing["room"] else None),
+    Out("time", lambda s: time(s.thing["created"])),
+    Out("level", lambda s: s.thing["level"]),
+    Out("code", lambda s: s.thing["code"]),
+    Out("message", lambda s: s.thing["data"].get("message")),
+    Out("url", lambda s: s.thing["data"].get("url") or None),
+    Out("method", lambda s: s.thing["data"].get("method") or None),
+    Out("line", lambda s: s.thing["data"].get("line")),
+)
+"""Beyond the vendor: what its support staff would be asked for (2.4)."""
+
 RESOURCES = {
+    "notification": Resource(NOTIFICATION, ""),
     "call": Resource(_CALL, ""),
     "created-call": Resource(CREATED_CALL, ""),
     "room": Resource(ROOM, ""),
