@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+import numpy as np
 import pytest
 import pytest_asyncio
 from tests.support.far_side import listening
@@ -492,3 +493,29 @@ async def test_streams_and_taps_by_command(application: Application, server: Hub
         await command(server, "calling.tap.stop", identity, control_id="t")
         await application.wait_for("/state", state("tap", "finished"))
     await call.hangup()
+
+
+async def test_detection_by_command(application: Application, server: HubbubServer, phone: PhoneMaker) -> None:
+    """4 calling.detect: type machine; whoever speaks on and on is a machine, who says a word is a person."""
+    told = application.url("/state")
+    for name, talks, word in (("bob", True, "MACHINE"), ("carol", False, "HUMAN")):
+        identity, call = await dialled(server, phone, name)
+        call.silence()
+        detect = {"type": "machine", "params": {"initial_timeout": 3, "detect_interruptions": False}}
+        await command(server, "calling.detect", identity, control_id=name, detect=detect, timeout=10, status_url=told)
+        call.say(babble(4.0 if talks else 0.6))
+
+        def of_this(request: Request, name: str = name) -> bool:
+            return bool(request.json["params"].get("control_id") == name and request.json["event_type"] == "calling.call.detect")
+
+        result = await application.wait_for("/state", of_this, timeout=15)
+        assert result.json["params"]["detect"] == {"type": "machine", "params": {"event": word}}
+        await call.hangup()
+    assert await refused(server, "calling.detect", "x", detect={"type": "digit"}) == (422, ("unsupported", "detect"))
+
+
+def babble(seconds: float) -> np.ndarray[Any, Any]:
+    """Noise that comes and goes like syllables, at 16 kHz."""
+    time = np.arange(int(16_000 * seconds)) / 16_000
+    loud = np.random.default_rng(1).normal(0, 4000, len(time)) * (0.55 + 0.45 * np.sin(2 * np.pi * 4 * time))
+    return np.clip(loud, -30_000, 30_000).astype(np.int16)

@@ -130,7 +130,7 @@ def test_a_destination_is_a_script_a_url_a_number_or_an_address() -> None:
 
 def test_refer_needs_a_sip_device() -> None:
     device = {"type": "sip", "params": {"to": "sip:carol@127.0.0.1"}}
-    assert read("calling.refer", device=device)["program"].main == (Refer(uri="sip:carol@127.0.0.1"),)
+    assert [step.uri for step in read("calling.refer", device=device)["program"].main if isinstance(step, Refer)] == ["sip:carol@127.0.0.1"]
     assert refused("calling.refer", device={"type": "sip", "params": {}}) == ("bad-parameter", "device")
 
 

@@ -188,7 +188,8 @@ COMMANDS: Sequence[Operation] = (
     _stopped("calling.collect.stop"),
     _command("calling.collect.start_input_timers", "change_control", NAMED),
     _command(
-        "calling.detect", "do_on_call", CONTROL, Param("detect", "detect", an_object, whole=True, required=True),
+        "calling.detect", "do_on_call", CONTROL,
+        Param("detect", "detect", an_object, whole=True, required=True, why="its `detect_interruptions` has no effect"),
         Param("timeout", "timeout", decimal(0, 600)), TOLD,
     ),
     _stopped("calling.detect.stop"),

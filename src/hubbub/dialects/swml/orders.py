@@ -18,11 +18,13 @@ from hubbub.dialects.tables import Compiler, Converter, decimal, loose_url, text
 from hubbub.errors import DocumentError, Refused
 from hubbub.events import Link
 from hubbub.ids import new_id
-from hubbub.verbs.model import Pause, PlayAudio, PlayTone, Refer, Speak, Stage, Verb
+from hubbub.verbs.model import Pause, PlayAudio, PlayTone, Speak, Stage, Verb
 from hubbub.verbs.program import Program
 
 Values = Mapping[str, Any]
 LONGEST_SCRIPT = 65536
+INTERRUPTIONS = "detect_interruptions"
+"""Of a detection: every sound counts, so that it has no effect."""
 RECORDED: Mapping[str, Any] = {
     "format": "mp3",
     "direction": "speak",
@@ -152,11 +154,12 @@ def _collected(values: Values, control: str) -> dict[str, Any]:
 
 def _detected(values: Values, control: str) -> dict[str, Any]:
     detect = values["detect"]
-    kind, params = detect.get("type"), detect.get("params") or {}
+    kind, params = detect.get("type"), {name: value for name, value in (detect.get("params") or {}).items() if name != INTERRUPTIONS}
     timeout = values.get("timeout", 30.0)
-    if kind == "machine":
-        return {"program": method_program("detect_machine", {**params, "timeout": timeout}, "detect")}
-    raise wrong("type must be machine: neither faxes nor digits are detected", "detect", "unsupported")
+    if kind in ("machine", "fax"):
+        detectors = "amd" if kind == "machine" else "fax"
+        return {"program": method_program("detect_machine", {**params, "detectors": detectors, "timeout": timeout}, "detect")}
+    raise wrong("type must be machine or fax: digits are collected", "detect", "unsupported")
 
 
 def _tapped(values: Values, control: str) -> dict[str, Any]:
@@ -201,7 +204,7 @@ def _referred(values: Values, control: str) -> dict[str, Any]:
     to = str((device.get("params") or {}).get("to", ""))
     if device.get("type") != "sip" or not SIP.fullmatch(to):
         raise wrong("must be {'type': 'sip', 'params': {'to': 'sip:…'}}", "device")
-    return {"program": Program({"main": (Refer(uri=to),)})}
+    return {"program": method_program("sip_refer", {"to_uri": to, "status_url": values.get("told_to")}, "device"), "action": ""}
 
 
 def _told_user(values: Values, control: str) -> dict[str, Any]:
@@ -224,7 +227,7 @@ METHOD_OF: Mapping[str, Callable[[Values, str], dict[str, Any]]] = {
     "calling.refer": _referred,
     "calling.user_event": _told_user,
 }
-ACTIONS: Mapping[str, str] = {"play": "playing", "collect": "gathering", "refer": "referral", "detect": "detection"}
+ACTIONS: Mapping[str, str] = {"play": "playing", "collect": "gathering", "detect": "detection"}
 """What is told of a command, where it is called otherwise; a method that tells by itself is told of by nobody else."""
 CHANGES = ("pause", "resume", "stop", "volume", "start_input_timers")
 """The last changes nothing: timers run from the beginning."""
