@@ -388,7 +388,9 @@ async def test_a_dial_is_recorded_with_both_sides_apart(
         assert level_at(middle[:, channel], TONE[own]) > level_at(middle[:, channel], TONE[other]) + 20
 
 
-async def test_a_callee_that_refers_the_caller(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+async def test_a_callee_that_refers_the_caller(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
+) -> None:
     """1.7 referUrl: "SIP REFER from callee, adds ReferTransferTarget"; without it a REFER is refused."""
     bob = await phone("bob")
     application.on("/voice", dial(sip(bob), 'referUrl="/refer" action="/after"'))
@@ -411,6 +413,9 @@ async def test_a_callee_that_refers_the_caller(application: Application, hubbub_
     await talk({"dave": dave, "bob": answered})
     assert await answered.sip.refer("sip:elsewhere@127.0.0.1") == 603
     await talk({"dave": dave, "bob": answered})
+    sid = next(request.params["CallSid"] for request in application.requests("/voice") if caller_of(request) == "dave")
+    notes = (await rest.get(f"/Calls/{sid}/Notifications.json"))["notifications"]
+    assert [note["error_code"] for note in notes] == ["13802"]
 
 
 class Guarded(Phone):

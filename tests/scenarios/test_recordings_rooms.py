@@ -114,6 +114,8 @@ async def test_what_is_too_short_or_silent_is_absent(
     assert (await settled(rest, f"/Recordings/{quiet['sid']}.json", "absent"))["error_code"] == 16102
     await application.wait_for("/recording", count=2)
     assert [r.params["ErrorCode"] for r in application.requests("/recording")] == ["16101", "16102"]
+    notes = (await rest.get(f"/Calls/{await call_sid(application, 'alice')}/Notifications.json"))["notifications"]
+    assert sorted((note["error_code"], note["log"]) for note in notes) == [("16101", "1"), ("16102", "1")]
     await refused(rest.media(f"/Recordings/{quiet['sid']}.wav"), 404, 20404)
 
 

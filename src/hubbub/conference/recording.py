@@ -19,7 +19,7 @@ from hubbub.conference.policy import RecordingOrder, RecordingWish
 from hubbub.conference.rows import kept, recording_row
 from hubbub.conference.tracks import SpeakerTracks, assemble, sheet_of, speakers_of
 from hubbub.errors import HubbubError, Refused
-from hubbub.events import Link, Problem, RecordingEvent, RecordingKind, RecordingRecord, RecordingStatus
+from hubbub.events import Level, Link, Problem, RecordingEvent, RecordingKind, RecordingRecord, RecordingStatus
 from hubbub.ids import Id, new_id
 from hubbub.media.client import CaptureResult, Media
 from hubbub.media.trim import MARGIN_SECONDS, sound_within
@@ -218,17 +218,25 @@ class Recorder:
         except Exception as error:  # a bug costs this recording, and is told
             log.exception("recording_not_finished", recording=running.record.id)
             return self._failed(running.record, running.order, f"internal error: {error!r}")
+        if final.absent_reason:
+            self._problem(
+                final, running.order, f"recording-{final.absent_reason}", "warning", f"the recording is {final.absent_reason}: none is kept"
+            )
         self._tell(replace(running, record=final), "absent" if final.status is RecordingStatus.ABSENT else "completed")
         return final
 
     def _failed(self, record: RecordingRecord, order: RecordingOrder, why: str) -> RecordingRecord:
         """The recording cannot be made, or not be finished: its account is told (law 6)."""
-        services, now = self._services, self._services.clock.now()
-        code = services.render.refusal_code(order.dialect, "recording-failed")
-        services.journal.report(Problem(record.account, code, "error", f"recording failed: {why}", record.call, record.room), now)
+        now = self._services.clock.now()
+        self._problem(record, order, "recording-failed", "error", f"recording failed: {why}")
         failed = replace(record, status=RecordingStatus.FAILED, ended=now, updated=now)
         self._record(failed, order, "failed")
         return failed
+
+    def _problem(self, record: RecordingRecord, order: RecordingOrder, reason: str, level: Level, why: str) -> None:
+        services = self._services
+        code = services.render.refusal_code(order.dialect, reason)
+        services.journal.report(Problem(record.account, code, level, why, record.call, record.room), services.clock.now())
 
     def _tell(self, running: _Running, kind: RecordingKind) -> None:
         self._record(running.record, running.order, kind)

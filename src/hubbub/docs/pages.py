@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hubbub.dialects.coverage import coverages
 from hubbub.docs.configuration import configuration_blocks
+from hubbub.docs.overview import overview_blocks
 from hubbub.docs.tables import coverage_blocks
 
 BEGIN = "<!-- begin {name}: written by `python -m hubbub.docs`, do not edit -->"
@@ -17,6 +18,7 @@ END = "<!-- end {name} -->"
 def pages() -> dict[str, tuple[str, Mapping[str, str]]]:
     """Title and generated blocks of every page, by file name."""
     found: dict[str, tuple[str, Mapping[str, str]]] = {"configuration.md": ("Configuration", configuration_blocks())}
+    found["coverage.md"] = ("Coverage", overview_blocks(coverages()))
     for coverage in coverages():
         found[f"{coverage.name}.md"] = (coverage.title, coverage_blocks(coverage))
     return found

@@ -261,8 +261,8 @@ class Connecting:
             return
         self._bridge.join(leave_on_star=verb.leave_on_star, time_limit_seconds=verb.time_limit_seconds)
         self._bridge.over.add_done_callback(lambda _: self._parted())
-        if verb.on_referred is not None and child.call.sip is not None:
-            child.call.sip.on_refer = partial(self._referred, child.call.sip)
+        if child.call.sip is not None:
+            child.call.sip.on_refer = self._unwanted if verb.on_referred is None else partial(self._referred, child.call.sip)
         self._start_recording()
 
     def _start_recording(self) -> None:
@@ -279,6 +279,12 @@ class Connecting:
         self._refer_to = target
         asyncio.get_running_loop().call_soon(self._obey, sip)
         return True
+
+    def _unwanted(self, target: str) -> bool:
+        """The callee sent a REFER, and nobody is to be asked about it."""
+        code = self._session.dialect.refusal_code("refer-unwanted")
+        self._session.report(code, f"the callee asked to transfer the call to {target[:200]}: refused", line=self._verb.at.line)
+        return False
 
     def _obey(self, sip: SipCall) -> None:
         sip.refer_result(200, "OK")

@@ -26,7 +26,7 @@ def test_the_committed_pages_are_what_is_generated() -> None:
 
 def test_every_dialect_has_a_page() -> None:
     assert {coverage.name for coverage in coverages()} == set(DIALECTS)
-    assert set(pages()) == {"configuration.md", *(f"{name}.md" for name in DIALECTS)}
+    assert set(pages()) == {"configuration.md", "coverage.md", *(f"{name}.md" for name in DIALECTS)}
 
 
 def test_every_row_of_every_table_stands_in_its_page() -> None:
@@ -38,6 +38,18 @@ def test_every_row_of_every_table_stands_in_its_page() -> None:
         names |= {out.name for rows in coverage.webhooks.values() for out in rows} | {row.code for row in coverage.errors.values()}
         assert {name for name in names if f"`{name}`" not in page} == set()
         assert all(coverage.spelling.format(name=name) in page for name in coverage.elements)
+
+
+def test_the_overview_counts_every_row_and_gives_every_reason() -> None:
+    """Issue: "coverage.md, generated from the tables, … each row as works / accepted without effect (why)"."""
+    page = (DOCS / "coverage.md").read_text()
+    for coverage in coverages():
+        inner = [element for name in coverage.elements for element in coverage.nested.get(name, ())]
+        rows = [row for element in (*coverage.elements.values(), *inner) for row in element.attributes]
+        (line,) = [line for line in page.splitlines() if line.startswith(f"| [{coverage.title}]") and "| attributes |" in line]
+        assert sum(int(cell) for cell in line.split("|")[3:6]) == len(rows)
+        assert all(row.why for row in rows if row.to is None), "what has no effect says why"
+        assert {row.name for row in rows if row.to is None and f"`{row.name} of " not in page} == set()
 
 
 def test_every_key_of_the_configuration_is_explained() -> None:

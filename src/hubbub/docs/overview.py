@@ -1,0 +1,61 @@
+"""One page over all dialects: how much of each works, and everything that does not, with its reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from hubbub.dialects.coverage import Coverage
+from hubbub.dialects.tables import NOT_BUILT, Element
+from hubbub.docs.markdown import code, table
+from hubbub.docs.tables import SILENT, WORKS
+
+NOT_HERE = "not built"
+STATES = (WORKS, SILENT, NOT_HERE)
+Row = tuple[str, str, str, str]
+"""What kind it is, its name, its state, the reason."""
+
+
+def overview_blocks(coverages: Sequence[Coverage]) -> Mapping[str, str]:
+    """How many rows are how far, and each that does not work."""
+    found = [(coverage, list(_all(coverage))) for coverage in coverages]
+    counts = [
+        (
+            f"[{coverage.title}]({coverage.name}.md)",
+            kind,
+            *(str(Counter(state for of, _, state, _ in rows if of == kind)[each]) for each in STATES),
+        )
+        for coverage, rows in found
+        for kind in dict.fromkeys(row[0] for row in rows)
+    ]
+    blocks = {"counts": table(("Dialect", "What", *STATES), counts)}
+    for coverage, rows in found:
+        lacking = [(code(name), kind, state, why) for kind, name, state, why in rows if state != WORKS]
+        blocks[f"lacking-{coverage.name}"] = f"## {coverage.title}: what does not work\n\n" + table(
+            ("Name", "What", "State", "Why"), lacking
+        )
+    return blocks
+
+
+def _all(coverage: Coverage) -> Iterable[Row]:
+    for name, element in coverage.elements.items():
+        yield "elements", coverage.spelling.format(name=name), _state(element.build is not None, element.why), element.why
+        for inner in (element, *coverage.nested.get(name, ())):
+            yield from _attributes(coverage, inner)
+    for operation in coverage.operations:
+        yield "REST operations", f"{operation.method} {operation.path}", WORKS, ""
+        for param in operation.params:
+            name = f"{param.name} of {operation.method} {operation.path}"
+            yield "REST parameters", name, _state(param.to is not None, param.why, SILENT), param.why
+
+
+def _attributes(coverage: Coverage, element: Element) -> Iterable[Row]:
+    for row in element.attributes:
+        name = f"{row.name} of {coverage.spelling.format(name=element.name)}"
+        yield "attributes", name, _state(row.to is not None, row.why, SILENT), row.why
+
+
+def _state(works: bool, why: str, otherwise: str = NOT_HERE) -> str:
+    if why.startswith(NOT_BUILT):
+        return NOT_HERE
+    return WORKS if works else otherwise
