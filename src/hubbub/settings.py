@@ -116,6 +116,12 @@ class MediaSettings(Section):
 
     rtp_ports: str = Field("20000-29999", description="UDP port range of RTP, inclusive; even ports are used.")
     workers: int = Field(1, ge=1, le=64, description="Media processes, each with its own loop and core.")
+    automatic_level: bool = Field(False, description="Bring every talker to the same loudness, slowly and by at most 12 dB.")
+    level_db: float = Field(-20.0, ge=-40, le=-9, description="That loudness, dBFS of speech.")
+    speech_start_db: float = Field(-40.0, ge=-90, le=0, description="Speech starts above this level (dBFS) …")
+    speech_onset_ms: int = Field(60, ge=20, le=2000, description="… that lasts for so long …")
+    speech_stop_db: float = Field(-46.0, ge=-90, le=0, description="… and has ended below this one …")
+    speech_hangover_ms: int = Field(500, ge=20, le=10000, description="… for so long.")
     legs: int = Field(1024, ge=8, le=65536, description="Legs that one media process can carry at a time.")
 
     @field_validator("rtp_ports")

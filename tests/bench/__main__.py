@@ -1,4 +1,5 @@
-"""`python -m tests.bench [--short]`: the media plane on loopback, one table (docs/benchmarks.md).
+"""`python -m tests.bench [--seconds N] [--only WORDS]`: the media plane on loopback, one table (docs/benchmarks.md), in under ten minutes.
+
 
 The media process is held to core 0 and the load generator to core 1, both with real-time priority where that is allowed.
 """
@@ -11,20 +12,24 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from hubbub.media.client import Codec, Leg, Media
-from hubbub.media.layout import TIMES
+from hubbub.media.layout import H_RECEIVE_NS, TIMES
 from hubbub.settings import MediaSettings
 from tests.bench.bare import Bare
 from tests.bench.split import measure as measure_split
 
 ENGINE_CORE, LOAD_CORE = 0, 1
-WARM = 4.0
+WARM = 3.0
+"""Seconds before anything is counted."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class Row:
 
     each: float
     """µs of CPU per caller and tick."""
+    receive: float
+    """Of it, for reading the sockets and checking what came."""
     share: float
     p50: float
     p99: float
@@ -108,10 +115,12 @@ async def run_case(case: Case, seconds: float) -> Row:
     await asyncio.sleep(WARM)
     gone = sum(leg.counters().lost + leg.counters().late + leg.counters().underruns for leg in legs)
     before, began = media.stats(), time.monotonic()
+    read = int(media._control.engine.wires[0].header[H_RECEIVE_NS])
     await asyncio.sleep(seconds)
     after, took = media.stats(), time.monotonic() - began
     gone = sum(leg.counters().lost + leg.counters().late + leg.counters().underruns for leg in legs) - gone
     wire = media._control.engine.wires[0]
+    receive = (int(wire.header[H_RECEIVE_NS]) - read) / 1000
     times = wire.times[(int(wire.header[0]) - np.arange(int(seconds * 50))) % TIMES] / 1e6
     memory = (resident(media.worker_pid) - before_legs) / case.callers
     assert load.stdout is not None
@@ -124,16 +133,17 @@ async def run_case(case: Case, seconds: float) -> Row:
     missing = 100 * (gone / (ticks * case.callers) + (after.late - before.late + after.skipped - before.skipped) / ticks)
     right = f"{result['right']}/{result['watched']}"
     return Row(
-        busy / ticks / case.callers * 1e6, busy / took * 100, float(p50), float(p99), after.late - before.late, missing, right,
+        busy / ticks / case.callers * 1e6, receive / ticks / case.callers, busy / took * 100,
+        float(p50), float(p99), after.late - before.late, missing, right,
         result["late_ms"], memory,
     )  # fmt: skip
 
 
-async def run_bare(callers: int, seconds: float) -> float:
+async def run_bare(callers: int, seconds: float, *, connected: bool, reads: int) -> float:
     """µs per socket and tick of the bare loop under the same load."""
     bare = Bare(callers)
     load, port = await spawn_load(bare.ports, seconds + 2, Case("bare", "PCMU", callers, 5, 3))
-    each = await asyncio.to_thread(bare.run, port, seconds, ENGINE_CORE)
+    each = await asyncio.to_thread(bare.run, port, seconds, ENGINE_CORE, connected=connected, reads=reads)
     assert load.stdout is not None
     await load.stdout.readline()
     await load.wait()
@@ -209,58 +219,131 @@ async def start_seconds() -> float:
     return took
 
 
+def cold_seconds() -> float:
+    """How long the engine takes to compile when the cache is empty."""
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.monotonic()
+        environment = {**os.environ, "XDG_CACHE_HOME": folder}
+        subprocess.run([sys.executable, "-m", "hubbub.media.process", "--warm"], check=True, env=environment)
+        return time.monotonic() - began
+
+
+async def idle_rooms(rooms: int, seconds: float) -> tuple[float, float]:
+    """Share of a core and KB per room of rooms in which nobody is."""
+    media = Media(MediaSettings(rtp_ports="20000-20099", legs=rooms))
+    await media.start()
+    pin(media.worker_pid, ENGINE_CORE)
+    before_rooms = resident(media.worker_pid)
+    for _ in range(rooms):
+        media.open_mix()
+    await asyncio.sleep(1)
+    before, began = media.stats(), time.monotonic()
+    await asyncio.sleep(seconds)
+    share = 100 * (media.stats().busy_seconds - before.busy_seconds) / (time.monotonic() - began)
+    memory = (resident(media.worker_pid) - before_rooms) / rooms
+    await media.stop()
+    return share, memory
+
+
+FIVE = "rooms of 5, 3 talking"
 CASES = [
-    Case("rooms of 5, 3 talking", "PCMU", 1000, 5, 3),
-    Case("rooms of 5, 3 talking", "PCMU", 2000, 5, 3),
-    Case("rooms of 5, 3 talking", "PCMU", 2500, 5, 3),
-    Case("rooms of 5, 3 talking", "PCMU", 3000, 5, 3),
-    Case("rooms of 5, all talking", "PCMU", 3000, 5, 5),
+    Case(FIVE, "PCMU", 1000, 5, 3),
+    Case(FIVE, "PCMU", 2000, 5, 3),
+    Case(FIVE, "PCMU", 2500, 5, 3),
+    Case(FIVE, "PCMU", 3000, 5, 3),
+    Case(FIVE, "PCMU", 3500, 5, 3),
+    Case("rooms of 5, all talking", "PCMU", 2500, 5, 5),
     Case("rooms of 3, 3 talking", "PCMU", 1500, 3, 3),
     Case("rooms of 250, 3 talking", "PCMU", 1500, 250, 3),
     Case("a room of 1,000, 3 talking", "PCMU", 1000, 1000, 3),
     Case("a room of 500, 20 talking", "PCMU", 500, 500, 20),
     Case("… and 1 coach", "PCMU", 500, 500, 20, 1),
     Case("… and 10 coaches", "PCMU", 500, 500, 20, 10),
-    Case("rooms of 5, 3 talking", "G722", 500, 5, 3),
+    Case(FIVE, "G722", 500, 5, 3),
     Case("rooms of 5, all talking", "G722", 500, 5, 5),
     Case("rooms of 250, 3 talking", "G722", 1250, 250, 3),
 ]
+COLUMNS = (
+    "codec", "load", "callers", "µs per caller and tick", "receive", "decode", "mix", "encode", "send and the rest", "share of a core",
+    "tick p50 / p99 ms", "late ticks", "not in time %", "tones", "generator late ms", "KB per caller",
+)  # fmt: skip
+LEGEND = """
+receive: reading and checking, measured in the same run. decode, mix, encode: the same work without the network, measured apart on 500 legs.
+late ticks ended more than 20 ms after they were due; not in time adds the share of frames that were missing at playout and of late ticks.
+tones: listeners of twelve whose last second held exactly the right tones."""
+
+
+def cells_of(case: Case, row: Row) -> list[str]:
+    """A line of the table."""
+    parts = split_of(case.codec, min(case.room, 250), min(case.talkers, case.room))
+    rest = max(0.0, row.each - row.receive - sum(parts))
+    return [
+        case.codec, case.name, f"{case.callers:,}", *(f"{part:.2f}" for part in (row.each, row.receive, *parts, rest)),
+        f"{row.share:.0f} %", f"{row.p50:.1f} / {row.p99:.1f}", str(row.late), f"{row.lost:.3f}", row.right, f"{row.generator_ms:.1f}",
+        f"{row.memory:.0f}",
+    ]  # fmt: skip
+
+
+@cache
+def split_of(codec: str, room: int, talkers: int) -> tuple[float, float, float]:
+    """µs of decode, mix and encode, measured once for each kind of room."""
+    return measure_split(codec, 500, room, talkers)
+
+
+def machine() -> str:
+    """What this was measured on."""
+    model = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "?"
+    )
+    load = os.getloadavg()
+    where = f"{os.cpu_count()} cores ({model}), Linux {os.uname().release}, Python {sys.version.split()[0]}"
+    return f"{time.strftime('%d %B %Y')}, {where}, load before {load[0]:.1f}"
+
+
+def row_line(cells: Sequence[str]) -> None:
+    """Print a line of a table."""
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
+async def compare_bare(seen: dict[tuple[str, str, int], Row], seconds: float) -> None:
+    """The bare loop in both connect modes, reading until empty and once, and what the engine costs in units of it."""
+    for callers in (1000, 3000):
+        engine = seen.get((FIVE, "PCMU", callers))
+        for connected in (True, False):
+            for reads in (1, 4):
+                each = await run_bare(callers, seconds, connected=connected, reads=reads)
+                mode = f"{'connected' if connected else 'unconnected'}, {'one read' if reads == 1 else 'read until empty'}"
+                ratio = f"engine / bare {engine.each / each:.2f}" if engine else ""
+                row_line(("bare recvfrom and sendto", f"{callers:,} sockets", mode, f"{each:.2f} µs", ratio))
 
 
 async def main() -> None:
     parser = argparse.ArgumentParser(prog="tests.bench")
-    parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--only", default="", help="run the cases whose name or codec contains this")
+    parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--only", default="", help="run the cases whose name, codec or number of callers contains this")
     options = parser.parse_args()
-    print("| codec | load | callers | µs per caller and tick | share of a core | tick p50 / p99 ms | late ticks | not in time % | ", end="")
-    print("tones | generator late ms | KB |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    print(machine(), "\n")
+    row_line(COLUMNS)
+    row_line(["---"] * len(COLUMNS))
+    seen: dict[tuple[str, str, int], Row] = {}
     for case in CASES:
         if options.only and options.only not in f"{case.codec} {case.name} {case.callers}":
             continue
-        row = await run_case(case, options.seconds)
-        cells = (
-            case.codec, case.name, str(case.callers), f"{row.each:.2f}", f"{row.share:.0f} %", f"{row.p50:.1f} / {row.p99:.1f}",
-            str(row.late), f"{row.lost:.3f}", row.right, f"{row.generator_ms:.1f}", f"{row.memory:.0f}",
-        )  # fmt: skip
-        print(f"| {' | '.join(cells)} |", flush=True)
+        row = seen[case.name, case.codec, case.callers] = await run_case(case, options.seconds)
+        row_line(cells_of(case, row))
+    print(LEGEND, "\n")
     if options.only:
         return
-    for callers in (1000, 3000):
-        print(
-            f"bare recvfrom and sendto, {callers} sockets: {await run_bare(callers, options.seconds):.2f} µs per socket and tick",
-            flush=True,
-        )
-    print("without the network, µs per caller and tick (decode, mix, encode):")
-    for codec in ("PCMU", "G722"):
-        for talkers in (3, 5):
-            parts = measure_split(codec, 500, 5, talkers)
-            print(f"  {codec}, rooms of 5, {talkers} talking: {parts[0]:.2f} {parts[1]:.2f} {parts[2]:.2f}", flush=True)
-        parts = measure_split(codec, 500, 250, 3)
-        print(f"  {codec}, rooms of 250, 3 talking: {parts[0]:.2f} {parts[1]:.2f} {parts[2]:.2f}", flush=True)
-    p50, p99 = await latency(options.seconds * 2)
-    print(f"added latency, jitter buffer off: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
-    print(f"warm start to the first tick: {await start_seconds():.2f} s")
+    await compare_bare(seen, min(options.seconds, 5))
+    plain = seen["a room of 500, 20 talking", "PCMU", 500].each
+    for name in ("… and 1 coach", "… and 10 coaches"):
+        row_line(("coach sets at 500 members", name, f"{100 * (seen[name, 'PCMU', 500].each / plain - 1):+.1f} %"))
+    share, memory = await idle_rooms(10_000, options.seconds)
+    row_line(("10,000 idle rooms", f"{share:.2f} % of a core", f"{memory:.1f} KB each"))
+    p50, p99 = await latency(options.seconds)
+    row_line(("added latency, jitter buffer off", f"p50 {p50:.1f} ms", f"p99 {p99:.1f} ms"))
+    row_line(("warm start to the first tick", f"{await start_seconds():.2f} s"))
+    row_line(("cold compilation", f"{await asyncio.to_thread(cold_seconds):.0f} s"))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ It knows nothing of groups, slots or shared memory: every leg is computed on its
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -66,6 +67,34 @@ def limit(line: Line, q: int) -> tuple[Line, int]:
         after = min(want, q + RELEASE)
         gain = q + ((after - q) * (n + 1)) // FRAME
     return clamp16((gain * line + 16384) >> 15), after
+
+
+@dataclass
+class RefLevel:
+    """docs/media.md 1.10: the automatic level of a leg."""
+
+    target: int = 0
+    gain: int = UNITY
+    loudness: int = 0
+
+    def apply(self, x: Line, level: int, *, talking: bool, faint: int) -> Line:
+        """One frame of mean square `level`."""
+        a = self.gain
+        want = UNITY
+        if self.target:
+            if talking and level >= faint:
+                self.loudness = level if self.loudness == 0 else self.loudness + ((level - self.loudness) >> 4)
+            want = math.isqrt(min(max((self.target << 24) // self.loudness, 1024**2), 16384**2)) if self.loudness else a
+        elif a == UNITY:
+            return x
+        s = max(a // 64, 1)
+        b = min(max(want, a - s), a + s)
+        if b > UNITY:
+            b = min(b, max((32767 << 12) // max(int(np.abs(x).max()), 1), UNITY))
+        step = ((b - a) << 16) // FRAME
+        gain = ((a << 16) + np.arange(1, FRAME + 1, dtype=np.int64) * step) >> 16
+        self.gain = b
+        return clamp16((gain * x + 2048) >> 12)
 
 
 @dataclass

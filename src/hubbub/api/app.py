@@ -20,6 +20,7 @@ from hubbub.api.openapi import openapi_route
 from hubbub.api.rest import Rest
 from hubbub.api.shield import Shield
 from hubbub.api.slashes import Slashes
+from hubbub.api.speakers import speaker_routes
 from hubbub.api.stream import News, stream_route
 from hubbub.storage.store import Store
 from hubbub.verbs.hub import Hub
@@ -72,6 +73,7 @@ def build_app(
 
     routes: list[BaseRoute] = [Route("/healthz", healthz), Route("/metrics", metrics), stream_route(store, news, allowed)]
     routes.append(functions_route(hub, admitted(admin_token, allowed)))
+    routes += speaker_routes(hub, news, admitted(admin_token, allowed))
     routes.append(openapi_route([rest.face for rest in rests if rest.by_path], __version__, allowed))
     routes += links.routes(credentials_of([rest.face for rest in rests], hub.services.accounts.values()), admitted(admin_token, allowed))
     for rest in rests:

@@ -26,7 +26,7 @@ def functions_route(hub: Hub, allowed: Callable[[Request], bool]) -> Route:
         if not allowed(request):
             return JSONResponse({"error": "authorization needed"}, 401, {"WWW-Authenticate": "Bearer"})
         try:
-            arguments = await _arguments(request)
+            arguments = await read_object(request)
             identity = parse_id(request.path_params["call"].replace("-", "").lower()[-32:])
             session = hub.sessions.get(identity) if identity is not None else None
             if session is None:
@@ -59,7 +59,8 @@ def admitted(admin_token: str, authorized: Callable[[Request], bool]) -> Callabl
     return allowed
 
 
-async def _arguments(request: Request) -> dict[str, Any]:
+async def read_object(request: Request) -> dict[str, Any]:
+    """The JSON object in a body; {} when that is empty. Refused (bad-parameter) when it is something else."""
     body = b""
     async for chunk in request.stream():
         body += chunk
@@ -70,5 +71,5 @@ async def _arguments(request: Request) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise Refused("bad-parameter", f"the body is not JSON: {error}") from error
     if not isinstance(arguments, dict):
-        raise Refused("bad-parameter", "the body must be a JSON object: the function's arguments")
+        raise Refused("bad-parameter", "the body must be a JSON object")
     return arguments

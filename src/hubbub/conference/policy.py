@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from hubbub.events import Link, RecordingSource, RoomEventKind, Track
 
@@ -92,6 +93,10 @@ class RoomSettings:
     """Seconds for the room's requests, where their link names none."""
 
 
+Jitter = int | Literal["adaptive"]
+"""Milliseconds that packets wait before they are played, or as little as the network allows."""
+
+
 @dataclass(frozen=True)
 class Joining:
     """How a leg joins: its own attributes, and the settings it would give a new room."""
@@ -107,4 +112,4 @@ class Joining:
     tag: str | None = None
     """None leaves the call's tag as it is; the empty text clears it."""
     wait: Wait = Wait()
-    jitter_ms: int = 60
+    jitter_ms: Jitter = 60

@@ -50,7 +50,7 @@ def join_room(compiler: Compiler, defaults: RoomDefaults, values: Mapping[str, A
         label=values.get("label") or "",
         tag=values.get("tag"),
         wait=wait(compiler, values),
-        jitter_ms=values.get("jitter_ms", 60),
+        jitter_ms=values.get("jitter_ms", defaults.jitter),
     )
     return JoinRoom(
         room=values.get("room", ""),

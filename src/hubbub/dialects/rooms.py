@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from hubbub.conference.policy import Policy
+from hubbub.conference.policy import Jitter, Policy
 from hubbub.ids import Id
 
 
@@ -30,6 +30,8 @@ class RoomDefaults:
     longest_name: int = 128
     bad_name: str = ""
     """Code of a name that is empty or too long."""
+    jitter: Jitter = "adaptive"
+    """How long packets wait where a leg does not say: as little as the network allows, where the dialect has no word for it."""
 
 
 NO_ROOMS = RoomDefaults("", Policy())

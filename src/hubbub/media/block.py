@@ -17,6 +17,7 @@ from hubbub.media.layout import (
     NARROW,
     ONSET,
     OPEN,
+    UNITY,
     Coder,
     Ear,
     Edge,
@@ -97,6 +98,7 @@ def clear_leg(engine: Engine, leg: int) -> None:
         state[:] = G722_FRESH
     voice = engine.voices[leg]
     voice.loud, voice.faint, voice.onset_frames, voice.hang_frames, voice.gate = LOUD, FAINT, ONSET, HANGOVER, GATE
+    voice.gain = UNITY
     engine.jitter[leg].depth = 480
     engine.jitter[leg].clock = 1
     engine.jitter[leg].patience = 100

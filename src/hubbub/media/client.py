@@ -65,6 +65,7 @@ class Media:
 
     def __init__(self, settings: MediaSettings, *, host: str = "127.0.0.1", advertise: str = "", arena_bytes: int = ARENA_BYTES) -> None:
         self.on_failure: Callable[[str], None] | None = None
+        self._settings = settings
         self._host = host
         self._advertise = advertise
         first, last = settings.port_range
@@ -149,12 +150,27 @@ class Media:
         self._need_started()
         leg = Leg(self._control, self._host, self._ports, self._next_port, self._advertise, depth_ms)
         self._next_port = (self._ports.index(leg.bound_port) + 1) % len(self._ports)
-        return leg
+        return self._treated(leg)
 
     def open_pcm_leg(self) -> PcmLeg:
         """A leg without RTP. ResourceExhausted when no slot or ring is left."""
         self._need_started()
-        return PcmLeg(self._control)
+        leg = PcmLeg(self._control)
+        self._treated(leg)
+        return leg
+
+    def _treated(self, leg: Leg) -> Leg:
+        """Levels and thresholds as they are configured."""
+        wanted = self._settings
+        leg.listen_for(
+            start_db=wanted.speech_start_db,
+            stop_db=wanted.speech_stop_db,
+            onset_ms=wanted.speech_onset_ms,
+            hangover_ms=wanted.speech_hangover_ms,
+        )
+        if wanted.automatic_level:
+            leg.level(wanted.level_db)
+        return leg
 
     def open_mix(self, near: Leg | None = None) -> Mix:
         """A mix, at the worker that carries `near`, or else at the one with the least load; legs follow it. ResourceExhausted."""

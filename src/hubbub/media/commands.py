@@ -393,6 +393,17 @@ def _sense(engine: Engine, worker: int, words: Array) -> bool:
 
 
 @kernel
+def _level(engine: Engine, worker: int, words: Array) -> bool:
+    """LEVEL leg, generation, mean square to which its talker is brought (0: as it is)."""
+    leg = words[1]
+    if not 0 <= leg < engine.links.size or not _slot_ok(engine, worker, leg, words[2]) or not 0 <= words[3] <= 1 << 28:
+        return False
+    engine.voices[leg].target = words[3]
+    engine.voices[leg].loudness = 0
+    return True
+
+
+@kernel
 def _apply(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> bool:
     code = words[0]
     if code == layout.ADD:
@@ -417,6 +428,8 @@ def _apply(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> 
         return _tune(engine, worker, words)
     if code == layout.SENSE:
         return _sense(engine, worker, words)
+    if code == layout.LEVEL:
+        return _level(engine, worker, words)
     if code == layout.DIGIT:
         return _digit(engine, worker, words)
     return False

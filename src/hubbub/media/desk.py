@@ -10,6 +10,8 @@ from hubbub.media import g711
 from hubbub.media.layout import FRAME, FRAME_BYTES, G722_FRESH, NARROW, PAST, Array, Sizes
 
 RECEIVE_BYTES = 2048
+SOUNDING = 4
+"""Place in `counts` of the mixes in which somebody spoke in the last tick."""
 
 
 class Desk(NamedTuple):
@@ -19,12 +21,16 @@ class Desk(NamedTuple):
     """int32[legs]: this process's descriptor of a leg's socket, or -1."""
     descriptor_generation: Array
     """int32[legs]: for which life of the slot the descriptor is."""
+    pace: Array
+    """int32[legs]: datagrams that a leg's socket gave at its last full read; 0: read it until it is empty."""
     active: Array
     """int32[slots]: indices of the active slots; the first `counts[0]` count."""
     place: Array
     """int32[slots]: where in `active` a slot stands, or -1."""
     mixes: Array
     """int32[mixes]: indices of the active mixes; the first `counts[1]` count."""
+    sounding: Array
+    """int32[mixes]: indices of the mixes whose sum is not 0; the first `counts[SOUNDING]` count."""
     taps: Array
     """int32[rings]: indices of the active taps; the first `counts[2]` count."""
     counts: Array
@@ -66,9 +72,11 @@ def make_desk(sizes: Sizes, eventfd: int = -1) -> Desk:
     return Desk(
         descriptor=np.full(sizes.legs, -1, np.int32),
         descriptor_generation=np.full(sizes.legs, -1, np.int32),
+        pace=np.zeros(sizes.legs, np.int32),
         active=np.zeros(sizes.slots, np.int32),
         place=np.full(sizes.slots, -1, np.int32),
         mixes=np.zeros(sizes.mixes, np.int32),
+        sounding=np.zeros(sizes.mixes, np.int32),
         taps=np.zeros(sizes.rings, np.int32),
         counts=np.zeros(8, np.int64),
         receive=np.zeros(RECEIVE_BYTES, np.uint8),

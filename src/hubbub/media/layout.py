@@ -125,6 +125,8 @@ H_SENT: Final = 11
 H_EVENTS_LOST: Final = 12
 H_REPAIRED: Final = 13
 H_SEND_ERRORS: Final = 14
+H_RECEIVE_NS: Final = 24
+"""Of the busy time, what went into reading sockets."""
 HEADER_WORDS: Final = 32
 TIMES: Final = 4096
 """Ticks whose durations are kept, for percentiles."""
@@ -182,6 +184,7 @@ UNTAP: Final = 10
 DIGIT: Final = 11
 TUNE: Final = 12
 SENSE: Final = 13
+LEVEL: Final = 15
 
 # Events. Words: code, index, generation, value.
 REMOVED: Final = 1
@@ -261,7 +264,11 @@ class Link:
     receives: Annotated[int, np.uint8]
     signalled: Annotated[int, np.int64]
     latched: Annotated[int, np.int64]
+    latched_at: Annotated[int, np.int64]
     former: Annotated[int, np.int64]
+    may_plug: Annotated[int, np.uint8]
+    plugged: Annotated[int, np.int64]
+    plug_after: Annotated[int, np.int64]
     peer: Annotated[Array, np.uint8, 16]
     codec: Annotated[int, np.int32]
     payload_type: Annotated[int, np.int32]
@@ -327,7 +334,7 @@ class Coder:
 
 
 class Voice:
-    """What is known of a leg's sound."""
+    """What is known of a leg's sound, and how it is levelled."""
 
     level: Annotated[int, np.int64]
     talking: Annotated[int, np.uint8]
@@ -338,6 +345,9 @@ class Voice:
     onset_frames: Annotated[int, np.int32]
     hang_frames: Annotated[int, np.int32]
     gate: Annotated[int, np.int64]
+    target: Annotated[int, np.int64]
+    loudness: Annotated[int, np.int64]
+    gain: Annotated[int, np.int32]
     open: Annotated[int, np.int32]
     up: Annotated[Array, np.int16, UP_HISTORY]
     tail: Annotated[int, np.uint8]

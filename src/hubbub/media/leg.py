@@ -164,6 +164,8 @@ class Leg:
         link.out_sequence = secrets.randbits(15)  # RFC 3550 5.1: random, and far from the first wrap
         link.out_time = secrets.randbits(32)
         link.out_mark = 1
+        # Where the socket has every address of the machine, connecting it would choose one: perhaps not the one that is written to.
+        link.may_plug = self._socket is not None and self._socket.getsockname()[0] != "0.0.0.0"
         if self._socket:
             self._control.supervisor.open_descriptor(self.slot, self._generation, self._socket.fileno())
             self._add()
@@ -250,10 +252,24 @@ class Leg:
         """Say what is speech: it starts after `onset_ms` above `start_db`, it has stopped after `hangover_ms` below `stop_db` (dBFS).
 
         A leg that stays below `gate_db` for the hangover is not mixed until it is louder again (None: always mixed).
+        MediaError for levels beyond -120 to 0 dBFS and times beyond 20 s.
         """
+        if not all(-120 <= level <= 0 for level in (start_db, stop_db, gate_db or 0)) or not all(
+            0 < time <= 20_000 for time in (onset_ms, hangover_ms)
+        ):
+            raise MediaError("levels of speech are -120 to 0 dBFS, times at most 20 s")
         levels = [round(32768**2 * 10 ** (level / 10)) for level in (start_db, stop_db)]
         gate = 0 if gate_db is None else round(32768**2 * 10 ** (gate_db / 10))
         self._post(layout.SENSE, *levels, round(onset_ms / 20), round(hangover_ms / 20), gate)
+
+    def level(self, target_db: float | None = -20) -> None:
+        """Bring its talker to that loudness (dBFS of speech, -40 to -9), by at most 12 dB and slowly; None (as at birth): as it is.
+
+        What others hear and recordings of the leg are levelled; levels and speech events are those of what came in.
+        """
+        if target_db is not None and not -40 <= target_db <= -9:
+            raise MediaError(f"speech cannot be brought to {target_db} dBFS")
+        self._post(layout.LEVEL, 0 if target_db is None else round(32768**2 * 10 ** (target_db / 10)))
 
     def whisper(self, targets: Collection[Leg]) -> None:
         """Be heard by exactly these legs, beside any mix; none takes all such edges away."""

@@ -17,6 +17,7 @@ THREAD_CPU = 3
 ABSTIME = 1
 
 recvfrom: Any = types.ExternalFunction("recvfrom", _i64(_i32, _ptr, _ptr, _i32, _ptr, _ptr))
+connect: Any = types.ExternalFunction("connect", _i32(_i32, _ptr, _i32))
 sendto: Any = types.ExternalFunction("sendto", _i64(_i32, _ptr, _ptr, _i32, _ptr, _i32))
 write: Any = types.ExternalFunction("write", _i64(_i32, _ptr, _ptr))
 clock_gettime: Any = types.ExternalFunction("clock_gettime", _i32(_i32, _ptr))

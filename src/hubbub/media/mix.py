@@ -6,7 +6,7 @@ import numpy as np
 
 from hubbub.media.codecs import encode
 from hubbub.media.compiled import kernel
-from hubbub.media.desk import Desk
+from hubbub.media.desk import SOUNDING, Desk
 from hubbub.media.layout import (
     CODEC_WIDE,
     DOWN_HISTORY,
@@ -61,15 +61,19 @@ def add_scaled(total: Array, pcm: Array, now: int, wanted: int, sign: int) -> No
 
 @kernel
 def sum_mixes(slots: Slots, mixes: Mixes, desk: Desk) -> None:
-    """Sum what every active source says into its mix."""
-    for k in range(desk.counts[1]):
-        m = desk.mixes[k]
+    """Sum what every active source says into its mix. A mix in which nobody speaks costs nothing: its sum is 0 already."""
+    for k in range(desk.counts[SOUNDING]):
+        m = desk.sounding[k]
         mixes[m].sources = 0
         fill(mixes[m].total, 0, FRAME, 0)
+    desk.counts[SOUNDING] = 0
     for k in range(desk.counts[0]):
         i = desk.active[k]
         m = slots[i].mix
         if m >= 0 and slots[i].have and (slots[i].speak != 0 or slots[i].speak_to != 0):
+            if mixes[m].sources == 0:
+                desk.sounding[desk.counts[SOUNDING]] = m
+                desk.counts[SOUNDING] += 1
             mixes[m].sources += 1
             add_scaled(mixes[m].total, slots[i].pcm, slots[i].speak, slots[i].speak_to, 1)
 

@@ -109,6 +109,7 @@ def _source_ok(links: Links, jitter: Jitter, leg: int, source: int, tick: int) -
         links[leg].locked = 0
         restart(jitter, leg)
     links[leg].latched = source
+    links[leg].latched_at = tick
     write_peer(links, leg, source)
     return True
 

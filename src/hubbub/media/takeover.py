@@ -22,6 +22,7 @@ from hubbub.media.layout import (
     Engine,
 )
 from hubbub.media.mix import leave, link_edge
+from hubbub.media.rows import fill
 from hubbub.media.signals import tell
 
 
@@ -65,6 +66,7 @@ def _revalidate_leg(engine: Engine, worker: int, leg: int) -> int:
     engine.ears[leg].shared = 0
     engine.ears[leg].same = 0
     jitter = engine.jitter
+    engine.links[leg].plugged = -1  # the kernel knows, we do not
     jitter[leg].clock = CODEC_CLOCK[engine.links[leg].codec]
     jitter[leg].wide = CODEC_WIDE[engine.links[leg].codec]
     if not 0 <= jitter[leg].past_at < PAST or not 0 < jitter[leg].lag <= 3 * FRAME // 4:
@@ -84,6 +86,8 @@ def revalidate(engine: Engine, desk: Desk, worker: int) -> int:
     bad = 0
     for m in range(engine.mixes.size):
         if engine.mixes[m].state == ACTIVE and engine.mixes[m].worker == worker:
+            engine.mixes[m].sources = 0
+            fill(engine.mixes[m].total, 0, FRAME, 0)
             desk.mixes[desk.counts[1]] = m
             desk.counts[1] += 1
     for i in range(slots.size):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from hubbub.media import dtmf
+from hubbub.media.agc import level_out
 from hubbub.media.codecs import encode, frame_bytes
 from hubbub.media.commands import apply_commands, deactivate, untap
 from hubbub.media.compiled import kernel
-from hubbub.media.desk import RECEIVE_BYTES, Desk
+from hubbub.media.desk import Desk
 from hubbub.media.jitter import fetch, skip
 from hubbub.media.layout import (
-    C_DIGITS,
-    C_SENT,
     C_UNDERRUNS,
     CODEC_WIDE,
     EDGE_GONE,
@@ -21,16 +20,13 @@ from hubbub.media.layout import (
     H_EPOCH,
     H_LATE,
     H_LATE_MAX_NS,
-    H_RECEIVED,
+    H_RECEIVE_NS,
     H_REPAIRED,
     H_RUNS,
-    H_SEND_ERRORS,
-    H_SENT,
     H_SKIPPED,
     H_STOP,
     H_TICK,
     HANDED,
-    KEY,
     LEAVING,
     NARROW,
     PLAYED,
@@ -44,42 +40,19 @@ from hubbub.media.layout import (
     Engine,
 )
 from hubbub.media.levels import detect, energy, passes
-from hubbub.media.libc import DONTWAIT, MONOTONIC, THREAD_CPU, clock_ns, recvfrom, sendto, sleep_until, write
+from hubbub.media.libc import MONOTONIC, THREAD_CPU, clock_ns, sleep_until, write
 from hubbub.media.mix import advance, encode_mix, join_encoder, leave, listen, listen_narrow, sum_mixes, unlink_edge
 from hubbub.media.players import FINISHED, from_ring, play
 from hubbub.media.resample import widen
 from hubbub.media.rows import copy, fill
-from hubbub.media.rtp import appended, ingest, next_packet, packet_sent, pass_time, source_number, write_header
+from hubbub.media.rtp import appended, next_packet, packet_sent, pass_time, write_header
 from hubbub.media.signals import event_room, tell
+from hubbub.media.sockets import receive_leg, send
 from hubbub.media.takeover import revalidate
 from hubbub.media.taps import copy_taps
 
-READS = 4
-"""Datagrams read per socket and tick: catches up after a pause, and is the flood protection."""
 CATCH_UP = 5
 """Ticks that are made up for after a pause; beyond, time is skipped."""
-
-
-@kernel
-def receive_leg(engine: Engine, desk: Desk, worker: int, leg: int, tick: int) -> None:
-    """Read what waits at a leg's socket."""
-    descriptor = desk.descriptor[leg]
-    if descriptor < 0 or desk.descriptor_generation[leg] != engine.slots[leg].generation:
-        return
-    data = desk.receive.ctypes.data
-    address = desk.source.ctypes.data
-    length = desk.source_length.ctypes.data
-    for _ in range(READS):
-        desk.source_length[0] = 16
-        size = recvfrom(descriptor, data, RECEIVE_BYTES, DONTWAIT, address, length)
-        if size < 0:
-            break
-        engine.wires[worker].header[H_RECEIVED] += 1
-        source = source_number(desk.source)
-        key = ingest(engine.wires, worker, engine.links, engine.jitter, engine.keys, leg, desk.receive, size, source, tick)
-        if key >= 0:
-            engine.links[leg].counters[C_DIGITS] += 1
-            tell(engine.wires, worker, KEY, leg, engine.slots[leg].generation, key)
 
 
 @kernel
@@ -109,6 +82,8 @@ def produce_leg(engine: Engine, desk: Desk, worker: int, leg: int, tick: int) ->
     slots[leg].have = (total != 0 or voices[leg].tail != 0) and passes(voices, leg, level)
     voices[leg].tail = total != 0
     change = detect(voices, leg, level)
+    if slots[leg].have:
+        level_out(voices, leg, level, slots[leg].pcm)
     if change != 0:
         tell(engine.wires, worker, SPEECH, leg, slots[leg].generation, change)
 
@@ -123,20 +98,6 @@ def _watch_quiet(engine: Engine, worker: int, leg: int, tick: int) -> None:
     if quiet >= links[leg].quiet_after * (links[leg].quiet_said + 1):
         links[leg].quiet_said += 1
         tell(engine.wires, worker, QUIET, leg, engine.slots[leg].generation, quiet)
-
-
-@kernel
-def _send(engine: Engine, desk: Desk, worker: int, leg: int, size: int) -> None:
-    """Send the first `size` bytes of the leg's packet."""
-    descriptor = desk.descriptor[leg]
-    if descriptor < 0 or desk.descriptor_generation[leg] != engine.slots[leg].generation:
-        return
-    sent = sendto(descriptor, engine.links[leg].packet.ctypes.data, size, DONTWAIT, engine.links[leg].peer.ctypes.data, 16)
-    if sent == size:
-        engine.links[leg].counters[C_SENT] += 1
-        engine.wires[worker].header[H_SENT] += 1
-    else:
-        engine.wires[worker].header[H_SEND_ERRORS] += 1
 
 
 @kernel
@@ -158,7 +119,7 @@ def _send_audio(engine: Engine, desk: Desk, worker: int, leg: int, shared: bool,
         size = next_packet(links, leg)
         if size == 0:
             break
-        _send(engine, desk, worker, leg, size)
+        send(engine, desk, worker, leg, size)
         packet_sent(links, leg)
 
 
@@ -170,7 +131,7 @@ def _send_event(engine: Engine, desk: Desk, worker: int, leg: int) -> None:
     mark = dtmf.event_payload(engine.keys, leg, links)
     write_header(links, leg, links[leg].event_type, mark, engine.keys[leg].start)
     pass_time(links, leg, 1)
-    _send(engine, desk, worker, leg, 16)
+    send(engine, desk, worker, leg, 16)
 
 
 @kernel
@@ -271,10 +232,12 @@ def run_tick(engine: Engine, desk: Desk, worker: int, tick: int) -> None:
     run = engine.wires[worker].header[H_RUNS] + 1
     engine.wires[worker].header[H_RUNS] = run
     apply_commands(engine, desk, worker, tick)
+    before = clock_ns(THREAD_CPU, desk.spec)
     for k in range(desk.counts[0]):
         slot = desk.active[k]
         if slot < legs and slots[slot].kind == SOCKET:
             receive_leg(engine, desk, worker, slot, tick)
+    engine.wires[worker].header[H_RECEIVE_NS] += clock_ns(THREAD_CPU, desk.spec) - before
     for k in range(desk.counts[0]):
         slot = desk.active[k]
         if slot < legs:

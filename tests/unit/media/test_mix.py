@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -200,33 +202,47 @@ def test_the_limiter_recovers_within_about_a_second() -> None:
     assert 40 <= frames <= 50
 
 
-@pytest.mark.parametrize("kind", ["mute", "unmute", "edge"])
+SWITCHES: dict[str, tuple[Callable[[Pair], object], Callable[[Pair], object]]] = {
+    "mute": (lambda pair: pair.place(0, 0, UNITY, UNITY), lambda pair: pair.place(0, 0, 0, UNITY)),
+    "unmute": (lambda pair: pair.place(0, 0, 0, UNITY), lambda pair: pair.place(0, 0, UNITY, UNITY)),
+    "deaf": (lambda pair: pair.place(0, 0, UNITY, UNITY), lambda pair: pair.place(1, 0, 0, 0)),
+    "join": (lambda pair: (pair.place(1, 0, 0, 0), pair.place(0, 0, UNITY, UNITY)), lambda pair: pair.place(1, 0, 0, UNITY)),
+    "another room": (
+        lambda pair: (pair.place(0, 0, UNITY, UNITY), pair.place(2, 1, UNITY, UNITY)),
+        lambda pair: pair.place(1, 1, 0, UNITY),
+    ),
+    "louder": (lambda pair: pair.place(0, 0, UNITY // 2, UNITY), lambda pair: pair.place(0, 0, UNITY, UNITY)),
+    "whisper": (lambda pair: pair.place(0, 0, 0, UNITY), lambda pair: pair.edge(0, 0, 1, UNITY)),
+    "no whisper": (lambda pair: pair.edge(0, 0, 1, UNITY), lambda pair: pair.edge(0, 0, 1, 0)),
+}
+"""How it is before, and what is changed."""
+
+
+@pytest.mark.parametrize("kind", SWITCHES)
 def test_a_switch_does_not_click(kind: str) -> None:
     """A step in a tone spreads over all frequencies; the ramp of 20 ms keeps what lies above 3 kHz 60 dB below the tone."""
+    before, switch = SWITCHES[kind]
 
     def heard(step: bool) -> float:
         pair = Pair()
-        slots = pair.small.engine.slots
+        engine = pair.small.engine
         pair.place(1, 0, 0, UNITY)
-        pair.place(0, 0, UNITY if kind == "mute" else 0, UNITY)
+        before(pair)
         sound = []
         wave = np.round(10000 * np.sin(2 * np.pi * 300 * np.arange(20 * FRAME) / 16000 + 1.4)).astype(np.int16)
         for tick in range(20):
-            if tick == 10:
-                if kind == "edge":
-                    pair.edge(0, 0, 1, UNITY)
-                else:
-                    pair.place(0, 0, 0 if kind == "mute" else UNITY, UNITY)
-                if step:
-                    slots[0].speak = slots[0].speak_to
-                    pair.sources[0].speak = pair.sources[0].speak_to
-                    for index, edge in pair.edges.items():
-                        edge.gain = UNITY
-                        pair.small.engine.edges[index].gain = UNITY
+            if tick in (10, 11):  # another room is reached by way of silence, in two frames
+                switch(pair)
+                for index, source in enumerate(pair.sources if step else ()):
+                    slot = engine.slots[pair.slot(index)]
+                    source.speak, source.hear = source.speak_to, source.hear_to
+                    slot.speak, slot.hear = slot.speak_to, slot.hear_to
+                for index, edge in pair.edges.items() if step else ():
+                    edge.gain = engine.edges[index].gain = edge.gain_to
             frame = wave[tick * FRAME : (tick + 1) * FRAME]
-            pair.tick([frame, *[None] * (LEGS + PLAYERS - 1)])
-            leg = pair.small.engine.ears[1]
-            sound.append((pair.small.engine.mixes[0].pcm if leg.shared else leg.pcm).copy())
+            pair.tick([frame, None, frame, *[None] * (LEGS + PLAYERS - 3)])
+            leg = engine.ears[1]
+            sound.append((engine.mixes[engine.slots[1].mix].pcm if leg.shared else leg.pcm).copy())
         around = np.concatenate(sound)[8 * FRAME : 13 * FRAME] * np.hanning(5 * FRAME)
         spectrum = np.abs(np.fft.rfft(around))
         bins = np.fft.rfftfreq(len(around), 1 / 16000)
