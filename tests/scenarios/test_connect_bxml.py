@@ -13,11 +13,12 @@ import pytest_asyncio
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, tone_wav
 from tests.support.v2 import V2
 
+from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
 from hubbub.testing import Application, HubbubServer, Phone, PhoneCall, Request, assert_hears
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 AMONG = (*TONE.values(), 2951.0)
-NUMBER = "+15550001002"
+NUMBER, SMALL = "+15550001002", "+15550001004"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -26,7 +27,11 @@ async def running() -> AsyncIterator[tuple[Application, HubbubServer]]:
     async with Application() as app:
         number = {"number": "*", "account": "dev", "dialect": "bxml", "url": app.url("/initiate"), "status_callback": app.url("/over")}
         phones = [{"username": "desk", "password": "secret", "account": "dev"}]
-        async with HubbubServer(config={"numbers": [number], "phones": phones}) as server:
+        face = {"username": "small", "password": "p", "application": "00000000-0000-4000-8000-000000000003", "account": "9900002"}
+        small = {"name": "small", "bandwidth": {**face, "concurrent_calls": "1"}}
+        few = {**number, "number": SMALL, "account": "small"}
+        accounts = [DEVELOPMENT_ACCOUNT, small]
+        async with HubbubServer(config={"accounts": accounts, "numbers": [few, number], "phones": phones}) as server:
             yield app, server
 
 
@@ -264,6 +269,30 @@ async def test_refer(application: Application, hubbub_server: HubbubServer, phon
     alice = await refer(hubbub_server, phone, 200)
     await alice.wait_ended()
     assert len(application.requests("/complete")) == 1
+
+
+async def test_an_account_with_as_many_calls_as_it_may_have(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker
+) -> None:
+    """2.4: "over rate on `Transfer`: `transferComplete` with `errorMessage`; on `Forward` allowed; inbound over limit: rejected"."""
+    bob = await phone("bob")
+    application.on("/initiate", f"<Response><Transfer transferCompleteUrl='/complete'><SipUri>{bob.uri}</SipUri></Transfer></Response>")
+    application.on("/complete", "<Response><Pause duration='20'/></Response>")
+    alice = await (await phone("alice")).call(hubbub_server.uri(SMALL))
+    complete = await application.wait_for("/complete")
+    assert of(complete, "cause", "errorMessage", "errorId" in complete.json and "eventType") == (
+        *("account-limit", "the transfer could not be made", "transferComplete"),
+    )
+    await alice.wait_answered()
+    end = await (await (await phone("carol")).call(hubbub_server.uri(SMALL))).wait_ended()
+    assert (end.code, len(application.requests("/initiate"))) == (503, 1)
+    await alice.hangup()
+    application.on("/initiate", f"<Response><Forward to='{bob.uri}'/></Response>")
+    await alice.wait_ended()
+    await application.wait_for("/over", lambda r: r.json["callId"] == complete.json["callId"])
+    dave = await (await phone("dave")).call(hubbub_server.uri(SMALL))
+    assert (await bob.wait_call()).caller == "dave"
+    await dave.wait_answered()
 
 
 async def test_connect_to_an_endpoint(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:

@@ -81,6 +81,8 @@ class Connecting:
         self._headers: dict[str, str] = {}
         self._recording: RecordingRecord | None = None
         self._refer_to = ""
+        self._refused = ""
+        """Why somebody could not even be called."""
         self._bridge: Bridge | None = None
         self._done: asyncio.Future[CallStatus] = asyncio.get_running_loop().create_future()
         self._effects: deque[Effect] = deque()
@@ -103,6 +105,8 @@ class Connecting:
         details: dict[str, Any] = {"status": final.value, "child": record, "seconds": seconds, "bridged": bridged, "headers": self._headers}
         if self._recording is not None:
             details["recording"] = self._recording
+        if self._refused:
+            details["refused"] = self._refused
         if self._refer_to:
             return Outcome("referred", final.value, {**details, "refer_to": self._refer_to})
         return Outcome("done" if bridged else "failed", final.value, details)
@@ -166,7 +170,7 @@ class Connecting:
         try:
             child, send = self._services.hub.dial(self._session, self._wish(target))
         except (Refused, ResourceExhausted, MediaError) as error:
-            reason = error.reason if isinstance(error, Refused) else "busy"
+            reason = self._refused = error.reason if isinstance(error, Refused) else "busy"
             dialect = self._session.dialect
             self._session.report(dialect.refusal_code(reason), f"{target.callee.value}: {error}", level="error", line=self._verb.at.line)
             self._effects.extend(self._hunt.ended(place, CallStatus.FAILED))
@@ -194,6 +198,7 @@ class Connecting:
             sip_password=target.password,
             headers={**target.headers, **self._diversion()},
             private=self._verb.private,
+            beyond_limits=self._verb.only_unanswered,  # it takes the place of the call that it is made for
             tag=target.tag,
         )
 

@@ -30,6 +30,7 @@ from hubbub.verbs.services import VerbServices
 from hubbub.verbs.session import Session
 
 log = structlog.get_logger()
+CROWDED = "the account has as many calls as it may have at a time"
 Departing = tuple[Call, Callable[[], None]]
 
 
@@ -50,7 +51,11 @@ class Hub:
     # -- calls -------------------------------------------------------------------------------------------------
 
     def incoming(self, sip: SipCall, number: Number, account: Account, entry: NumberRecord | None = None) -> None:
-        """A call has arrived: ring, and ask its application what to do."""
+        """A call has arrived: ring, and ask its application what to do. One too many of its account is refused in silence."""
+        if self._crowded(account, self.services.dialects[number.dialect]):
+            log.warning("call_refused", reason="too many calls of the account", account=account.name)
+            sip.reject(503, "Service Unavailable", {"Retry-After": "10"})
+            return
         call = self.calls.incoming(sip, number, account)
         if call is None:
             return
@@ -106,9 +111,13 @@ class Hub:
     def _line(self, account: Account, dialect: Dialect, *, counting: bool = True) -> Departures[Departing] | None:
         """Where calls of an account wait to be sent; None where they are sent at once. Raises Refused (too-many-calls)."""
         limits = dialect.call_limits(account)
-        if counting and limits.at_a_time and sum(1 for call in self.calls if call.record.account == account.name) >= limits.at_a_time:
-            raise Refused("too-many-calls", f"there are {limits.at_a_time} calls already")
+        if counting and self._crowded(account, dialect):
+            raise Refused("too-many-calls", CROWDED)
         return self._departures.setdefault(account.name, Departures(limits.per_second)) if limits.per_second else None
+
+    def _crowded(self, account: Account, dialect: Dialect) -> bool:
+        most = dialect.call_limits(account).at_a_time
+        return most > 0 and sum(1 for call in self.calls if call.record.account == account.name and not call.over) >= most
 
     def _wait(self, line: Departures[Departing], call: Call, send: Callable[[], None], priority: int) -> None:
         waits = len(line) > 0
@@ -125,8 +134,14 @@ class Hub:
             asyncio.get_running_loop().call_later(seconds, self._depart, line)
 
     def dial(self, parent: Session, wish: OutgoingCall) -> tuple[Session, Callable[[], None]]:
-        """Prepare a call to be connected with another, whose dialect and account it has. The second value dials."""
-        call, send = self._prepare(self.services.accounts[parent.record.account], parent.dialect, replace(wish, parent=parent.call.id))
+        """Prepare a call to be connected with another, whose dialect and account it has. The second value dials.
+
+        Raises Refused (too-many-calls), and what dialling raises.
+        """
+        account = self.services.accounts[parent.record.account]
+        if not wish.beyond_limits and self._crowded(account, parent.dialect):
+            raise Refused("too-many-calls", CROWDED)
+        call, send = self._prepare(account, parent.dialect, replace(wish, parent=parent.call.id))
         return self.sessions[call.id], send
 
     def invite(

@@ -38,6 +38,8 @@ class OutgoingCall:
     """Kept with the call for its dialect."""
     application: Id | None = None
     """The application whose URLs it goes by."""
+    beyond_limits: bool = False
+    """Whether it is made also when its account has as many calls as it may have."""
     priority: int = 5
     """Among calls that wait to be sent: 1 is the first."""
     recording: RecordingOrder | None = None

@@ -254,6 +254,12 @@ def _transfer(name: str, read: Callable[[CallRecord], Any]) -> Out:
     return Out(name, lambda told: read(found) if (found := told.fact.fields.get("child")) is not None else None)
 
 
+def _transfer_cause(fields: Mapping[str, Any]) -> str:
+    if fields.get("status") == "failed" and fields.get("refused") == "too-many-calls":
+        return "account-limit"
+    return COMPLETE_CAUSES.get(fields.get("status", ""), "unknown")
+
+
 def _failure(message: str, failed: Callable[[Mapping[str, Any]], bool]) -> tuple[Out, ...]:
     """`errorMessage` and `errorId` of a verb that failed."""
 
@@ -267,7 +273,7 @@ TRANSFER_COMPLETE = (
     *OF_CALL,
     _transfer("transferCallerId", lambda child: address(child.caller)),
     _transfer("transferTo", lambda child: address(child.callee)),
-    Out("cause", lambda told: COMPLETE_CAUSES.get(told.fact.fields.get("status", ""), "unknown")),
+    Out("cause", lambda told: _transfer_cause(told.fact.fields)),
     *_failure("the transfer could not be made", lambda fields: fields.get("status") == "failed"),
 )
 BRIDGE_COMPLETE = (

@@ -19,7 +19,9 @@ def _gathered(outcome: Outcome) -> dict[str, Any]:
 
 
 OUTCOMES: Mapping[type[Verb], OutcomeRule] = {
-    Connect: OutcomeRule(fields=lambda outcome: {"child": outcome["child"], "status": outcome["status"] or ""}),
+    Connect: OutcomeRule(
+        fields=lambda outcome: {"child": outcome["child"], "status": outcome["status"] or "", "refused": outcome["refused"]}
+    ),
     BridgeTo: OutcomeRule(fields=lambda outcome: {"cause": outcome.reason}),
     Refer: OutcomeRule(
         asks=lambda outcome: outcome.kind == "failed",
