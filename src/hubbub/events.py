@@ -231,6 +231,18 @@ class Speaker:
 
 
 @dataclass(frozen=True)
+class Transcript:
+    """What is said in a recording."""
+
+    status: Literal["in-progress", "completed", "failed"]
+    created: float
+    text: str = ""
+    confidence: float = 0.0
+    """0 to 1."""
+    ended: float | None = None
+
+
+@dataclass(frozen=True)
 class RecordingRecord:
     """The facts about one recording."""
 
@@ -262,6 +274,7 @@ class RecordingRecord:
     """Of the room."""
     format: str = "wav"
     """How whoever asked for it wants its sound: `wav` or `mp3`. The file is a WAV; other forms are made of it."""
+    transcript: Transcript | None = None
 
 
 class RoomEventKind(StrEnum):
@@ -315,7 +328,7 @@ class CallEvent:
     """What else is told of it."""
 
 
-RecordingKind = Literal["started", "in-progress", "completed", "absent", "paused", "resumed", "stopped", "failed"]
+RecordingKind = Literal["started", "in-progress", "completed", "absent", "paused", "resumed", "stopped", "failed", "transcribed"]
 
 
 @dataclass(frozen=True)

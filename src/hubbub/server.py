@@ -28,6 +28,7 @@ from hubbub.clock import SystemClock
 from hubbub.conference.journal import Journal
 from hubbub.conference.policy import Joining
 from hubbub.conference.room import Rooms, RoomServices
+from hubbub.conference.transcription import Transcriber
 from hubbub.dialects.registry import DEFAULT, DEFAULT_SETTINGS, Renderings, all_dialects, check_accounts, command_faces, rest_faces
 from hubbub.errors import ConfigurationError, HubbubError, RequestFailed
 from hubbub.events import CallRecord, Event, Problem
@@ -151,7 +152,10 @@ class Server:
         services.beside = self.beside = RoomStage(services)
         self.rooms = Rooms(RoomServices(self.media, self.journal, self.renderings, clock, self.settings.storage.recordings, self.beside))
         recordings = self.settings.storage.recordings
-        self.calls = Calls(CallServices(self.media, self.journal, clock, self.renderings, recordings), self.endpoint, self.settings)
+        self.transcriber = Transcriber(self.recognition, self.store, self.journal, self.renderings, clock, recordings)
+        call_services = CallServices(self.media, self.journal, clock, self.renderings, recordings, self.transcriber)
+        self.calls = Calls(call_services, self.endpoint, self.settings)
+        services.transcriber = self.transcriber
         services.rooms, services.calls = self.rooms, self.calls
         self.directory = Directory(self.store, self.settings, clock)
         self.hub = Hub(services, self.calls, self.rooms, self.directory, Joining(DEFAULT_SETTINGS))

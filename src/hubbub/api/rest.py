@@ -14,7 +14,22 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from hubbub.api import announcements, calls, controls, directory, history, insights, lines, logs, members, recordings, rooms, streams, views
+from hubbub.api import (
+    announcements,
+    calls,
+    controls,
+    directory,
+    history,
+    insights,
+    lines,
+    logs,
+    members,
+    recordings,
+    rooms,
+    streams,
+    transcripts,
+    views,
+)
 from hubbub.api.audit import Refusals, audit_change
 from hubbub.api.face import RestFace
 from hubbub.api.media import MEDIA_TYPES, rendition
@@ -47,6 +62,7 @@ OPERATIONS = {
     **streams.OPERATIONS,
     **views.OPERATIONS,
     **recordings.OPERATIONS,
+    **transcripts.OPERATIONS,
 }
 LARGEST_BODY = 1 << 20
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]

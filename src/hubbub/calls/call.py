@@ -17,6 +17,7 @@ from hubbub.conference.journal import Journal, Renderer, Written, rendered
 from hubbub.conference.policy import RecordingOrder
 from hubbub.conference.recording import RecordingServices
 from hubbub.conference.rows import call_row, kept
+from hubbub.conference.transcription import Transcriber
 from hubbub.errors import HubbubError
 from hubbub.events import CallEvent, CallRecord, CallStatus, Link
 from hubbub.ids import Id
@@ -78,6 +79,7 @@ class CallServices:
     clock: Clock
     render: CallRenderer
     recordings: Path
+    transcriber: Transcriber | None = None
 
 
 @dataclass
@@ -124,7 +126,9 @@ class Call:
         self.longest_seconds: float | None = None
         """How long it may last after its answer, whatever limit was wished."""
         self.written: Written | None = None
-        kit = RecordingServices(services.media, services.journal, services.render, services.clock, services.recordings)
+        kit = RecordingServices(
+            services.media, services.journal, services.render, services.clock, services.recordings, services.transcriber
+        )
         self.recorder = leg_recorder(record, leg, kit)
         """What is recorded of this leg."""
         self.record_on_answer: RecordingOrder | None = None

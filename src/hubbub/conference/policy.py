@@ -47,6 +47,11 @@ class RecordingWish:
     style: str = ""
     storage: Link | None = None
     """Where its sound is put when it is whole."""
+    transcribe: bool = False
+    """Whether what is said is to be transcribed when it is whole."""
+    transcript_link: Link | None = None
+    """Told of the transcript."""
+    transcript_language: str = ""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from hubbub.conference.journal import Journal, Renderer, Written, rendered
 from hubbub.conference.policy import RecordingOrder, RecordingWish
 from hubbub.conference.rows import kept, recording_row
 from hubbub.conference.tracks import SpeakerTracks, assemble, sheet_of, speakers_of
+from hubbub.conference.transcription import Transcriber
 from hubbub.errors import HubbubError, Refused
 from hubbub.events import Level, Link, Problem, RecordingEvent, RecordingKind, RecordingRecord, RecordingStatus
 from hubbub.ids import Id, new_id
@@ -71,6 +72,8 @@ class RecordingServices:
     render: Renderer
     clock: Clock
     folder: Path
+    transcriber: Transcriber | None = None
+    """None: nothing is transcribed."""
 
 
 @dataclass(frozen=True)
@@ -223,6 +226,9 @@ class Recorder:
                 final, running.order, f"recording-{final.absent_reason}", "warning", f"the recording is {final.absent_reason}: none is kept"
             )
         self._tell(replace(running, record=final), "absent" if final.status is RecordingStatus.ABSENT else "completed")
+        wish, transcriber = running.order.wish, self._services.transcriber
+        if wish is not None and wish.transcribe and transcriber is not None and final.status is RecordingStatus.COMPLETED:
+            return transcriber.begin(final, wish, running.order.dialect)
         return final
 
     def _failed(self, record: RecordingRecord, order: RecordingOrder, why: str) -> RecordingRecord:

@@ -101,14 +101,22 @@ def room_settings(compiler: Compiler, defaults: RoomDefaults, values: Mapping[st
 
 
 def recording_wish(compiler: Compiler, values: Mapping[str, Any], style: str = "") -> RecordingWish | None:
-    """Who wants to know about a recording."""
-    url = values.get("recording_url")
+    """Who wants to know about a recording, and about what is said in it."""
+    url, transcript = values.get("recording_url"), values.get("transcript_url")
+    transcribe = bool(values.get("transcribe") or transcript)
     storage = link(compiler, values.get("storage_url"), values.get("storage_method") or "POST")
-    if not url:
+    if not url and not transcribe:
         return RecordingWish(storage=storage) if storage is not None else None
-    target = values.get("recording_link") or Link(compiler.absolute(url), values.get("recording_method", "POST"))
-    events = values.get("recording_events") or frozenset({"completed"})
-    return RecordingWish(target, events, values.get("recording_format", "wav"), style, storage)
+    target = values.get("recording_link") or link(compiler, url, values.get("recording_method", "POST")) if url else None
+    return RecordingWish(
+        target,
+        values.get("recording_events") or frozenset({"completed"}),
+        values.get("recording_format", "wav"),
+        style,
+        storage,
+        transcribe,
+        link(compiler, transcript, values.get("transcript_method", "POST")) if transcript else None,
+    )
 
 
 def spoken(node: Node) -> str:

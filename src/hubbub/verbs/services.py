@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hubbub.calls.line import Lines
 from hubbub.clock import Clock
 from hubbub.conference.journal import Journal, Renderer
+from hubbub.conference.transcription import Transcriber
 from hubbub.media.client import Leg, Media, Mix
 from hubbub.settings import Account
 from hubbub.speech.recognition import Recognition
@@ -52,6 +53,7 @@ class VerbServices:
     calls: Calls = field(init=False)
     hub: Hub = field(init=False)
     beside: RoomStage = field(init=False)
+    transcriber: Transcriber = field(init=False)
 
     def sound(self, target: Leg | Mix, account: str = "") -> Sound:
         """A voice for a target; what an account's documents play may be recordings of its own."""

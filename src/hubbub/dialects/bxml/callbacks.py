@@ -13,11 +13,21 @@ from hubbub.dialects.bxml import machine
 from hubbub.dialects.bxml.account import face
 from hubbub.dialects.ids import HashedUuid
 from hubbub.dialects.tables import Out
-from hubbub.events import CallEvent, CallRecord, Party, RecordingRecord, RecordingStatus, RoomEventKind, StreamEvent, StreamRecord
+from hubbub.events import (
+    CallEvent,
+    CallRecord,
+    Party,
+    RecordingRecord,
+    RecordingStatus,
+    RoomEventKind,
+    StreamEvent,
+    StreamRecord,
+)
 from hubbub.settings import Account
 
 Fact = TypeVar("Fact")
 CALL, CONFERENCE, RECORDING, STREAM = HashedUuid("c-"), HashedUuid("conf-"), HashedUuid("r-"), HashedUuid("s-")
+TRANSCRIPT = HashedUuid("t-")
 
 EVENTS = {
     RoomEventKind.CREATED: "conferenceCreated",
@@ -402,6 +412,30 @@ RECORDING_AVAILABLE: tuple[Out, ...] = (
     *_RECORDING,
     Out("recordingName", lambda told: told.fact.recording.name or None),
     _of_recorded("tag", lambda call: call.tag or None),
+)
+
+TRANSCRIPT_STATES = {"completed": "available", "in-progress": "processing", "failed": "error"}
+
+
+def transcription(recording: RecordingRecord, account: Account, public_url: str) -> dict[str, Any] | None:
+    """`transcription`: the text is fetched from its URL."""
+    transcript = recording.transcript
+    return (
+        None
+        if transcript is None
+        else {
+            "id": TRANSCRIPT.write(recording.id),
+            "url": media_url(recording, account, public_url).removesuffix("/media") + "/transcription",
+            "status": TRANSCRIPT_STATES[transcript.status],
+            "completedTime": time(transcript.ended),
+        }
+    )
+
+
+TRANSCRIPTION_AVAILABLE: tuple[Out, ...] = (
+    Out("eventType", lambda told: "transcriptionAvailable"),
+    *(row for row in RECORDING_AVAILABLE if row.name not in ("eventType", "status", "channels", "recordingName")),
+    Out("transcription", lambda told: transcription(told.fact.recording, told.account, told.public_url)),
 )
 
 WEBHOOKS: Mapping[str, tuple[Out, ...]] = {

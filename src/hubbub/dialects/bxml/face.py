@@ -167,15 +167,18 @@ class BxmlDialect(Manners):
         return [as_notice(self.name, account, wish.link, render(rows, told), told.event, call=event.call.id, timeout=timeout)]
 
     def recording_notices(self, account: Account, event: RecordingEvent, wish: RecordingWish) -> Sequence[Notice]:
-        """`conferenceRecordingAvailable`, or `recordingAvailable` of a call, when the file is whole."""
-        if wish.link is None or event.kind not in ("completed", "failed", "absent"):
+        """`conferenceRecordingAvailable`, or `recordingAvailable` of a call, when the file is whole; `transcriptionAvailable`."""
+        transcribed = event.kind == "transcribed"
+        link = wish.transcript_link if transcribed else wish.link
+        if link is None or event.kind not in ("completed", "failed", "absent", "transcribed"):
             return []
         recording = event.recording
         call = self._find_call(recording.call) if recording.room is None and recording.call is not None else None
         told = callbacks.Told(event, account, self.public_url, at=event.at, call=call)
         rows = callbacks.ROOM_RECORDING_AVAILABLE if recording.room else callbacks.RECORDING_AVAILABLE
+        rows = callbacks.TRANSCRIPTION_AVAILABLE if transcribed else rows
         fields = render(rows, told)
-        return [as_notice(self.name, account, wish.link, fields, fields["eventType"], room=recording.room, call=recording.call)]
+        return [as_notice(self.name, account, link, fields, fields["eventType"], room=recording.room, call=recording.call)]
 
     def call_limits(self, account: Account) -> CallLimits:
         """Of the account: its vendor has 5 calls a second and 100 at a time (1.4)."""

@@ -185,6 +185,15 @@ UPDATE_MEMBER = (
     Param("hold", "held", lenient_boolean),
     Param("callIdsToCoach", "coach_ids", coached, many=True),
 )
+TRANSCRIBE = (
+    Param("callbackUrl", "transcript_url", web_url),
+    Param("callbackMethod", "transcript_method", verb, "bad-method"),
+    Param("username", "username", SECRET),
+    Param("password", "password", SECRET),
+    Param("callbackTimeout", "transcript_timeout", ranged(1, 25), "bad-range"),
+    Param("tag", None, LONG_TAG, why="the event carries the call's tag"),
+    Param("detectLanguage", None, lenient_boolean, why="the recogniser knows English"),
+)
 UPDATE_RECORDING = (Param("state", "recording_state", choice("paused", "recording")),)
 DOCUMENT = (Param("bxml", "document", text),)
 
@@ -254,6 +263,9 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", f"{_CALL}/recordings", "inspect_recordings", "call-recording"),
     Operation("GET", _CALL_RECORDING, "inspect_recording", "call-recording"),
     Operation("DELETE", _CALL_RECORDING, "forget_recording", "", (), 204),
+    Operation("GET", f"{_CALL_RECORDING}/transcription", "fetch_transcript", "transcript"),
+    Operation("POST", f"{_CALL_RECORDING}/transcription", "create_transcript", "", TRANSCRIBE, 204),
+    Operation("DELETE", f"{_CALL_RECORDING}/transcription", "delete_transcript", "", (), 204),
     Operation("GET", f"{_CALL_RECORDING}/media", "fetch_media"),
     Operation("DELETE", f"{_CALL_RECORDING}/media", "delete_recording", "", (), 204),
     Operation("GET", "/notifications", "list_notifications", "notification", NOTIFICATION_FILTERS),

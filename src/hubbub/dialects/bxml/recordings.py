@@ -6,16 +6,15 @@ from typing import Any
 
 from hubbub.conference.policy import RecordingWish
 from hubbub.dialects.bxml.rows import BOTH, CREDENTIALS, ON_CALL, TAG, guarded, link, tagged, webhook
-from hubbub.dialects.tables import NOT_BUILT, Attr, Compiler, Element, Node, choice, decimal, lenient_boolean, matching, method, url
+from hubbub.dialects.tables import Attr, Compiler, Element, Node, choice, decimal, lenient_boolean, matching, method, url
 from hubbub.events import Link
 from hubbub.verbs.model import PauseRecording, Record, ResumeRecording, Stage, StartRecording, Step, StopRecording
 
-NO_TRANSCRIPTION = f"{NOT_BUILT}: nothing is transcribed; ignored in rooms by its vendor too"
 TRANSCRIPTION = (
-    Attr("transcribe", None, lenient_boolean, why=NO_TRANSCRIPTION),
-    Attr("detectLanguage", None, lenient_boolean, why=NO_TRANSCRIPTION),
-    Attr("transcriptionAvailableUrl", None, url, why=NO_TRANSCRIPTION),
-    Attr("transcriptionAvailableMethod", None, method, why=NO_TRANSCRIPTION),
+    Attr("transcribe", "transcribe", lenient_boolean, False, why="not of a room, as at its vendor"),
+    Attr("detectLanguage", None, lenient_boolean, why="the recogniser knows English"),
+    Attr("transcriptionAvailableUrl", "transcript_url", url, None),
+    Attr("transcriptionAvailableMethod", "transcript_method", method, "POST"),
 )
 AVAILABLE = (
     Attr("recordingAvailableUrl", "recording_url", url, None),
@@ -70,12 +69,21 @@ def start_recording(compiler: Compiler, node: Node, values: dict[str, Any]) -> t
 
 
 def _wish(compiler: Compiler, node: Node, values: dict[str, Any]) -> RecordingWish | None:
-    """The webhook for the file, with the verb's own credentials (4.4), and the file's form."""
+    """The webhooks for the file and for its text, with the verb's own credentials (4.4), and the file's form."""
+
+    def link(url: str | None, method: str) -> Link | None:
+        if not url:
+            return None
+        return guarded(node, Link(compiler.absolute(url), method, values["username"], values["password"]))
+
+    told = link(values["recording_url"], values["recording_method"])
+    transcribe = values["transcribe"] and compiler.stage is not Stage.ROOM
+    transcript = link(values["transcript_url"], values["transcript_method"]) if transcribe else None
     form = values["recording_format"]
-    if not values["recording_url"]:
-        return RecordingWish(format=form) if form != "wav" else None
-    target = Link(compiler.absolute(values["recording_url"]), values["recording_method"], values["username"], values["password"])
-    return RecordingWish(guarded(node, target), frozenset({"completed", "absent", "failed"}), form)
+    if told is None and not transcribe and form == "wav":
+        return None
+    events = frozenset({"completed", "absent", "failed"}) if told is not None else frozenset({"completed"})
+    return RecordingWish(told, events, form, transcribe=transcribe, transcript_link=transcript)
 
 
 ELEMENTS = (

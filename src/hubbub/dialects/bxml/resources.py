@@ -21,6 +21,7 @@ from hubbub.dialects.bxml.callbacks import (
     media_url,
     stir_shaken,
     time,
+    transcription,
 )
 from hubbub.dialects.tables import Out, Resource
 from hubbub.events import CallStatus, RecordingRecord, RecordingStatus, RoomStatus
@@ -176,6 +177,14 @@ CALL_RECORDING: tuple[Out, ...] = (
     _of_recording("status", lambda recording: RECORDING_STATES.get(recording.status, "processing")),
     Out("mediaUrl", lambda s: _media(s, s.thing.recording)),
     _of_recording("recordingName", lambda recording: recording.name or None),
+    Out("transcription", lambda s: transcription(s.thing.recording, s.account, s.public_url)),
+)
+
+TRANSCRIPT = (
+    Out(
+        "transcripts",
+        lambda s: [{"text": s.thing.transcript.text, "confidence": s.thing.transcript.confidence}] if s.thing.transcript.text else [],
+    ),
 )
 
 NOTIFICATION: tuple[Out, ...] = (
@@ -195,6 +204,7 @@ NOTIFICATION: tuple[Out, ...] = (
 
 RESOURCES = {
     "notification": Resource(NOTIFICATION, ""),
+    "transcript": Resource(TRANSCRIPT, ""),
     "call": Resource(_CALL, ""),
     "created-call": Resource(CREATED_CALL, ""),
     "room": Resource(ROOM, ""),

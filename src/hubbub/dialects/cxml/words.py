@@ -34,6 +34,8 @@ CXML = Words(
     conference=Loose("CF"),
     recording=Loose("RE"),
     notification=Loose("NO"),
+    transcript=Loose("TR"),
+    live_transcript=Loose("GT"),
     path=BASE,
     errors="https://developer.signalwire.com/compatibility-api/errors/",
 )

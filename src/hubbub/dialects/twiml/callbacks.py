@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from hubbub.dialects.tables import Out
-from hubbub.dialects.twiml import machine, speech, words
+from hubbub.dialects.twiml import machine, speech, transcripts, words
 from hubbub.dialects.twiml.directory import APPLICATION_SID
 from hubbub.dialects.twiml.words import TWIML, Words, address, date, flag
 from hubbub.events import CallEvent, CallRecord, MemberRecord, RecordingEvent, RoomEvent, RoomEventKind
@@ -166,6 +166,19 @@ RECORDING: tuple[Out, ...] = (
     Out("ErrorCode", lambda told: {"short": "16101", "silent": "16102"}.get(told.fact.recording.absent_reason)),
 )
 """Recording callbacks (4.4)."""
+
+
+def _transcript_url(told: Told[RecordingEvent]) -> str:
+    base = f"{told.public_url}{told.words.path}/{told.words.account_sid(told.account)}"
+    return f"{base}/Transcriptions/{told.words.transcript.write(told.fact.recording.id)}"
+
+
+TRANSCRIPT: tuple[Out, ...] = (
+    *(row for row in RECORDING if row.name in ("AccountSid", "CallSid", "RecordingSid", "RecordingUrl")),
+    *transcripts.TOLD,
+    Out("TranscriptionUrl", _transcript_url),
+)
+"""What `transcribeCallback` gets, beside the standard parameters while the call is still known."""
 
 
 RECORD_END_STYLE = "record-end"

@@ -43,6 +43,7 @@ class TwimlDialect(Manners):
     progress_rows = callbacks.PROGRESS
     room_rows = callbacks.ROOM
     recording_rows = callbacks.RECORDING
+    transcript_rows = callbacks.TRANSCRIPT
     outcomes: Mapping[type[Verb], OutcomeRule] = OUTCOMES
     answering = ANSWERING | {Hangup}
     """A `<Hangup>` that stands first "answers and bills"."""
@@ -200,8 +201,19 @@ class TwimlDialect(Manners):
         fields["CallStatus"] = callbacks.progress_status(event)
         return [self._notice(account, wish.link, fields, event.kind, call=event.call)]
 
+    def _transcript_notices(self, account: Account, event: RecordingEvent, wish: RecordingWish) -> Sequence[Notice]:
+        recording = event.recording
+        call = self._find_call(recording.call) if recording.call is not None else None
+        if wish.transcript_link is None:
+            return []
+        standard = self.call_fields(account, call) if call is not None else {}
+        fields = {**standard, **render(self.transcript_rows, self._told(event, account))}
+        return [self._notice(account, wish.transcript_link, fields, "transcribed", recording=recording)]
+
     def recording_notices(self, account: Account, event: RecordingEvent, wish: RecordingWish) -> Sequence[Notice]:
-        """Recording status (4.4)."""
+        """Recording status (4.4), and transcripts."""
+        if event.kind == "transcribed":
+            return self._transcript_notices(account, event, wish)
         if wish.link is None:
             return []
         rows = callbacks.RECORD_END if wish.style == callbacks.RECORD_END_STYLE else self.recording_rows

@@ -10,7 +10,7 @@ from hubbub.dialects.tables import (
     Out,
     Resource,
 )
-from hubbub.dialects.twiml import announcements, directory, machine, queues, streams
+from hubbub.dialects.twiml import announcements, directory, machine, queues, streams, transcripts
 from hubbub.dialects.twiml import words as spell
 from hubbub.dialects.twiml.callbacks import recording_url
 from hubbub.dialects.twiml.words import address, date
@@ -287,6 +287,7 @@ RESOURCES = {
     "room-recording": ROOM_RECORDING,
     "call-recording": CALL_RECORDING,
     "track": TRACK,
+    "transcript": transcripts.RESOURCE,
     "room-recording-now": _now(ROOM_RECORDING),
     "call-recording-now": _now(CALL_RECORDING),
     "recording": ACCOUNT_RECORDING,

@@ -15,6 +15,7 @@ from hubbub.settings import Account
 API_VERSION = "2010-04-01"
 CALL, CONFERENCE, RECORDING, NOTIFICATION = Prefixed("CA"), Prefixed("CF"), Prefixed("RE"), Prefixed("NO")
 QUEUE = Prefixed("QU")
+TRANSCRIPT, LIVE_TRANSCRIPT = Prefixed("TR"), Prefixed("GT")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Words:
     conference: Codec = field(default=CONFERENCE)
     recording: Codec = field(default=RECORDING)
     notification: Codec = field(default=NOTIFICATION)
+    transcript: Codec = field(default=TRANSCRIPT)
+    live_transcript: Codec = field(default=LIVE_TRANSCRIPT)
     path: str = f"/{API_VERSION}/Accounts"
     """Where `uri` values begin."""
     errors: str = "https://www.twilio.com/docs/errors/"

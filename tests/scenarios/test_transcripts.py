@@ -1,0 +1,132 @@
+"""What was said in a recording is transcribed: told to the application, and shown by REST of three dialects."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from tests.support.rest import Rest, RestError
+from tests.support.v2 import V2
+from tests.support.voices import MISSING, WHY, Pcm, spoken
+
+from hubbub.testing import Application, HubbubServer, Phone, PhoneCall, Request
+
+pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module"), pytest.mark.skipif(MISSING, reason=WHY)]
+
+NUMBERS = {"twiml": "+15550001001", "cxml": "+15550001002", "bxml": "+15550001003"}
+SENTENCE = "the weather is nice today and we are going to the park"
+HEARD = {"weather", "today", "going", "park"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[tuple[Application, HubbubServer, Rest, V2, Pcm]]:
+    """One server for all tests of this module."""
+    words = await spoken(SENTENCE)
+    async with Application() as app:
+        numbers = [{"number": number, "account": "dev", "dialect": name, "url": app.url(f"/{name}")} for name, number in NUMBERS.items()]
+        async with HubbubServer(app.url("/voice"), config={"numbers": numbers}) as server, Rest(server) as rest, V2(server) as v2:
+            yield app, server, rest, v2, words[SENTENCE]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def application(running: Any) -> Application:
+    """The application, with nothing remembered."""
+    app: Application = running[0]
+    app.forget()
+    app.on("/text", None)
+    app.on("/done", "<Response/>")
+    return app
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def call(running: Any) -> AsyncIterator[Any]:
+    """Calls a dialect's number."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def dial(dialect: str) -> PhoneCall:
+            phone = await stack.enter_async_context(Phone("alice"))
+            made = await phone.call(running[1].uri(NUMBERS[dialect]))
+            await made.wait_answered()
+            return made
+
+        yield dial
+
+
+async def told(application: Application) -> Request:
+    return await application.wait_for("/text", timeout=60.0)
+
+
+def likeness(text: str) -> int:
+    """How many of the words that matter were understood."""
+    return len(HEARD & set(text.replace("'s", "").split()))
+
+
+@pytest.mark.parametrize("dialect", ["twiml", "cxml"])
+async def test_a_recording_is_transcribed(application: Application, call: Any, running: Any, dialect: str) -> None:
+    """`<Record transcribe transcribeCallback>`: the callback has the text, and so have the Transcriptions of REST."""
+    record = '<Record action="/done" timeout="1" playBeep="false" transcribe="true" transcribeCallback="/text"/>'
+    application.on(f"/{dialect}", f"<Response>{record}</Response>")
+    caller = await call(dialect)
+    await asyncio.sleep(0.5)
+    await caller.say(running[4])
+    params = (await told(application)).params
+    assert params["TranscriptionStatus"] == "completed"
+    assert likeness(params["TranscriptionText"]) >= 2
+    assert params["RecordingSid"] in params["RecordingUrl"]
+    assert params["TranscriptionSid"] in params["TranscriptionUrl"]
+    if dialect == "twiml":
+        rest: Rest = running[2]
+        sid = params["TranscriptionSid"]
+        assert sid.startswith("TR")
+        shown = await rest.get(f"/Transcriptions/{sid}.json")
+        assert (shown["sid"], shown["status"], shown["recording_sid"]) == (sid, "completed", params["RecordingSid"])
+        assert shown["transcription_text"] == params["TranscriptionText"]
+        assert sid in {each["sid"] for each in (await rest.get("/Transcriptions.json"))["transcriptions"]}
+        of_recording = await rest.get(f"/Recordings/{params['RecordingSid']}/Transcriptions.json")
+        assert [each["sid"] for each in of_recording["transcriptions"]] == [sid]
+        await rest.delete(f"/Transcriptions/{sid}.json")
+        with pytest.raises(RestError) as error:
+            await rest.get(f"/Transcriptions/{sid}.json")
+        assert error.value.status == 404
+        assert (await rest.get(f"/Recordings/{params['RecordingSid']}.json"))["status"] == "completed"
+
+
+async def test_v2(application: Application, call: Any, running: Any) -> None:
+    """`transcriptionAvailable`, and GET, DELETE and POST of a recording's transcription."""
+    v2: V2 = running[3]
+    record = '<Record recordCompleteUrl="/done" silenceTimeout="1" transcribe="true" transcriptionAvailableUrl="/text"/>'
+    application.on("/bxml", f"<Response>{record}</Response>")
+    caller = await call("bxml")
+    await asyncio.sleep(0.5)
+    await caller.say(running[4])
+    event = (await told(application)).json
+    assert event["eventType"] == "transcriptionAvailable"
+    assert event["transcription"]["status"] == "available"
+    assert event["transcription"]["completedTime"]
+    path = f"/calls/{event['callId']}/recordings/{event['recordingId']}"
+    assert event["transcription"]["url"].endswith(f"{path}/transcription")
+    text = await v2.get(f"{path}/transcription")
+    assert text.status == 200
+    assert likeness(text.body["transcripts"][0]["text"]) >= 2
+    assert 0 < text.body["transcripts"][0]["confidence"] <= 1
+    assert (await v2.get(path)).body["transcription"]["status"] == "available"
+    assert (await v2.delete(f"{path}/transcription")).status == 204
+    assert (await v2.get(f"{path}/transcription")).status == 404
+    application.forget()
+    application.on("/text", None)
+    assert (await v2.post(f"{path}/transcription", callbackUrl=application.url("/text"))).status == 204
+    again = (await told(application)).json
+    assert again["eventType"] == "transcriptionAvailable"
+    assert likeness((await v2.get(f"{path}/transcription")).body["transcripts"][0]["text"]) >= 2
+
+
+async def test_v2_of_what_is_not_there(running: Any) -> None:
+    """ "transcribing an unknown recording → … use 404"."""
+    v2: V2 = running[3]
+    unknown = "/calls/c-95ac8d6e-1a31c52e-b38f-4198-93c1-51633ec68f8d/recordings/r-115da407-e3d9-4ea7-889f-5f4ad7386a80/transcription"
+    assert (await v2.post(unknown, callbackUrl="http://127.0.0.1:9/t")).status == 404
+    assert (await v2.get(unknown)).status == 404
