@@ -78,7 +78,8 @@ def _split(url: str) -> SplitResult:
         raise RequestFailed("bad_url", "not a URL", url=loggable(url)) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise RequestFailed("bad_url", "not an http or https URL with a host", url=loggable(url))
-    if _STRANGE.search(parts.netloc.rpartition("@")[2]) and parts.netloc.isascii():
+    host = parts.netloc.rpartition("@")[2]
+    if _STRANGE.search("".join(character for character in host if character.isascii())):
         raise RequestFailed("bad_url", "the host holds a character that none may hold", url=loggable(url))
     return parts
 

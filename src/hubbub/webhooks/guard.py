@@ -15,15 +15,19 @@ from typing import Any
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Ranges that lead, or may lead, to another address than they show, or that Python's is_global lets through.
+# Ranges that lead, or may lead, to another address than they show, or that is_global of some release of Python lets through.
 _DISGUISES: tuple[Network, ...] = (
     ipaddress.ip_network("::/96"),  # IPv4-compatible (RFC 4291 2.5.5.1), also :: and ::1
     ipaddress.ip_network("64:ff9b::/96"),  # NAT64 (RFC 6052)
     ipaddress.ip_network("64:ff9b:1::/48"),  # local NAT64 (RFC 8215)
-    ipaddress.ip_network("2001::/32"),  # Teredo (RFC 4380)
+    ipaddress.ip_network("2001::/23"),  # protocol assignments (RFC 2928), with Teredo (RFC 4380) and ORCHID (RFC 7343)
     ipaddress.ip_network("2002::/16"),  # 6to4 (RFC 3056)
     ipaddress.ip_network("192.88.99.0/24"),  # 6to4 relays (RFC 7526)
     ipaddress.ip_network("fec0::/10"),  # site-local (RFC 3879)
+    ipaddress.ip_network("192.0.0.0/24"),  # protocol assignments (RFC 6890); one cloud's metadata is at 192.0.0.192
+    ipaddress.ip_network("100::/63"),  # discard and dummy prefixes (RFC 6666, RFC 9780)
+    ipaddress.ip_network("3fff::/20"),  # documentation (RFC 9637)
+    ipaddress.ip_network("5f00::/16"),  # segment routing (RFC 9602)
 )
 
 

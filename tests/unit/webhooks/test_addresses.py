@@ -28,7 +28,11 @@ def test_wire_url(url: str, wire: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "/relative", "ftp://host/", "http://", "http://host:port/", "http://host:99999/", "http://[::1", "http://a b/"]
+    "url",
+    [
+        *("", "/relative", "ftp://host/", "http://", "http://host:port/", "http://host:99999/", "http://[::1", "http://a b/"),
+        *("http://\u00fc b/", "http://\u00fc\x00/", "http://\u00e9</"),  # what no host may hold beside what is written otherwise
+    ],
 )
 def test_what_cannot_be_requested(url: str) -> None:
     with pytest.raises(RequestFailed) as failed:

@@ -30,6 +30,7 @@ def test_public_addresses(address: str) -> None:
         "2001:0:4136:e378:8000:63bf:3fff:fdd2",  # Teredo
         "::ffff:127.0.0.1", "::ffff:8.8.8.8", "::127.0.0.1", "::8.8.8.8",  # IPv4 in IPv6
         "192.88.99.1", "fec0::1", "198.18.0.1", "192.0.2.1", "2001:db8::1",  # relays, site-local, benchmarks, documentation
+        "192.0.0.1", "192.0.0.192", "100::1", "100:0:0:1::1", "3fff::1", "5f00::1", "2001:20::1",  # special by RFCs newer than some Pythons
         "", "localhost", "1.2.3",
     ],
 )  # fmt: skip

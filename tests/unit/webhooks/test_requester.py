@@ -190,6 +190,29 @@ async def test_a_redirect_is_guarded_like_any_url(receiver: Any, requester: Requ
     assert (await failure(requester, HttpRequest("GET", receiver.url("/start")))).kind == kind
 
 
+INSIDE = [
+    "10.0.0.1", "172.16.0.1", "192.168.1.1", "127.0.0.2", "169.254.169.254", "100.64.0.1", "224.0.0.1", "0.0.0.0", "192.0.0.192",
+    "[::1]", "[fd00:ec2::254]", "[fe80::1]", "[ff02::1]", "[64:ff9b::a9fe:a9fe]", "[64:ff9b:1::1]", "[2002:a9fe:a9fe::1]", "[2001:0:1::1]",
+    "[::ffff:169.254.169.254]", "[::a9fe:a9fe]", "[fec0::1]", "2852039166", "0x7f.2", "0177.0.0.2", "127.2",
+]  # fmt: skip
+"""Private, loopback, link-local, metadata, CGNAT, multicast, NAT64, 6to4, Teredo, mapped, site-local; and how else they may be written."""
+
+
+@pytest.mark.parametrize("host", INSIDE)
+@pytest.mark.parametrize("status", [302, 307])
+async def test_no_redirect_leads_inside(receiver: Any, requester: Requester, host: str, status: int) -> None:
+    """Issue: "redirects re-checked": from an address that may be asked to one that may not, for every range."""
+    receiver.handler = redirecting(status, f"http://{host}:1/latest/meta-data")
+    narrow = Requester([ipaddress.ip_network("127.0.0.1/32")])
+    await narrow.start()
+    try:
+        found = await failure(narrow, HttpRequest("GET", receiver.url("/start"), limits=Limits(connect=2, total=4, retries=0)))
+    finally:
+        await narrow.stop()
+    expected = ("blocked",) if host[0] == "[" or (host.count(".") == 3 and host[0] != "0") else ("blocked", "bad_url", "dns")
+    assert found.kind in expected, "refused as an address, or as a spelling of one"
+
+
 # ---- credentials -----------------------------------------------------------------------------------------------------
 
 
