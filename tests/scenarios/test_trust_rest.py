@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 from tests.support.stage import PhoneMaker, call_in, room
 
 from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
-from hubbub.dialects.registry import rest_faces
+from hubbub.dialects.registry import command_faces, rest_faces
 from hubbub.dialects.tables import Operation
 from hubbub.settings import build_settings
 from hubbub.testing import Application, HubbubServer
@@ -80,8 +80,13 @@ def faces() -> list[Any]:
     return list(rest_faces("http://127.0.0.1", settings.accounts, lambda: 0.0))
 
 
+def common_face() -> Any:
+    """The face that most tests ask by."""
+    return next(face for face in faces() if face.base.startswith("/2010") and ":" not in face.base)
+
+
 def caller(face: Any, server: HubbubServer, account: dict[str, Any]) -> Caller:
-    name = {"twiml": "twilio", "cxml": "signalwire", "bxml": "bandwidth"}[type(face).__module__.split(".")[2]]
+    name = {"twiml": "twilio", "cxml": "signalwire", "swml": "signalwire", "bxml": "bandwidth"}[type(face).__module__.split(".")[2]]
     values = account[name]
     if name == "bandwidth":
         return Caller(server, face.base, values["account"], values["username"], values["password"])
@@ -94,7 +99,8 @@ def given(operation: Operation, module: str) -> dict[str, Any]:
     if operation.method in ("GET", "DELETE"):
         return {}
     if module != "bxml":
-        return {"data": FORMS.get(operation.does, {"Status": "completed"})}
+        usual = FORMS["update_stream"] if operation.path.endswith("{stream}") else {"Status": "completed"}
+        return {"data": FORMS.get(operation.does, usual)}
     if operation.path.endswith("/bxml"):
         return {"data": XML.encode(), "headers": {"Content-Type": "application/xml"}}
     return {"json": BODIES[operation.does]}
@@ -136,8 +142,36 @@ async def test_another_accounts_ids_do_not_exist(application: Application, phone
                     assert status == 404, (module, kind, status)
             assert tried > 90
             assert leaks == []
+            await assert_commands_reach_nobody(server, session)
         calls = await gauge(server)
         assert calls == 2, "nobody was hung up"
+
+
+async def assert_commands_reach_nobody(server: HubbubServer, session: aiohttp.ClientSession) -> None:
+    """Commands (and the same as remote procedures) that name another account's call: 404, or refused before anybody looked for it."""
+    (face,) = command_faces("http://127.0.0.1", build_settings({"accounts": [dict(DEVELOPMENT_ACCOUNT), STRANGER]}, Path()).accounts)
+    owner, stranger = caller(face, server, DEVELOPMENT_ACCOUNT), caller(face, server, STRANGER)
+    logs = replace(owner, base="/api/voice")
+    _, calls = await logs(session, "GET", "/logs")
+    call, document = calls["data"][0]["id"], json.dumps({"sections": {"main": ["hangup"]}})
+    params = {
+        "swml": document,
+        "status": "completed",
+        "reason": "hangup",
+        "control_id": "x",
+        "play": [{"type": "silence", "params": {"duration": 1}}],
+    }
+    for operation in face.operations:
+        if operation.does == "create_call":
+            continue
+        body = {"command": operation.command, "id": call, "params": {**params, "id": call}}
+        status, said = await stranger(session, "POST", "/calls", json=body)
+        assert status in (404, 422), (operation.command, status, said)
+        remote = {"jsonrpc": "2.0", "id": 1, "method": operation.command, "params": {**params, "id": call, "call_id": call}}
+        _, said = await stranger(session, "POST", "/rpc", json=remote)
+        assert "error" in said, (operation.command, said)
+    status, _ = await owner(session, "POST", "/calls", json={"command": "calling.hold", "id": call, "params": {}})
+    assert status == 200, "its owner may"
 
 
 async def gauge(server: HubbubServer) -> float:
@@ -156,6 +190,10 @@ async def things(face: Any, module: str, owner: Caller, session: aiohttp.ClientS
         _, recordings = await owner(session, "GET", f"/conferences/{room_id}/recordings")
         found = {"call": calls[0]["callId"], "room": room_id, "recording": recordings[0]["recordingId"]}
         return {**found, "member": (members[0].get("memberId") or members[0]["callId"]) if members else calls[0]["callId"]}
+    if module == "swml":
+        _, listed = await owner(session, "GET", face.operations[0].path)
+        one = listed["data"][0]["id"]
+        return {"call": one, "room": one}
     if "{account" not in face.base:
         _, rooms = await owner(session, "GET", "/Conferences")
         room_id = rooms["conferences"][0]["conference_sid"]
@@ -173,7 +211,9 @@ async def things(face: Any, module: str, owner: Caller, session: aiohttp.ClientS
     more = {"AnnounceUrl": server_url}
     _, announcement = await owner(session, "POST", f"/Conferences/{room_id}/Announcements{face.suffixes[0]}", data=more)
     notification = await noted(face, owner, session)
+    _, line = await owner(session, "POST", f"/Queues{face.suffixes[0]}", data={"FriendlyName": f"line of {face.base}"})
     return {
+        "line": line["sid"],
         "call": call, "room": room_id, "member": call, "recording": recordings["recordings"][0]["sid"],
         "number": number["sid"], "application": application["sid"], "key": key["sid"], "notification": notification,
         "announcement": announcement["sid"],
@@ -227,7 +267,7 @@ async def test_browsers_are_told_and_other_origins_are_not_let_in(hubbub_server:
 
 async def test_requests_have_bounds(hubbub_server: HubbubServer) -> None:
     """Issue: "request size limits": query, head and body; the connection of an endless head is closed."""
-    owner = caller(faces()[2], hubbub_server, DEVELOPMENT_ACCOUNT)
+    owner = caller(common_face(), hubbub_server, DEVELOPMENT_ACCOUNT)
     async with aiohttp.ClientSession() as session:
         status, _ = await owner(session, "GET", "/Calls.json?x=" + "y" * 20_000)
         assert status == 414
@@ -252,7 +292,7 @@ async def test_an_account_that_asks_too_often_is_told_so_and_no_other_one(tmp_pa
     """`http.requests_per_second`: 429 with Retry-After, by account."""
     config = {"accounts": [dict(DEVELOPMENT_ACCOUNT), STRANGER], "http": {"requests_per_second": 5}}
     async with HubbubServer(config=config, folder=tmp_path) as server, aiohttp.ClientSession() as session:
-        owner, stranger = (caller(faces()[2], server, account) for account in (DEVELOPMENT_ACCOUNT, STRANGER))
+        owner, stranger = (caller(common_face(), server, account) for account in (DEVELOPMENT_ACCOUNT, STRANGER))
         found = [(await owner(session, "GET", "/Calls.json"))[0] for _ in range(20)]
         assert found[:10] == [200] * 10
         assert found.count(429) >= 5
@@ -261,7 +301,7 @@ async def test_an_account_that_asks_too_often_is_told_so_and_no_other_one(tmp_pa
 
 async def test_every_change_leaves_its_line_in_the_log(hubbub_server: HubbubServer) -> None:
     """Issue: "audit log of changes": who, what, which; values (they may be secrets) are not in it."""
-    owner = caller(faces()[2], hubbub_server, DEVELOPMENT_ACCOUNT)
+    owner = caller(common_face(), hubbub_server, DEVELOPMENT_ACCOUNT)
     async with aiohttp.ClientSession() as session:
         _, made = await owner(session, "POST", "/Applications.json", data={"FriendlyName": "s3cret-value"})
         await owner(session, "GET", "/Applications.json")
@@ -276,7 +316,7 @@ async def test_every_change_leaves_its_line_in_the_log(hubbub_server: HubbubServ
 
 async def test_what_was_refused_is_in_the_log_too(hubbub_server: HubbubServer) -> None:
     """Issue: "audit log": changes that were refused, and credentials that were wrong; what was read and not found is not."""
-    owner = caller(faces()[2], hubbub_server, DEVELOPMENT_ACCOUNT)
+    owner = caller(common_face(), hubbub_server, DEVELOPMENT_ACCOUNT)
     wrong = Caller(hubbub_server, owner.base, owner.account, owner.user, "s3cret-guess")
     async with aiohttp.ClientSession() as session:
         await owner(session, "POST", "/Calls.json", data={"To": "s3cret-value"})
