@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from tests.support.recorded import tones_in
 from tests.support.stage import TONE, PhoneMaker, tone_wav
-from tests.support.swml import dial, recorded, script, stands, told
+from tests.support.swml import SWML, dial, recorded, script, stands, told
 
 from hubbub.testing import Application, HubbubServer, assert_hears
 from hubbub.testing.heard import Heard
@@ -293,3 +293,24 @@ async def test_a_call_lasts_no_longer_than_its_answer_says(
     application.on("/swml", script({"answer": {"max_duration": 2}}, {"sleep": 60000}))
     call = await dial(hubbub_server, phone)
     await asyncio.wait_for(call.ended.wait(), 10)
+
+
+async def test_sip_refer(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """sip_refer: the far end is asked, what it tells is in variables and at `status_url`, and the script goes on."""
+    refer = {"to_uri": "sip:elsewhere@127.0.0.1:9", "status_url": "/status"}
+    variables = told(result="${sip_refer_result}", notify="${sip_notify_response_code}", to="${sip_refer_to}")
+    application.on("/swml", script({"answer": {}}, {"sleep": 500}, {"sip_refer": refer}, variables, {"sleep": 9000}))
+    call = await (await phone("alice")).call(hubbub_server.uri(SWML))
+    asked: list[str] = []
+
+    def obey(target: str) -> bool:
+        asked.append(target)
+        asyncio.get_running_loop().call_later(0.1, call.sip.refer_result, 200)
+        return True
+
+    call.sip.on_refer = obey
+    assert (await application.wait_for("/told", timeout=10)).json == {"result": "success", "notify": 200, "to": refer["to_uri"]}
+    assert refer["to_uri"] in asked[0]
+    done = (await application.wait_for("/status", stands("success"))).json
+    assert (done["event_type"], done["params"]["sip_notify_response_code"]) == ("calling.call.refer", 200)
+    await call.hangup()

@@ -17,10 +17,12 @@ from tests.support.far_side import DECODE, FarSide, listening
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, level_at, tone_wav
 from tests.support.swml import dial, script, stands, told
 
+from hubbub.media.g711 import decode_table
 from hubbub.testing import Application, HubbubServer, assert_hears
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 SOUND = 2951.0
+ALAW = decode_table()[1]
 AMONG = (SOUND, *TONE.values())
 
 
@@ -134,3 +136,24 @@ async def test_the_stream_of_a_room(application: Application, hubbub_server: Hub
     await application.wait_for("/status", stands("finished"))
     assert [r.json["params"]["state"] for r in application.requests("/status")] == ["streaming", "finished"]
     assert json.dumps(far_side.messages).count('"connected"') == 1
+
+
+async def test_a_tap_over_a_socket(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, far_side: FarSide) -> None:
+    """tap to `ws://`: what the caller hears, in A-law; told as a tap; stop_tap by its name."""
+    tap = {"uri": far_side.url, "control_id": "ear", "direction": "listen", "codec": "PCMA", "status_url": "/status"}
+    stop = {"stop_tap": {"control_id": "ear"}}
+    application.on(
+        "/swml", script({"answer": {}}, {"tap": tap}, {"play": "/sound.wav"}, stop, told(result="${tap_result}"), {"sleep": 9000})
+    )
+    application.on("/sound.wav", tone_wav(SOUND, 3.0))
+    call = await dial(hubbub_server, phone)
+    assert (await application.wait_for("/told")).json == {"result": "success"}
+    assert (await far_side.wait("start"))["start"]["mediaFormat"]["encoding"] == "audio/x-alaw"
+    await far_side.wait("stop")
+    frames = [m["media"]["payload"] for m in far_side.messages if m["event"] == "media"][40:90]
+    pcm = np.concatenate([ALAW[np.frombuffer(base64.b64decode(frame), np.uint8)] for frame in frames])
+    assert tones_in(pcm) == {SOUND}
+    done = (await application.wait_for("/status", stands("finished"))).json
+    assert (done["event_type"], done["params"]["device"]["type"]) == ("calling.call.tap", "ws")
+    assert done["params"]["tap"] == {"type": "audio", "params": {"direction": "listen"}}
+    await call.hangup()
