@@ -50,5 +50,5 @@ def stands(state: str, field: str = "state") -> Callable[[Request], bool]:
 async def recorded(url: str) -> list[Any]:
     """The channels of a recording behind its URL."""
     async with aiohttp.ClientSession() as session, session.get(url) as reply:
-        assert reply.status == 200
+        assert reply.status == 200, f"{url}: {reply.status} {await reply.text()}"
         return channels(await reply.read())

@@ -27,6 +27,7 @@ async def perform(services: VerbServices, verb: SendRequest) -> Outcome:
         auth="preemptive",
         max_body=LARGEST_REPLY,
     )
+    await services.journal.caught_up()  # what its variables speak of is there for whoever asks for it (law 4)
     try:
         reply = await services.requester.send(request)
     except RequestFailed as error:
