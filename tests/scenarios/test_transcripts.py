@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -130,3 +131,71 @@ async def test_v2_of_what_is_not_there(running: Any) -> None:
     unknown = "/calls/c-95ac8d6e-1a31c52e-b38f-4198-93c1-51633ec68f8d/recordings/r-115da407-e3d9-4ea7-889f-5f4ad7386a80/transcription"
     assert (await v2.post(unknown, callbackUrl="http://127.0.0.1:9/t")).status == 404
     assert (await v2.get(unknown)).status == 404
+
+
+def live_event(kind: str) -> Any:
+    return lambda request: request.params.get("TranscriptionEvent") == f"transcription-{kind}"
+
+
+async def test_a_call_is_transcribed_while_it_goes_on(application: Application, call: Any, running: Any) -> None:
+    """`<Start><Transcription>`: started, content for each utterance, stopped; what the caller says is the inbound track."""
+    start = '<Start><Transcription name="t" statusCallbackUrl="/text" track="inbound_track" inboundTrackLabel="customer"/></Start>'
+    stop = '<Stop><Transcription name="t"/></Stop>'
+    application.on("/twiml", f'<Response>{start}<Gather numDigits="1" timeout="60" action="/stop"/></Response>')
+    application.on("/stop", f"<Response>{stop}<Pause length='20'/></Response>")
+    caller = await call("twiml")
+    await application.wait_for("/text", live_event("started"), timeout=20.0)
+    await caller.say(running[4])
+    params = (await application.wait_for("/text", live_event("content"), timeout=60.0)).params
+    assert (params["Track"], params["Final"]) == ("inbound_track", "true")
+    assert likeness(json.loads(params["TranscriptionData"])["transcript"]) >= 2
+    caller.press("1")
+    await application.wait_for("/text", live_event("stopped"), timeout=20.0)
+    told = [request.params for request in application.requests("/text")]
+    assert [each["SequenceId"] for each in told] == [str(number) for number in range(1, len(told) + 1)]
+    assert (told[0]["Track"], told[0]["InboundTrackLabel"], told[0]["Name"]) == ("inbound_track", "customer", "t")
+    assert {each["TranscriptionSid"] for each in told} == {params["TranscriptionSid"]}
+    assert params["TranscriptionSid"].startswith("GT")
+
+
+async def test_a_call_is_transcribed_by_request(application: Application, call: Any, running: Any) -> None:
+    """REST: `/Calls/{CA}/Transcriptions.json` begins one, `Status=stopped` ends it."""
+    rest: Rest = running[2]
+    application.on("/twiml", '<Response><Pause length="60"/></Response>')
+    await call("twiml")
+    sid = (await application.wait_for("/twiml")).params["CallSid"]
+    made = await rest.post(f"/Calls/{sid}/Transcriptions.json", StatusCallbackUrl=application.url("/text"), Track="inbound_track")
+    assert (made["call_sid"], made["status"]) == (sid, "in-progress")
+    await application.wait_for("/text", live_event("started"), timeout=20.0)
+    ended = await rest.post(f"/Calls/{sid}/Transcriptions/{made['sid']}.json", Status="stopped")
+    assert (ended["sid"], ended["status"]) == (made["sid"], "stopped")
+    await application.wait_for("/text", live_event("stopped"), timeout=20.0)
+
+
+async def test_v2_transcribes_a_call_while_it_goes_on(application: Application, call: Any, running: Any) -> None:
+    """`StartTranscription`: Started, Stopped, Available; GET of the call's transcriptions."""
+    v2: V2 = running[3]
+    start = '<StartTranscription name="t" transcriptionEventUrl="/text"/>'
+    application.on("/bxml", f'<Response>{start}<Gather gatherUrl="/stop" maxDigits="1" firstDigitTimeout="60"/></Response>')
+    application.on("/stop", '<Response><StopTranscription name="t"/><Pause duration="20"/></Response>')
+    caller = await call("bxml")
+    started = (await told(application)).json
+    assert started["eventType"] == "realTimeTranscriptionStarted"
+    assert started["realTimeTranscription"]["tracks"] == ["inbound"]
+    await caller.say(running[4])
+    path = f"/calls/{started['callId']}/transcriptions"
+    text = ""
+    for _ in range(60):
+        (listed,) = (await v2.get(path)).body
+        (track,) = (await v2.get(f"{path}/{listed['transcriptionId']}")).body["tracks"]
+        text = track["transcript"]
+        if text:
+            break
+        await asyncio.sleep(1.0)
+    assert likeness(text) >= 2
+    assert (track["track"], listed["transcriptionName"]) == ("inbound", "t")
+    caller.press("1")
+    event = await application.wait_for("/text", lambda request: request.json["eventType"] == "realTimeTranscriptionAvailable", timeout=20.0)
+    assert event.json["realTimeTranscription"]["url"] == listed["transcriptionUrl"]
+    kinds = [request.json["eventType"].removeprefix("realTimeTranscription") for request in application.requests("/text")]
+    assert kinds == ["Started", "Stopped", "Available"]

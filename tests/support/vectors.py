@@ -33,7 +33,7 @@ from hubbub.errors import DocumentError
 from hubbub.events import Link
 from hubbub.verbs.model import Position, Program, Stage, Template
 
-NAMED = ("hubbub.verbs.model", "hubbub.verbs.program", "hubbub.verbs.capture")
+NAMED = ("hubbub.verbs.model", "hubbub.verbs.program", "hubbub.verbs.capture", "hubbub.verbs.hearing")
 FOLDER = Path(__file__).parents[1] / "vectors"
 BASE = "http://app.test/docs/first?x=1"
 DIALECTS = all_dialects("http://hubbub.test", lambda call: None)

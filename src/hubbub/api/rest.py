@@ -27,6 +27,7 @@ from hubbub.api import (
     recordings,
     rooms,
     streams,
+    transcribing,
     transcripts,
     views,
 )
@@ -63,6 +64,7 @@ OPERATIONS = {
     **views.OPERATIONS,
     **recordings.OPERATIONS,
     **transcripts.OPERATIONS,
+    **transcribing.OPERATIONS,
 }
 LARGEST_BODY = 1 << 20
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]

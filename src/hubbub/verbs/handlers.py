@@ -15,7 +15,22 @@ from hubbub.events import ActionEvent, CallRecord, LeaveReason, Presence, Record
 from hubbub.ids import Id
 from hubbub.media.client import RATE
 from hubbub.tasks import spawn
-from hubbub.verbs import bridging, connect, detection, functions, gather, record, recordings, refer, request, streams, taps, waiting
+from hubbub.verbs import (
+    bridging,
+    connect,
+    detection,
+    functions,
+    gather,
+    record,
+    recordings,
+    refer,
+    request,
+    streams,
+    taps,
+    transcribing,
+    waiting,
+)
+from hubbub.verbs.hearing import StartTranscription, StopTranscription
 from hubbub.verbs.held import HoldForFunctions
 from hubbub.verbs.model import (
     Answer,
@@ -371,6 +386,8 @@ HANDLERS: dict[type[Verb], Handler] = {
     UnwatchKeys: _unwatch_keys,
     JoinRoom: _join_room,
     Gather: gather.perform,
+    StartTranscription: transcribing.perform,
+    StopTranscription: transcribing.stop,
     Record: record.perform,
     Connect: connect.perform,
     OpenStream: streams.perform,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from hubbub.events import Link
 from hubbub.speech.machine import Thresholds
+from hubbub.verbs.program import Verb
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,3 +39,25 @@ class Detection:
     """Whether the call's document waits for it."""
     link: Link | None = None
     """Told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartTranscription(Verb):
+    """Transcribe the call beside everything else, until it is stopped or the call is over. What is told: `verbs/transcribing.py`."""
+
+    name: str = ""
+    tracks: tuple[Literal["inbound", "outbound"], ...] = ("inbound", "outbound")
+    link: Link | None = None
+    partial: bool = False
+    """Whether the words so far are told too."""
+    language: str = ""
+    hints: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What its dialect tells beside the text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopTranscription(Verb):
+    """End the transcription of that name; all for the empty name."""
+
+    name: str = ""

@@ -17,16 +17,18 @@ from hubbub.ids import Id
 from hubbub.media.client import Leg, Media
 from hubbub.media.music import hold_music
 from hubbub.tasks import spawn
+from hubbub.verbs import transcribing
 from hubbub.verbs.beside import play_beside
 from hubbub.verbs.detection import detect
 from hubbub.verbs.dialect import Dialect, DocumentRequest
 from hubbub.verbs.functions import Functions
 from hubbub.verbs.handlers import CallShell
-from hubbub.verbs.hearing import Detection
+from hubbub.verbs.hearing import Detection, StartTranscription
 from hubbub.verbs.model import OpenStream, Outcome, Program, SendDigits, Stage
 from hubbub.verbs.script import Script, ScriptFailed
 from hubbub.verbs.services import VerbServices
 from hubbub.verbs.streams import OpenedStream, begin
+from hubbub.verbs.transcribing import Transcribing
 
 if TYPE_CHECKING:
     from hubbub.verbs.controls import Control
@@ -56,6 +58,7 @@ class Session:
         """Called when the call has ended, before its script is told."""
         self.streams: dict[Id, OpenedStream] = {}
         """Media streams beside everything else."""
+        self.transcriptions: dict[Id, Transcribing] = {}
         self.controls: dict[str, Control] = {}
         """What somebody outside began on the call, by name."""
         self.background: asyncio.Task[None] | None = None
@@ -221,6 +224,8 @@ class Session:
             control.stop()
         if self.background is not None:
             self.background.cancel()
+        for transcription in self.transcriptions.values():
+            transcription.stop()
         if self._detecting is not None:
             self._detecting.cancel()
         spawn(self._wind_up(self._task))
@@ -240,6 +245,10 @@ class Session:
     def open_stream(self, verb: OpenStream) -> OpenedStream | None:
         """Carry the call's audio beside everything else, by request; None where that is rejected."""
         return begin(self._shell, verb)
+
+    def transcribe(self, verb: StartTranscription) -> Transcribing:
+        """Transcribe the call beside everything else, by request."""
+        return transcribing.begin(self, self._services, verb)
 
     # -- member host -------------------------------------------------------------------------------------------
 

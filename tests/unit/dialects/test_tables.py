@@ -33,6 +33,7 @@ from hubbub.events import EndReason, LeaveReason, RoomEventKind
 from hubbub.verbs import capture, model, program
 from hubbub.verbs.dialect import OutcomeRule
 from hubbub.verbs.handlers import HANDLERS
+from hubbub.verbs.hearing import StartTranscription, StopTranscription
 from hubbub.verbs.held import HoldForFunctions
 from hubbub.verbs.model import Stage, Verb
 
@@ -124,7 +125,7 @@ def test_names_are_given_once() -> None:
 # -- verbs and outcomes ----------------------------------------------------------------------------------------
 
 VERBS = {kind for kind in vars(model).values() if isinstance(kind, type) and issubclass(kind, Verb) and kind is not Verb}
-VERBS |= {HoldForFunctions}
+VERBS |= {HoldForFunctions, StartTranscription, StopTranscription}
 IN_ROOM = {model.StartRecording, model.StopRecording, model.PauseRecording, model.ResumeRecording}
 
 

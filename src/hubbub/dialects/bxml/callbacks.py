@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
@@ -23,6 +23,7 @@ from hubbub.events import (
     StreamEvent,
     StreamRecord,
 )
+from hubbub.ids import Id
 from hubbub.settings import Account
 
 Fact = TypeVar("Fact")
@@ -50,8 +51,19 @@ CALL_EVENTS = {"completed": "disconnect", "digit": "dtmf", "words": "gatherParti
 """Progress of a call that is told to whoever asked for it."""
 
 
+TRANSCRIPTION_EVENTS = {
+    "started": "realTimeTranscriptionStarted",
+    "stopped": "realTimeTranscriptionStopped",
+    "failed": "realTimeTranscriptionRejected",
+}
+AVAILABLE = "realTimeTranscriptionAvailable"
+"""Follows the end: what was understood is fetched."""
+
+
 def event_name(event: CallEvent) -> str:
     """What the progress of a call is called: the end of one that a transfer made has a name of its own; empty: it is not told."""
+    if event.kind == "transcription":
+        return TRANSCRIPTION_EVENTS.get(event.facts["state"], "")
     return "transferDisconnect" if event.kind == "completed" and event.call.parent else CALL_EVENTS.get(event.kind, "")
 
 
@@ -80,6 +92,8 @@ class Told(Generic[Fact]):
     call: CallRecord | None = None
     """The member's call, where the fact is about a member; the recorded call, where it is about a recording."""
     detail: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Of something heard on a call."""
 
 
 def time(seconds: float | None) -> str | None:
@@ -320,11 +334,34 @@ DISCONNECT: tuple[Out, ...] = (
 DTMF: tuple[Out, ...] = (Out("digit", lambda told: told.detail),)
 WORDS: tuple[Out, ...] = (Out("speechResult", lambda told: told.detail),)
 """The words so far; the names of speech fields are this server's, for no page of the vendor gives them (5.3)."""
+
+
+def live_url(call: CallRecord, transcription: Id, account: Account, public_url: str) -> str:
+    """Where REST shows what was understood of a call."""
+    return f"{call_url(call, account, public_url)}/transcriptions/{TRANSCRIPT.write(transcription)}"
+
+
+def _live(told: Told[Any]) -> dict[str, Any]:
+    """`realTimeTranscription`; when it is over also its status and where it is."""
+    facts = told.facts
+    found = {
+        "id": TRANSCRIPT.write(facts["transcription"]),
+        "name": facts["name"] or None,
+        "startTime": time(facts["begun"]),
+        "tracks": facts["tracks"],
+    }
+    if told.event == AVAILABLE:
+        url = live_url(told.fact.call, facts["transcription"], told.account, told.public_url)
+        found |= {"status": "available", "url": url, "completedTime": time(told.at)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 TOLD: Mapping[str, tuple[Out, ...]] = {
     "disconnect": (*OF_CALL, *DISCONNECT),
     "transferDisconnect": (*OF_CALL, *DISCONNECT[:4]),
     "dtmf": (*OF_CALL, *DTMF),
     "gatherPartial": (*OF_CALL, *WORDS),
+    **dict.fromkeys((*TRANSCRIPTION_EVENTS.values(), AVAILABLE), (*OF_CALL, Out("realTimeTranscription", _live))),
     "machineDetectionComplete": (*OF_CALL, DETECTED),
 }
 """What is told of a call's progress."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from hubbub.conference.policy import Policy
 from hubbub.dialects.builders import RoomDefaults, join_room, spoken
-from hubbub.dialects.bxml import connecting, digits, recordings, ssml, streams, voices
+from hubbub.dialects.bxml import connecting, digits, live, recordings, ssml, streams, voices
 from hubbub.dialects.bxml.rows import (
     BOTH,
     CREDENTIALS,
@@ -22,7 +22,6 @@ from hubbub.dialects.bxml.rows import (
     webhook,
 )
 from hubbub.dialects.tables import (
-    NOT_BUILT,
     Attr,
     Compiler,
     DocumentTable,
@@ -146,8 +145,6 @@ SPEAK = (
     Attr("locale", "locale", voices.locale, "en_US"),
 )
 
-LATER = ("StartTranscription", "StopTranscription")
-"""Verbs of calls that are not built yet."""
 TABLE = DocumentTable(
     roots=("Response", "Bxml"),
     elements={
@@ -178,10 +175,10 @@ TABLE = DocumentTable(
             *recordings.ELEMENTS,
             *connecting.ELEMENTS,
             *streams.ELEMENTS,
-            *(Element(name, None, why=NOT_BUILT) for name in LATER),
+            *live.ELEMENTS,
         )
     },
-    nested={**connecting.NOUNS, **streams.NOUNS},
+    nested={**connecting.NOUNS, **streams.NOUNS, **live.NOUNS},
     malformed=INVALID,
     wrong_root=INVALID,
     unknown=INVALID,

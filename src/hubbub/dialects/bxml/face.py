@@ -156,15 +156,17 @@ class BxmlDialect(Manners):
         return []
 
     def call_notices(self, account: Account, event: CallEvent, wish: ProgressWish) -> Sequence[Notice]:
-        """`disconnect`, when the call is over; `dtmf`, for each key."""
+        """`disconnect`, when the call is over; `dtmf`, for each key; what was heard on the call."""
         name = callbacks.event_name(event)
-        if not name:
-            return []
-        rows = callbacks.TOLD[name]
+        names = (name, callbacks.AVAILABLE) if name == callbacks.TRANSCRIPTION_EVENTS["stopped"] else (name,)
         request = DocumentRequest(wish.link, event.kind, event.call)
-        told = callbacks.Told(request, account, self.public_url, name, event.at, detail=event.detail)
         timeout = event.call.extra.get("timeout")
-        return [as_notice(self.name, account, wish.link, render(rows, told), told.event, call=event.call.id, timeout=timeout)]
+        found = []
+        for each in filter(None, names):
+            told = callbacks.Told(request, account, self.public_url, each, event.at, detail=event.detail, facts=event.facts)
+            fields = render(callbacks.TOLD[each], told)
+            found.append(as_notice(self.name, account, wish.link, fields, told.event, call=event.call.id, timeout=timeout))
+        return found
 
     def recording_notices(self, account: Account, event: RecordingEvent, wish: RecordingWish) -> Sequence[Notice]:
         """`conferenceRecordingAvailable`, or `recordingAvailable` of a call, when the file is whole; `transcriptionAvailable`."""

@@ -270,5 +270,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("DELETE", f"{_CALL_RECORDING}/media", "delete_recording", "", (), 204),
     Operation("GET", "/notifications", "list_notifications", "notification", NOTIFICATION_FILTERS),
     Operation("GET", f"{_CALL}/notifications", "list_notifications", "notification", NOTIFICATION_FILTERS),
+    Operation("GET", f"{_CALL}/transcriptions", "list_call_transcripts", "listed-call-transcript"),
+    Operation("GET", f"{_CALL}/transcriptions/{{live}}", "fetch_call_transcript", "call-transcript"),
     Operation("GET", "/statistics", "fetch_statistics", "statistics"),
 )

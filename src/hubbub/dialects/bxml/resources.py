@@ -23,6 +23,7 @@ from hubbub.dialects.bxml.callbacks import (
     time,
     transcription,
 )
+from hubbub.dialects.bxml.callbacks import TRANSCRIPT as CALL_TRANSCRIPT_ID
 from hubbub.dialects.tables import Out, Resource
 from hubbub.events import CallStatus, RecordingRecord, RecordingStatus, RoomStatus
 from hubbub.settings import Account
@@ -202,8 +203,28 @@ NOTIFICATION: tuple[Out, ...] = (
 )
 """Beyond the vendor: what its support staff would be asked for (2.4)."""
 
+LISTED_CALL_TRANSCRIPT = (
+    Out("transcriptionId", lambda s: CALL_TRANSCRIPT_ID.write(s.thing.id)),
+    Out("transcriptionName", lambda s: s.thing.name or None),
+    Out("transcriptionUrl", lambda s: f"{s.base}/calls/{CALL.write(s.thing.call)}/transcriptions/{CALL_TRANSCRIPT_ID.write(s.thing.id)}"),
+)
+CALL_TRANSCRIPT = (
+    Out("accountId", lambda s: face(s.account, "account")),
+    Out("callId", lambda s: CALL.write(s.thing.call)),
+    Out("transcriptionId", lambda s: CALL_TRANSCRIPT_ID.write(s.thing.id)),
+    Out(
+        "tracks",
+        lambda s: [
+            {"detectedLanguage": "en-US", "track": track, "transcript": text, "confidence": confidence}
+            for track, (text, confidence) in s.thing.tracks.items()
+        ],
+    ),
+)
+
 RESOURCES = {
     "notification": Resource(NOTIFICATION, ""),
+    "listed-call-transcript": Resource(LISTED_CALL_TRANSCRIPT, ""),
+    "call-transcript": Resource(CALL_TRANSCRIPT, ""),
     "transcript": Resource(TRANSCRIPT, ""),
     "call": Resource(_CALL, ""),
     "created-call": Resource(CREATED_CALL, ""),

@@ -36,7 +36,13 @@ RING_SECONDS = 30.0
 LOWEST = 5
 """Priority of a call that asks for none."""
 LARGEST_PAGE = 10_000
-KINDS = {"call": callbacks.CALL, "room": callbacks.CONFERENCE, "member": callbacks.CALL, "recording": callbacks.RECORDING}
+KINDS = {
+    "call": callbacks.CALL,
+    "room": callbacks.CONFERENCE,
+    "member": callbacks.CALL,
+    "recording": callbacks.RECORDING,
+    "live": callbacks.TRANSCRIPT,
+}
 
 
 class BxmlHabits(Habits):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from hubbub.dialects.tables import Out
-from hubbub.dialects.twiml import machine, speech, transcripts, words
+from hubbub.dialects.twiml import live, machine, speech, transcripts, words
 from hubbub.dialects.twiml.directory import APPLICATION_SID
 from hubbub.dialects.twiml.words import TWIML, Words, address, date, flag
 from hubbub.events import CallEvent, CallRecord, MemberRecord, RecordingEvent, RoomEvent, RoomEventKind
@@ -143,7 +143,7 @@ HEARD: Mapping[str, tuple[Out, ...]] = {"words": speech.WORDS}
 """What notices of things heard on a call add, by the neutral kind of event."""
 
 
-ALONE: Mapping[str, tuple[Out, ...]] = {"detected": machine.TOLD}
+ALONE: Mapping[str, tuple[Out, ...]] = {"detected": machine.TOLD, "transcription": live.TOLD}
 """Notices of things heard on a call that carry nothing else."""
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from hubbub.dialects.builders import EVENT_GROUPS
 from hubbub.dialects.tables import Between, Operation, Param, choice, described, integer, mapping, matching, text, words
-from hubbub.dialects.twiml import announcements, directory, machine, queues, recording, streams, transcripts
+from hubbub.dialects.twiml import announcements, directory, live, machine, queues, recording, streams, transcripts
 from hubbub.dialects.twiml import words as spell
 from hubbub.dialects.twiml.document import BEEP, JITTER, RECORD_FLAG, RECORDING_EVENTS, TRIM
 from hubbub.events import CallStatus
@@ -305,6 +305,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *streams.operations(absolute_url, METHOD),
     *queues.operations(absolute_url, METHOD),
     *transcripts.OPERATIONS,
+    *live.operations(absolute_url, METHOD, truth),
     *announcements.operations(absolute_url, METHOD, _call_sid),
     Operation("POST", _ROOM + "/Participants", "create_member", "member", MEMBER_CREATE, 201),
     Operation("GET", _ROOM + "/Participants", "list_members", "member", MEMBER_FILTERS),

@@ -7,6 +7,7 @@ from typing import Any
 
 from hubbub.dialects.builders import recording_wish
 from hubbub.dialects.tables import NOT_BUILT, Attr, Compiler, Element, Node, choice, mapping, method, url, words
+from hubbub.dialects.twiml import live
 from hubbub.verbs.model import StartRecording, Step, StopRecording
 
 EVENTS = words(
@@ -49,4 +50,5 @@ NESTED: Mapping[str, Element] = {
     "Start/Recording": Element("Recording", _start, STARTED),
     "Stop/Recording": Element("Recording", _stop, why="all recordings of the leg end"),
     **{f"{outer}/{name}": Element(name, None, why=NOT_BUILT, children=("*",)) for outer in ("Start", "Stop") for name in OTHERS},
+    **live.NESTED,
 }

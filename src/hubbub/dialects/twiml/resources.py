@@ -10,7 +10,7 @@ from hubbub.dialects.tables import (
     Out,
     Resource,
 )
-from hubbub.dialects.twiml import announcements, directory, machine, queues, streams, transcripts
+from hubbub.dialects.twiml import announcements, directory, live, machine, queues, streams, transcripts
 from hubbub.dialects.twiml import words as spell
 from hubbub.dialects.twiml.callbacks import recording_url
 from hubbub.dialects.twiml.words import address, date
@@ -288,6 +288,7 @@ RESOURCES = {
     "call-recording": CALL_RECORDING,
     "track": TRACK,
     "transcript": transcripts.RESOURCE,
+    "live-transcription": live.RESOURCE,
     "room-recording-now": _now(ROOM_RECORDING),
     "call-recording-now": _now(CALL_RECORDING),
     "recording": ACCOUNT_RECORDING,

@@ -132,7 +132,7 @@ class TwimlRest:
         """The identity that a path names; None where it is no such id (a name or label, perhaps)."""
         spell = self.dialect.words
         own = {"call": spell.call, "room": spell.conference, "member": spell.call, "recording": spell.recording}
-        codecs = {**own, "notification": spell.notification, "transcript": spell.transcript, **OTHERS}
+        codecs = {**own, "notification": spell.notification, "transcript": spell.transcript, "live": spell.live_transcript, **OTHERS}
         return codecs[kind].read(spelled)
 
     def party(self, spelled: str, host: str) -> Party:
