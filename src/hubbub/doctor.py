@@ -19,6 +19,7 @@ from typing import Literal
 
 from hubbub.errors import ConfigurationError, HubbubError
 from hubbub.letters import path_of
+from hubbub.media import libopus
 from hubbub.settings import Settings, split_address
 from hubbub.storage.database import shipped_scripts, version_of
 
@@ -43,7 +44,7 @@ class Diagnosis:
 
 def examine(settings: Settings) -> Iterator[Diagnosis]:
     """Look at everything that a server with these settings needs; nothing is left behind."""
-    for look in (_ports, _rtp_ports, _loopback, _database, _recordings, _files, _clock, _priority, _engine, _speech, _recognition):
+    for look in (_ports, _rtp_ports, _loopback, _database, _recordings, _files, _clock, _priority, _engine, _codecs, _speech, _recognition):
         try:
             yield from look(settings)
         except (OSError, HubbubError) as error:
@@ -231,6 +232,16 @@ def _engine(_settings: Settings) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "warning", "engine", "not compiled for this machine yet", "run `hubbub warm`: else the first start takes half a minute"
         )
+
+
+def _codecs(settings: Settings) -> Iterator[Diagnosis]:
+    if "OPUS" not in (name.upper() for name in settings.media.codecs):
+        return
+    library = libopus.find()
+    if library is not None:
+        yield Diagnosis("ok", "opus", f"{library.version}, {library.path}")
+    else:
+        yield Diagnosis("warning", "opus", "no libopus: calls use G.722 and G.711", libopus.HOW_TO_GET_IT)
 
 
 def _speech(_settings: Settings) -> Iterator[Diagnosis]:

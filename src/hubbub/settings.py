@@ -123,6 +123,19 @@ class MediaSettings(Section):
     speech_stop_db: float = Field(-46.0, ge=-90, le=0, description="… and has ended below this one …")
     speech_hangover_ms: int = Field(500, ge=20, le=10000, description="… for so long.")
     legs: int = Field(1024, ge=8, le=65536, description="Legs that one media process can carry at a time.")
+    codecs: list[str] = Field(
+        ["opus", "G722", "PCMU", "PCMA", "L16/16000", "L16/8000"],
+        min_length=1,
+        description="Codecs that are spoken, in the order of an offer. Opus needs libopus (see `hubbub doctor`).",
+    )
+
+    @field_validator("codecs")
+    @classmethod
+    def _known(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if name.upper() not in ("OPUS", "G722", "PCMU", "PCMA", "L16/16000", "L16/8000"):
+                raise ValueError(f"{name!r} is not spoken; known are opus, G722, PCMU, PCMA, L16/16000, L16/8000")
+        return value
 
     @field_validator("rtp_ports")
     @classmethod

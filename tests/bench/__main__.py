@@ -109,7 +109,7 @@ async def run_case(case: Case, seconds: float) -> Row:
         legs[n].whisper([legs[n + case.coaches]])
     load, port = await spawn_load([leg.local[1] for leg in legs], WARM + seconds + 1.5, case)
     pin(media.worker_pid, ENGINE_CORE)
-    codec = Codec("G722", 9) if case.codec == "G722" else Codec("PCMU", 0)
+    codec = Codec(case.codec, {"G722": 9, "OPUS": 96}.get(case.codec, 0))
     for leg in legs:
         leg.connect(("127.0.0.1", port), codec)
     await asyncio.sleep(WARM)
@@ -262,6 +262,10 @@ CASES = [
     Case(FIVE, "G722", 500, 5, 3),
     Case("rooms of 5, all talking", "G722", 500, 5, 5),
     Case("rooms of 250, 3 talking", "G722", 1250, 250, 3),
+    Case("rooms of 5, 3 talking", "OPUS", 300, 5, 3),
+    Case("rooms of 5, all talking", "OPUS", 250, 5, 5),
+    Case("rooms of 250, 3 talking", "OPUS", 1000, 250, 3),
+    Case("rooms of 250, 3 talking", "OPUS", 1250, 250, 3),
 ]
 COLUMNS = (
     "codec", "load", "callers", "µs per caller and tick", "receive", "decode", "mix", "encode", "send and the rest", "share of a core",

@@ -8,6 +8,7 @@ is checked.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import socket
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from hubbub.media import libopus
 from hubbub.media.compiled import kernel
 from hubbub.media.libc import DONTWAIT, MONOTONIC, clock_ns, recvfrom, sendto, sleep_until
 from tests.support.rtp_peer import ULAW_DECODE, level_of, sine, ulaw
@@ -26,6 +28,8 @@ SLOTS = 20
 TONES = tuple(320.0 + 30 * n for n in range(97))
 LEVEL = 1500.0
 PRIORITY = 15
+LONGEST = 400
+"""Bytes of the longest frame."""
 
 
 @kernel
@@ -33,10 +37,13 @@ def run(
     descriptor: int,
     packets: Any,
     sounds: Any,
+    sizes: Any,
+    units: int,
     tone_of: Any,
     peers: Any,
     watch: Any,
     kept: Any,
+    kept_sizes: Any,
     counts: Any,
     buffer: Any,
     spec: Any,
@@ -54,31 +61,37 @@ def run(
         for i in range(streams * (step % SLOTS) // SLOTS, streams * (step % SLOTS + 1) // SLOTS):
             packets[i, 2] = frame >> 8 & 255
             packets[i, 3] = frame & 255
-            stamp = frame * 160
+            stamp = (frame * units) & 0xFFFFFFFF
             for n in range(4):
                 packets[i, 4 + n] = (stamp >> (24 - 8 * n)) & 255
             sound = sounds[tone_of[i], frame % 50]
-            for n in range(160):
+            length = sizes[tone_of[i], frame % 50]
+            for n in range(length):
                 packets[i, 12 + n] = sound[n]
-            sendto(descriptor, packets[i].ctypes.data, 172, DONTWAIT, peers[i].ctypes.data, 16)
+            sendto(descriptor, packets[i].ctypes.data, 12 + length, DONTWAIT, peers[i].ctypes.data, 16)
         while True:
             size = recvfrom(descriptor, buffer.ctypes.data, 2048, DONTWAIT, buffer.ctypes.data + 2048, buffer.ctypes.data + 2064)
             if size <= 0:
                 break
             counts[0] += 1
             who = watch[(int(buffer[2050]) << 8) | int(buffer[2051])]
-            if who >= 0 and size == 172:
+            if who >= 0 and 12 < size <= 12 + LONGEST:
                 at = counts[1 + who] % 50
-                for n in range(160):
+                kept_sizes[who, at] = size - 12
+                for n in range(size - 12):
                     kept[who, at, n] = buffer[12 + n]
                 counts[1 + who] += 1
     return worst
 
 
-def sounds_of(codec: str) -> np.ndarray:
-    """One second of each tone, and of silence, as 50 frames of 160 bytes."""
+def sounds_of(codec: str) -> tuple[np.ndarray, np.ndarray]:
+    """One second of each tone, and of silence, as 50 frames of at most `LONGEST` bytes, and their sizes."""
     made = []
     for tone in (*TONES, None):
+        if codec == "OPUS":
+            pcm = np.zeros(16000, np.int16) if tone is None else sine((tone,), rate=16000, amplitude=LEVEL)
+            made.append(opus_frames(np.concatenate([pcm, pcm]))[50:])
+            continue
         if codec == "G722":
             from G722 import G722
 
@@ -86,16 +99,51 @@ def sounds_of(codec: str) -> np.ndarray:
             made.append(bytes(G722(16000, 64000).encode(np.concatenate([pcm, pcm])))[8000:])
         else:
             made.append(ulaw(np.zeros(8000, np.int16) if tone is None else sine((tone,), amplitude=LEVEL)))
-    return np.stack([np.frombuffer(data, np.uint8).reshape(50, 160) for data in made])
+    frames = [data if isinstance(data, list) else [data[at : at + 160] for at in range(0, 8000, 160)] for data in made]
+    sounds = np.zeros((len(frames), 50, LONGEST), np.uint8)
+    for n, parts in enumerate(frames):
+        for k, part in enumerate(parts):
+            sounds[n, k, : len(part)] = np.frombuffer(part, np.uint8)
+    return sounds, np.array([[len(part) for part in parts] for parts in frames], np.int64)
 
 
-def heard_right(kept: np.ndarray, count: int, codec: str, wanted: list[float], unwanted: list[float]) -> bool:
+def _libopus() -> Any:
+    found = libopus.find()
+    assert found is not None, libopus.HOW_TO_GET_IT
+    return found
+
+
+def opus_frames(pcm: np.ndarray) -> list[bytes]:
+    """Packets of 20 ms (16 kHz), without DTX, as phones send them: 24 kbit/s."""
+    library = _libopus()
+    state, out, packets = ctypes.create_string_buffer(library.fresh_encoder()), ctypes.create_string_buffer(LONGEST), []
+    for at in range(0, len(pcm), 320):
+        frame = np.ascontiguousarray(pcm[at : at + 320])
+        size = library.handle.opus_encode(state, frame.ctypes.data_as(ctypes.c_void_p), 320, out, LONGEST)
+        packets.append(out.raw[:size])
+    return packets
+
+
+def opus_samples(packets: list[bytes]) -> np.ndarray:
+    """What a phone hears of them (16 kHz)."""
+    library = _libopus()
+    state, out, heard = ctypes.create_string_buffer(library.fresh_decoder()), np.zeros(1920, np.int16), []
+    for packet in packets:
+        count = library.handle.opus_decode(state, packet, len(packet), out.ctypes.data_as(ctypes.c_void_p), 1920, 0)
+        heard.append(out[: max(0, count)].copy())
+    return np.concatenate(heard)
+
+
+def heard_right(kept: np.ndarray, sizes: np.ndarray, count: int, codec: str, wanted: list[float], unwanted: list[float]) -> bool:
     """Whether a listener heard every wanted tone at its level, and none of the others."""
     if count < 50:
         return False
     order = (count + np.arange(50)) % 50
-    data = kept[order].reshape(-1)
-    if codec == "G722":
+    packets = [kept[n, : sizes[n]].tobytes() for n in order]
+    data = np.frombuffer(b"".join(packets), np.uint8)
+    if codec == "OPUS":
+        pcm, rate = opus_samples(packets)[4000:], 16000
+    elif codec == "G722":
         from G722 import G722
 
         pcm, rate = np.asarray(G722(16000, 64000).decode(data.tobytes()), np.int16)[4000:], 16000
@@ -134,9 +182,9 @@ def main() -> None:
             pass
     sock.setblocking(False)
     count = len(ports)
-    packets = np.zeros((count, 172), np.uint8)
+    packets = np.zeros((count, 12 + LONGEST), np.uint8)
     packets[:, 0] = 0x80
-    packets[:, 1] = 9 if codec == "G722" else 0
+    packets[:, 1] = {"G722": 9, "OPUS": 96}.get(codec, 0)
     packets[:, 8:12] = np.arange(count, dtype=">u4").view(np.uint8).reshape(-1, 4)
     peers = np.zeros((count, 16), np.uint8)
     peers[:, 0], peers[:, 4:8] = 2, (127, 0, 0, 1)
@@ -146,10 +194,11 @@ def main() -> None:
     chosen = [int(n) for n in np.linspace(0, count - 1, min(12, count)).astype(int)]
     watch = np.full(65536, -1, np.int64)
     watch[np.array(ports)[chosen]] = np.arange(len(chosen))
-    kept, counts = np.zeros((12, 50, 160), np.uint8), np.zeros(16, np.int64)
-    spec, buffer, sounds = np.zeros(2, np.int64), np.zeros(4096, np.uint8), sounds_of(codec)
+    kept, kept_sizes, counts = np.zeros((12, 50, LONGEST), np.uint8), np.zeros((12, 50), np.int64), np.zeros(16, np.int64)
+    spec, buffer, (sounds, sizes) = np.zeros(2, np.int64), np.zeros(4096, np.uint8), sounds_of(codec)
+    units = 960 if codec == "OPUS" else 160
     buffer.view(np.int32)[516] = 16
-    arguments = (sock.fileno(), packets, sounds, tone_of, peers, watch, kept, counts, buffer, spec)
+    arguments = (sock.fileno(), packets, sounds, sizes, units, tone_of, peers, watch, kept, kept_sizes, counts, buffer, spec)
     run(*arguments, 0)
     realtime = make_realtime(core)
     print(sock.getsockname()[1], flush=True)
@@ -167,7 +216,7 @@ def main() -> None:
             right += 1
             continue
         others = [tone for tone in TONES[::7] if all(abs(tone - other) > 25 for other in tones)]
-        right += heard_right(kept[index], int(counts[1 + index]), codec, sorted(tones), others)
+        right += heard_right(kept[index], kept_sizes[index], int(counts[1 + index]), codec, sorted(tones), others)
     result = {
         "received": int(counts[0]), "late_ms": worst / 1e6, "cpu": (time.process_time() - cpu) / took, "realtime": realtime,
         "right": right, "watched": len(chosen),

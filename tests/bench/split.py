@@ -9,7 +9,7 @@ import numpy as np
 from hubbub.media import layout
 from hubbub.media.compiled import kernel
 from hubbub.media.jitter import retune, store
-from hubbub.media.layout import CODEC_WIDE, UNITY, Sizes
+from hubbub.media.layout import CODEC_CLOCK, CODEC_WIDE, UNITY, Sizes
 from hubbub.media.libc import THREAD_CPU, clock_ns
 from hubbub.media.mix import advance, listen, listen_narrow, sum_mixes
 from hubbub.media.tick import produce_leg, serve_leg
@@ -22,11 +22,14 @@ WARM = 130
 
 
 @kernel
-def _rounds(engine: Any, desk: Any, sounds: Any, tone_of: Any, times: Any, first: int, ticks: int, mixing: bool) -> None:
+def _rounds(engine: Any, desk: Any, sounds: Any, sizes: Any, tone_of: Any, times: Any, first: int, ticks: int, mixing: bool) -> None:
     legs = desk.counts[0]
     for tick in range(first, first + ticks):
         for leg in range(legs):
-            store(engine.jitter, leg, tick & 0xFFFF, tick * 160, sounds[tone_of[leg], tick % 50], 0, 160, engine.links[leg].codec)
+            codec = engine.links[leg].codec
+            tone = tone_of[leg]
+            time = tick * 160 * CODEC_CLOCK[codec]
+            store(engine.jitter, leg, tick & 0xFFFF, time, sounds[tone, tick % 50], 0, sizes[tone, tick % 50], codec)
         t0 = clock_ns(THREAD_CPU, desk.spec)
         for leg in range(legs):
             produce_leg(engine, desk, 0, leg, tick)
@@ -63,8 +66,8 @@ def _rounds(engine: Any, desk: Any, sounds: Any, tone_of: Any, times: Any, first
 
 def measure(codec: str, legs: int, room: int, talkers: int) -> tuple[float, float, float]:
     """µs per leg and tick: decode (playout, level, widening), mix (sums, limiter, narrowing), encode (with packets, not sent)."""
-    number = layout.G722 if codec == "G722" else layout.PCMU
-    sounds = sounds_of(codec)
+    number = {"G722": layout.G722, "OPUS": layout.OPUS}.get(codec, layout.PCMU)
+    sounds, sizes = sounds_of(codec)
     place = np.arange(legs)
     tone_of = np.where(place % room < talkers, place % len(TONES), len(TONES))
     spent = []
@@ -79,9 +82,9 @@ def measure(codec: str, legs: int, room: int, talkers: int) -> tuple[float, floa
             small.engine.links[leg].codec = number
             retune(small.engine.jitter, small.engine.coders, leg, number, small.desk.fresh)
         times = np.zeros(3, np.int64)
-        _rounds(small.engine, small.desk, sounds, tone_of, times, 0, WARM, False)
+        _rounds(small.engine, small.desk, sounds, sizes, tone_of, times, 0, WARM, False)
         times[:] = 0
-        _rounds(small.engine, small.desk, sounds, tone_of, times, WARM, TICKS, mixing)
+        _rounds(small.engine, small.desk, sounds, sizes, tone_of, times, WARM, TICKS, mixing)
         spent.append(times / TICKS / legs / 1000)
     listening, serving = spent
     return float(serving[0]), float(serving[1] + listening[2]), float(max(0.0, serving[2] - listening[2]))

@@ -7,16 +7,13 @@ Debian's baresip 1.0.0 refuses `net_interface lo`; given the address 127.0.0.1 a
 from __future__ import annotations
 
 import importlib.util
-import json
-import socket
-import subprocess
 import time
-import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.baresip import MODULES, Baresip
 
 _spec = importlib.util.spec_from_file_location("sip_node", Path(__file__).with_name("sip_node.py"))
 assert _spec is not None
@@ -24,7 +21,6 @@ assert _spec.loader is not None
 sip_node = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(sip_node)
 
-MODULES = Path("/usr/lib/baresip/modules")
 pytestmark = [
     pytest.mark.interop,
     pytest.mark.skipif(
@@ -32,93 +28,6 @@ pytestmark = [
         reason="baresip is not installed (apt-get install baresip-core)",
     ),
 ]
-CONFIG = """
-sip_listen 127.0.0.1:0
-net_interface 127.0.0.1
-call_max_calls 4
-audio_source aufile,{folder}/tone.wav
-audio_player aufile,{folder}/heard.wav
-audio_alert aufile,{folder}/alert.wav
-rtp_ports 42000-42100
-module_path {modules}
-module g711.so
-module aufile.so
-module_tmp account.so
-module_app menu.so
-module_app ctrl_tcp.so
-ctrl_tcp_listen 127.0.0.1:{control}
-"""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-class Baresip:
-    """The program, driven by its control socket (JSON in netstrings)."""
-
-    def __init__(self, folder: Path, server: int, options: str) -> None:
-        with wave.open(str(folder / "tone.wav"), "wb") as tone:
-            tone.setparams((1, 2, 8000, 0, "NONE", ""))
-            tone.writeframes(b"".join(((n % 20) * 400 - 4000).to_bytes(2, "little", signed=True) for n in range(80_000)))
-        control = free_port()
-        (folder / "config").write_text(CONFIG.format(folder=folder, modules=MODULES, control=control))
-        (folder / "accounts").write_text(f"<sip:alice@127.0.0.1:{server}>;auth_pass=secret;regint=120;audio_codecs=pcmu;{options}\n")
-        (folder / "contacts").touch()
-        self.output = (folder / "output").open("w+")
-        self.process = subprocess.Popen(
-            ["baresip", "-f", str(folder)], stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT
-        )
-        self.events: list[dict[str, Any]] = []
-        self.buffer = b""
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                self.socket = socket.create_connection(("127.0.0.1", control), 1)
-                return
-            except OSError:
-                assert self.process.poll() is None, self.log()
-                assert time.monotonic() < deadline, self.log()
-                time.sleep(0.05)
-
-    def log(self) -> str:
-        self.output.flush()
-        return Path(self.output.name).read_text(errors="replace")
-
-    def command(self, name: str, parameters: str = "") -> None:
-        data = json.dumps({"command": name, "params": parameters, "token": "t"}).encode()
-        self.socket.sendall(f"{len(data)}:".encode() + data + b",")
-
-    def wait(self, kind: str, seconds: float = 10) -> dict[str, Any]:
-        """The next event of this type; those before it are passed over."""
-        deadline = time.monotonic() + seconds
-        while True:
-            while self.events:
-                event = self.events.pop(0)
-                if event.get("type") == kind:
-                    return event
-            self.socket.settimeout(max(0.01, deadline - time.monotonic()))
-            try:
-                data = self.socket.recv(65536)
-            except TimeoutError:
-                raise AssertionError(f"baresip told no {kind}\n{self.log()}") from None
-            assert data, self.log()
-            self.buffer += data
-            while b":" in self.buffer:
-                length, _, rest = self.buffer.partition(b":")
-                if len(rest) <= int(length):
-                    break
-                self.events.append(json.loads(rest[: int(length)]))
-                self.buffer = rest[int(length) + 1 :]
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(5)
-        self.socket.close()
-        self.output.close()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -77,6 +78,7 @@ class Peer:
         self.sequence, self.time, self.ssrc = 40000, 123456, self.address[1]
         self.size = ptime * 8
         self.kind = kind
+        self.on_report: Callable[[bytes], object] = lambda data: None
         self._sound: bytes | None = None
         self._at = 0
         self._owed = 0
@@ -125,6 +127,9 @@ class Peer:
                 data = self.socket.recv(2048)
             except (BlockingIOError, OSError):
                 return
+            if 192 <= data[1] <= 223:
+                self.on_report(data)
+                continue
             first, second, sequence, time_, ssrc = struct.unpack_from(">BBHII", data)
             assert first == 0x80
             self.received.append(Received(time.monotonic(), bool(second & 0x80), second & 0x7F, sequence, time_, ssrc, data[12:]))

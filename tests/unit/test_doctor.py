@@ -33,7 +33,7 @@ def about(found: list[Diagnosis], subject: str, level: str = "problem") -> Diagn
 def test_a_healthy_machine(tmp_path: Path) -> None:
     found = list(examine(settings(tmp_path)))
     assert {each.about for each in found} == {
-        "http", "sip", "rtp", "loopback", "database", "recordings", "files", "clock", "priority", "engine", "speech", "recognition",
+        "http", "sip", "rtp", "loopback", "database", "recordings", "files", "clock", "priority", "engine", "opus", "speech", "recognition",
     }  # fmt: skip
     assert [each for each in found if each.level == "problem"] == []
     assert all(each.advice for each in found if each.level != "ok")
@@ -96,9 +96,11 @@ def test_no_priority_no_voice_no_engine(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(doctor.os, "sched_setscheduler", refuse)
     monkeypatch.setattr("hubbub.speech.engines.installed", list)
     monkeypatch.setattr("hubbub.media.process.is_warm", lambda: False)
+    monkeypatch.setattr("hubbub.media.libopus.find", lambda: None)
     found = list(examine(settings(tmp_path)))
     assert "SYS_NICE" in about(found, "priority", "warning").advice
     assert "hubbub[speech]" in about(found, "speech", "warning").advice
+    assert "hubbub[opus]" in about(found, "opus", "warning").advice
     assert "hubbub warm" in about(found, "engine", "warning").advice
 
 

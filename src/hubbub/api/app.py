@@ -17,6 +17,7 @@ from hubbub import __version__
 from hubbub.api.functions import admitted, functions_route
 from hubbub.api.links import Links, credentials_of
 from hubbub.api.openapi import openapi_route
+from hubbub.api.quality import quality_routes
 from hubbub.api.rest import Rest
 from hubbub.api.shield import Shield
 from hubbub.api.slashes import Slashes
@@ -76,6 +77,7 @@ def build_app(
     routes += speaker_routes(hub, news, admitted(admin_token, allowed))
     routes.append(openapi_route([rest.face for rest in rests if rest.by_path], __version__, allowed))
     routes += links.routes(credentials_of([rest.face for rest in rests], hub.services.accounts.values()), admitted(admin_token, allowed))
+    routes += quality_routes(hub, store, admitted(admin_token, allowed))
     for rest in rests:
         routes += rest.routes()
     return Starlette(routes=routes, middleware=[Middleware(Shield), Middleware(Slashes)])

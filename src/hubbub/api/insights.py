@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubbub.api.lists import filters, windowed
+from hubbub.api.quality import KEPT, quality_of
 from hubbub.api.request import Asked
 from hubbub.conference.policy import RoomSettings
 from hubbub.conference.rows import brought_back, from_row
@@ -26,6 +27,8 @@ class MemberSummary:
     call: CallRecord | None
     happened: Mapping[str, tuple[float, ...]]
     """Times by the type of event."""
+    quality: Mapping[str, Any] | None = None
+    """How the call's audio got through (`media.reports.Quality`), from its beginning on."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,8 @@ async def _stay(asked: Asked, room: RoomRecord, member: MemberRecord) -> MemberS
     call = live.record if live is not None else from_row(CallRecord, row) if row is not None else None
     where = (Condition("room", "=", room.id), Condition("call", "=", member.call))
     events = await asked.store.find(Query("events", where, (("seq", "asc"),)))
-    return MemberSummary(room, member, call, _times(events))
+    kept = call.extra.get(KEPT) if call is not None else None
+    return MemberSummary(room, member, call, _times(events), quality_of(live) if live is not None else kept)
 
 
 def _times(events: Iterable[Row]) -> Mapping[str, tuple[float, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-CODECS = ("G722", "PCMU", "PCMA", "L16/16000", "L16/8000")
-"""In order of preference where we offer; an answer keeps the order of the offer."""
 ProgressKind = Literal["initiated", "ringing", "answered", "completed", "digit"]
 _session_numbers = iter(range(1, 2**31))
 
@@ -292,7 +290,7 @@ class Call:
     def _progressed(self, code: int, sdp: str | None) -> None:
         if sdp is not None:
             try:
-                self._connect(read_answer(parse_sdp(sdp), CODECS))
+                self._connect(read_answer(parse_sdp(sdp), self._services.media.codecs))
             except SdpError as error:
                 log.info("early_answer_unreadable", call=self.id, reason=str(error))
             else:
@@ -305,7 +303,7 @@ class Call:
     def _answered(self, sdp: str | None) -> None:
         if sdp is not None:
             try:
-                self._connect(read_answer(parse_sdp(sdp), CODECS))
+                self._connect(read_answer(parse_sdp(sdp), self._services.media.codecs))
             except SdpError as error:
                 log.info("answer_unreadable", call=self.id, reason=str(error))
                 self.hangup("error")
@@ -344,14 +342,22 @@ class Call:
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _offer(self) -> str:
-        return make_offer(self.leg.local, codecs=CODECS, session=self._session.number, version=self._session.next())
+        return make_offer(self.leg.local, codecs=self._services.media.codecs, session=self._session.number, version=self._session.next())
 
     def _answer_to(self, sdp: str) -> tuple[str, Agreed]:
-        return make_answer(parse_sdp(sdp), self.leg.local, codecs=CODECS, session=self._session.number, version=self._session.next())
+        codecs = self._services.media.codecs
+        return make_answer(parse_sdp(sdp), self.leg.local, codecs=codecs, session=self._session.number, version=self._session.next())
 
     def _connect(self, agreed: Agreed) -> None:
-        codec = Codec(agreed.codec_name, agreed.payload_type, agreed.ptime)
-        self.leg.connect(agreed.remote, codec, telephone_event=agreed.telephone_event, send=agreed.send, receive=agreed.receive)
+        codec = Codec(agreed.codec_name, agreed.payload_type, agreed.ptime, agreed.parameters, agreed.event_rate)
+        self.leg.connect(
+            agreed.remote,
+            codec,
+            telephone_event=agreed.telephone_event,
+            send=agreed.send,
+            receive=agreed.receive,
+            reports=agreed.remote if agreed.mux else agreed.reports,
+        )
 
     def _became_answered(self) -> None:
         now = self._services.clock.now()
@@ -413,6 +419,9 @@ class Call:
             if timer is not None:
                 timer.cancel()
         cause = self.final_cause or self._cause(status)
+        quality = self.leg.quality() if self.answered else None
+        if quality is not None:
+            self._change(extra={**self.record.extra, "quality": asdict(quality)})
         self._change(status=status, ended=self._services.clock.now(), cause=cause)
         log.info("call_ended", call=self.id, status=status.value, cause=cause)
         if self.on_ended is not None:

@@ -105,6 +105,7 @@ def clear_leg(engine: Engine, leg: int) -> None:
     engine.links[leg].event_type = -1
     engine.links[leg].payload_type = -1
     engine.links[leg].ptime = NARROW
+    engine.links[leg].event_clock = 1
     engine.ears[leg].first_edge = -1
     engine.ears[leg].limiter = OPEN
     clear_slot(engine, leg)

@@ -10,18 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from hubbub.errors import MediaError
-from hubbub.media import layout, process
+from hubbub.media import layout, libopus, process
 from hubbub.media.control import Control
 from hubbub.media.layout import RATE
 from hubbub.media.leg import Codec, Leg, LegCounters, PcmLeg
 from hubbub.media.mixes import Mix
 from hubbub.media.playback import Arena, Clip, Pcm, Playback, Source, Stream, Target
 from hubbub.media.recorder import Capture, CaptureResult, Recorder, Tap, recover_captures
+from hubbub.media.reports import Quality, Reports, summary
 from hubbub.settings import MediaSettings
 
 __all__ = [
     "RATE", "Capture", "CaptureResult", "Clip", "Codec", "Leg", "LegCounters", "Media", "MediaStats", "Mix", "Pcm", "PcmLeg", "Playback",
-    "Source", "Stream", "Tap", "recover_captures",
+    "Quality", "Source", "Stream", "Tap", "recover_captures",
 ]  # fmt: skip
 
 ARENA_BYTES = 64 * 1024 * 1024
@@ -58,6 +59,11 @@ class MediaStats:
     realtime: bool
     bad_commands: int
     events_lost: int
+    reports_sent: int
+    reports_received: int
+    """RTCP packets."""
+    quality: dict[str, float]
+    """Mean and worst of the legs that are open (`reports.Quality`): milliseconds, percent."""
 
 
 class Media:
@@ -75,6 +81,10 @@ class Media:
         self._control.supervisor.on_failure = self._failed
         self._arena = Arena(self._control.engine.arena)
         self._recorder = Recorder(self._control)
+        self._reports = Reports(host)
+        wanted = tuple(name if "/" in name else name.upper() for name in settings.codecs)
+        self.codecs: tuple[str, ...] = wanted if libopus.find() else tuple(name for name in wanted if name != "OPUS")
+        """What is spoken here, in order of preference."""
         self._started = False
 
     def _failed(self, text: str) -> None:
@@ -86,6 +96,7 @@ class Media:
         await asyncio.to_thread(process.warm)
         await self._control.start()
         self._recorder.start()
+        self._reports.start()
         self._started = True
 
     async def stop(self) -> None:
@@ -93,6 +104,7 @@ class Media:
         if self._started:
             self._started = False
             await self._recorder.stop()
+            await self._reports.stop()
             await self._control.stop()
 
     def stats(self) -> MediaStats:
@@ -125,6 +137,9 @@ class Media:
             realtime=int(headers[:, layout.H_REALTIME].min()) == process.REALTIME_FIFO,
             bad_commands=header[layout.H_BAD_COMMANDS],
             events_lost=header[layout.H_EVENTS_LOST],
+            reports_sent=self._reports.sent,
+            reports_received=self._reports.received,
+            quality=summary([line.quality() for line in self._reports.lines()]),
         )
 
     @property
@@ -149,6 +164,7 @@ class Media:
         """
         self._need_started()
         leg = Leg(self._control, self._host, self._ports, self._next_port, self._advertise, depth_ms)
+        leg.reports = self._reports.open(leg)
         self._next_port = (self._ports.index(leg.bound_port) + 1) % len(self._ports)
         return self._treated(leg)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubbub.media import dtmf, layout
+from hubbub.media import dtmf, layout, opus
 from hubbub.media.compiled import kernel
 from hubbub.media.desk import Desk
 from hubbub.media.jitter import DEEPEST, retune, skip, tune
@@ -10,7 +10,7 @@ from hubbub.media.layout import (
     ACTIVE,
     APART,
     CLIP,
-    CODECS,
+    CODEC_CLOCK,
     EDGE_GONE,
     EVENT_RESERVE,
     FREE,
@@ -31,7 +31,7 @@ from hubbub.media.layout import (
 )
 from hubbub.media.libc import fence
 from hubbub.media.mix import leave, link_edge, route
-from hubbub.media.rtp import packet_bytes, pass_time, write_peer
+from hubbub.media.rtp import packet_ok, pass_time, write_peer
 from hubbub.media.signals import event_room, tell
 
 PER_TICK = 2048
@@ -55,12 +55,6 @@ def mix_ok(engine: Engine, worker: int, mix: int) -> bool:
 
 
 @kernel
-def _packet_ok(codec: int, ptime: int) -> bool:
-    """Whether packets of `ptime` (eighths of a millisecond) of a codec can be made."""
-    return bool(0 <= codec < CODECS and 80 <= ptime <= 480 and packet_bytes(codec, ptime) <= LONGEST_PACKET)
-
-
-@kernel
 def source_ok(engine: Engine, worker: int, slot: int) -> bool:
     """Whether the fields of a slot can be used: kinds, indices and ranges that the loop relies on."""
     slots = engine.slots
@@ -72,7 +66,7 @@ def source_ok(engine: Engine, worker: int, slot: int) -> bool:
         return False
     if slot < legs:
         links = engine.links
-        good = kind in (SOCKET, PCM_RING) and _packet_ok(links[slot].codec, links[slot].ptime)
+        good = kind in (SOCKET, PCM_RING) and packet_ok(links[slot].codec, links[slot].ptime)
         return bool(good and 0 <= links[slot].out_length <= LONGEST_PACKET)
     player = slot - legs
     if kind == CLIP:
@@ -163,6 +157,8 @@ def _add(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> bo
             return tell(engine.wires, worker, PLAYED, slot, words[2], 0)
     if slot < legs:
         _take_over_clock(engine, slot, tick)
+        opus.forget(desk, slot)
+        engine.links[slot].frames = 0
     activate(engine, desk, slot)
     return True
 
@@ -191,7 +187,11 @@ def _remove(engine: Engine, desk: Desk, worker: int, slot: int, generation: int,
 
 @kernel
 def _connect(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> bool:
-    """CONNECT leg, generation, remote, codec | type << 8 | (event type + 1) << 16 | sends << 24 | receives << 25, ptime, quiet ticks."""
+    """CONNECT leg, generation, remote, packed, ptime, quiet ticks, format of the encoder (`libopus.format_word`).
+
+    Packed: codec | type << 8 | (event type + 1) << 16 | sends << 24 | receives << 25 | events at 8 kHz << 26 | reports
+    on the same port << 27.
+    """
     leg = words[1]
     links = engine.links
     if not 0 <= leg < links.size or not _slot_ok(engine, worker, leg, words[2]):
@@ -199,7 +199,7 @@ def _connect(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -
     packed = words[4]
     codec = packed & 255
     ptime = words[5]
-    if not _packet_ok(codec, ptime):
+    if not packet_ok(codec, ptime):
         return False
     if links[leg].signalled != words[3]:
         # What still comes from the old address must not be latched again.
@@ -209,11 +209,11 @@ def _connect(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -
         links[leg].locked = 0
         write_peer(links, leg, words[3])
     if links[leg].codec != codec or links[leg].ptime != ptime or not links[leg].connected:
-        links[leg].out_length = 0
-        links[leg].out_mark = 1
+        dtmf.hush(links, leg)
     if links[leg].codec != codec:
-        leave(engine.mixes, engine.ears, engine.coders, leg, engine.slots[leg].mix, -2)
+        leave(engine.mixes, engine.ears, engine.coders, desk, leg, engine.slots[leg].mix, -2)
         retune(engine.jitter, engine.coders, leg, codec, desk.fresh)
+        opus.forget(desk, leg)
     receives = (packed >> 25) & 1
     if receives and not links[leg].receives:
         links[leg].last_heard = tick
@@ -222,6 +222,9 @@ def _connect(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -
     links[leg].event_type = ((packed >> 16) & 255) - 1
     links[leg].sends = (packed >> 24) & 1
     links[leg].receives = receives
+    links[leg].event_clock = 1 if (packed >> 26) & 1 else CODEC_CLOCK[codec]
+    links[leg].muxed = (packed >> 27) & 1
+    links[leg].form = words[7]
     links[leg].ptime = ptime
     links[leg].quiet_after = words[6]
     links[leg].quiet_said = 0
@@ -230,7 +233,7 @@ def _connect(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -
 
 
 @kernel
-def _route(engine: Engine, worker: int, words: Array) -> bool:
+def _route(engine: Engine, desk: Desk, worker: int, words: Array) -> bool:
     """ROUTE slot, generation, mix (or -1), speak, hear."""
     gains = -GAIN_MAX <= words[4] <= GAIN_MAX and -GAIN_MAX <= words[5] <= GAIN_MAX
     if not _slot_ok(engine, worker, words[1], words[2]) or not gains:
@@ -239,7 +242,7 @@ def _route(engine: Engine, worker: int, words: Array) -> bool:
         return False
     slot = words[1]
     if slot < engine.links.size and words[3] != engine.slots[slot].mix:
-        leave(engine.mixes, engine.ears, engine.coders, slot, engine.slots[slot].mix, -2)
+        leave(engine.mixes, engine.ears, engine.coders, desk, slot, engine.slots[slot].mix, -2)
     route(engine.slots, slot, words[3], words[4], words[5])
     return True
 
@@ -274,6 +277,7 @@ def _add_mix(engine: Engine, desk: Desk, worker: int, mix: int) -> bool:
     if mix < 0 or mix >= mixes.size or mixes[mix].state != FREE or mixes[mix].worker != worker:
         return False
     mixes[mix].state = ACTIVE
+    opus.forget(desk, engine.links.size + mix)
     desk.mixes[desk.counts[1]] = mix
     desk.counts[1] += 1
     return True
@@ -292,7 +296,7 @@ def _remove_mix(engine: Engine, desk: Desk, worker: int, mix: int) -> bool:
             slots[i].next_mix = -1
         if slots[i].mix == mix:
             if i < legs:
-                leave(engine.mixes, engine.ears, engine.coders, i, mix, -2)
+                leave(engine.mixes, engine.ears, engine.coders, desk, i, mix, -2)
             elif slots[i].state == ACTIVE:
                 slots[i].state = LEAVING
             slots[i].mix = -1
@@ -378,6 +382,16 @@ def _tune(engine: Engine, worker: int, words: Array) -> bool:
 
 
 @kernel
+def _heed(engine: Engine, worker: int, words: Array) -> bool:
+    """HEED leg, generation, percent of our packets that the far end has lost of late."""
+    leg = words[1]
+    if not 0 <= leg < engine.links.size or not _slot_ok(engine, worker, leg, words[2]):
+        return False
+    engine.links[leg].far_loss = max(0, min(words[3], 100))
+    return True
+
+
+@kernel
 def _sense(engine: Engine, worker: int, words: Array) -> bool:
     """SENSE leg, generation, mean squares at which speech starts and ends, frames of onset and of hangover, mean square of the gate."""
     leg = words[1]
@@ -413,7 +427,7 @@ def _apply(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> 
     if code == layout.CONNECT:
         return _connect(engine, desk, worker, words, tick)
     if code == layout.ROUTE:
-        return _route(engine, worker, words)
+        return _route(engine, desk, worker, words)
     if code == layout.EDGE:
         return _edge(engine, desk, worker, words)
     if code == layout.ADD_MIX:
@@ -430,6 +444,8 @@ def _apply(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> 
         return _sense(engine, worker, words)
     if code == layout.LEVEL:
         return _level(engine, worker, words)
+    if code == layout.HEED:
+        return _heed(engine, worker, words)
     if code == layout.DIGIT:
         return _digit(engine, worker, words)
     return False

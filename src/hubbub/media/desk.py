@@ -6,8 +6,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hubbub.media import g711
-from hubbub.media.layout import FRAME, FRAME_BYTES, G722_FRESH, NARROW, PAST, Array, Sizes
+from hubbub.media import g711, libopus
+from hubbub.media.layout import FRAME, FRAME_BYTES, G722_FRESH, NARROW, OPUS_BYTES, PAST, Array, Sizes
+from hubbub.media.libopus import (
+    O_DECODER,
+    O_DECODERS,
+    O_ENCODER,
+    O_ENCODERS,
+    O_FRESH_DECODER,
+    O_FRESH_ENCODER,
+    O_HAVE,
+    O_LEVEL,
+    OPUS_LIFE,
+    OPUS_LINE,
+    OPUS_WORDS,
+)
 
 RECEIVE_BYTES = 2048
 SOUNDING = 4
@@ -59,6 +72,15 @@ class Desk(NamedTuple):
     one: Array
     fresh: Array
     """int64[72]: a G.722 coder at birth."""
+    opus: Array
+    """int64[16]: where the states of Opus coders lie, and what they shall be like."""
+    opus_life: Array
+    """int64[legs + mixes, 8]: what is known of each coder (`opus.L_…`)."""
+    opus_line: Array
+    """int16[legs, 1920]: what is decoded and not yet played."""
+    opus_states: Array
+    """uint8: the states themselves."""
+    opus_packet: Array
     eventfd: Array
 
 
@@ -67,8 +89,36 @@ def sine_table() -> Array:
     return np.round(32767 * np.sin(2 * np.pi * np.arange(1024) / 1024)).astype(np.int16)
 
 
+FIRST_LEVEL = 3
+"""Complexity of Opus encoders until the loop knows how busy it is."""
+
+
+def opus_memory(sizes: Sizes) -> tuple[Array, Array]:
+    """Words of `Desk.opus`, and the memory that they point into: fresh states, an encoder and a decoder per leg, two encoders per mix.
+
+    The kernel gives the memory as it is touched, so legs without Opus cost nothing.
+    """
+    words = np.zeros(OPUS_WORDS, np.int64)
+    library = libopus.find()
+    if library is None:
+        return words, np.zeros(64, np.uint8)
+    encoder, decoder = (-(-size // 64) * 64 for size in (library.encoder_bytes, library.decoder_bytes))
+    encoders = sizes.legs + 2 * sizes.mixes
+    memory = np.zeros(64 + (1 + encoders) * encoder + (1 + sizes.legs) * decoder, np.uint8)
+    at = -(-memory.ctypes.data // 64) * 64
+    words[O_HAVE], words[O_ENCODER], words[O_DECODER], words[O_LEVEL] = 1, encoder, decoder, FIRST_LEVEL
+    words[O_FRESH_ENCODER], words[O_ENCODERS] = at, at + encoder
+    words[O_FRESH_DECODER] = at + (1 + encoders) * encoder
+    words[O_DECODERS] = words[O_FRESH_DECODER] + decoder
+    for word, state in ((O_FRESH_ENCODER, library.fresh_encoder()), (O_FRESH_DECODER, library.fresh_decoder())):
+        place = int(words[word]) - memory.ctypes.data
+        memory[place : place + len(state)] = np.frombuffer(state, np.uint8)
+    return words, memory
+
+
 def make_desk(sizes: Sizes, eventfd: int = -1) -> Desk:
     """A fresh desk; `eventfd` wakes the server when events wait."""
+    opus, opus_states = opus_memory(sizes)
     return Desk(
         descriptor=np.full(sizes.legs, -1, np.int32),
         descriptor_generation=np.full(sizes.legs, -1, np.int32),
@@ -102,5 +152,10 @@ def make_desk(sizes: Sizes, eventfd: int = -1) -> Desk:
         sine=sine_table(),
         one=np.array([1], np.int64),
         fresh=G722_FRESH.copy(),
+        opus=opus,
+        opus_life=np.zeros((sizes.legs + sizes.mixes, OPUS_LIFE), np.int64),
+        opus_line=np.zeros((sizes.legs, OPUS_LINE), np.int16),
+        opus_states=opus_states,
+        opus_packet=np.zeros(OPUS_BYTES, np.uint8),
         eventfd=np.array([eventfd], np.int32),
     )

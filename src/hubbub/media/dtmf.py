@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hubbub.media.compiled import kernel
-from hubbub.media.layout import CODEC_CLOCK, DIGIT_QUEUE, FRAME, NARROW, PAUSE, Array, Keys, Links
+from hubbub.media.layout import DIGIT_QUEUE, FRAME, NARROW, PAUSE, Array, Keys, Links
 
 MALFORMED = -3
 REPEATED = -2
@@ -110,7 +110,7 @@ def event_payload(keys: Keys, leg: int, links: Links) -> int:
     """Write the 4 bytes of this tick's telephone event into the leg's packet; returns 1 when it is the first of its press (marker bit)."""
     entry = keys[leg].entry
     tone = tone_ticks(entry)
-    duration = min(min(int(keys[leg].elapsed), tone) * NARROW * CODEC_CLOCK[links[leg].codec], 0xFFFF)
+    duration = min(min(int(keys[leg].elapsed), tone) * NARROW * links[leg].event_clock, 0xFFFF)
     links[leg].packet[12] = entry & 255
     links[leg].packet[13] = VOLUME | (0x80 if keys[leg].elapsed >= tone else 0)
     links[leg].packet[14] = duration >> 8
@@ -149,4 +149,5 @@ def tone_frame(keys: Keys, leg: int, phase: int, sine: Array, out: Array) -> Non
 def hush(links: Links, leg: int) -> None:
     """Drop the audio that waits for a full packet: an event takes its place."""
     links[leg].out_length = 0
+    links[leg].frames = 0
     links[leg].out_mark = 1

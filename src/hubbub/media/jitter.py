@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hubbub.media import g722
+import numpy as np
+
+from hubbub.media import g722, opus
 from hubbub.media.compiled import kernel
 from hubbub.media.conceal import blend_frames, conceal, remember, resume
 from hubbub.media.desk import Desk
@@ -15,6 +17,8 @@ from hubbub.media.layout import (
     L16,
     L16_WIDE,
     NARROW,
+    OPUS,
+    OPUS_CLOCK,
     PACKET_BYTES,
     PACKETS,
     PAST,
@@ -46,6 +50,10 @@ DEEPEST = 1600
 """The depth (200 ms) beyond which a ragged network gets no more delay."""
 HUSH = 10737
 """Mean square (-50 dBFS) below which a slip is not heard."""
+LONGEST_GUESS = 50
+"""Frames (1 s) for which an Opus decoder goes on by itself when nothing comes."""
+NOISE = np.round(np.sqrt(3) * 32768 * 10 ** (-np.arange(128) / 20)).clip(0, 32767).astype(np.int64)
+"""Height of white noise of so many dB below full scale (RFC 3389 3.1)."""
 FIRST_DEPTH = 160
 """Depth (20 ms) with which an adaptive buffer begins."""
 
@@ -66,6 +74,8 @@ def restart(jitter: Jitter, leg: int) -> None:
     jitter[leg].shift = 0
     jitter[leg].held = 0
     jitter[leg].slip = 0
+    jitter[leg].resting = 0
+    jitter[leg].noise = 0
     _watch(jitter, leg, 0)
     for j in range(PACKETS):
         jitter[leg].length[j] = 0
@@ -100,6 +110,8 @@ def follow(jitter: Jitter, leg: int) -> None:
 @kernel
 def units_of(jitter: Jitter, leg: int, j: int) -> int:
     """How long packet `j` is, in units of the RTP clock."""
+    if jitter[leg].codec[j] == OPUS:
+        return opus.units_of(jitter[leg].payload[j], 0, jitter[leg].length[j])
     return int(jitter[leg].length[j] // CODEC_BYTES[jitter[leg].codec[j]])
 
 
@@ -107,7 +119,7 @@ def units_of(jitter: Jitter, leg: int, j: int) -> int:
 def store(jitter: Jitter, leg: int, sequence: int, time: int, data: Array, start: int, length: int, codec: int) -> int:
     """Put a packet's payload `data[start:start+length]` in its slot; STORED, LATE, DUPLICATE or FAR."""
     length = min(length, PACKET_BYTES)
-    units = length // CODEC_BYTES[codec]
+    units = opus.units_of(data, start, length) if codec == OPUS else length // CODEC_BYTES[codec]
     clock = jitter[leg].clock
     if jitter[leg].rebase:
         jitter[leg].shift = (jitter[leg].newest - time) & 0xFFFFFFFF
@@ -174,6 +186,8 @@ def _decode_runs(state: Array, desk: Desk, out: Array) -> None:
 @kernel
 def _gather(jitter: Jitter, coders: Coders, leg: int, desk: Desk, out: Array) -> int:
     """Decode what lies in the frame at `play` into `out`; return how many units of it were there."""
+    if jitter[leg].clock == OPUS_CLOCK:
+        return opus.gather(jitter, leg, desk, out, jitter[leg].held == 0)
     play = jitter[leg].play
     step = NARROW * jitter[leg].clock
     size = FRAME if jitter[leg].wide else NARROW
@@ -279,6 +293,71 @@ def _deepen(jitter: Jitter, leg: int) -> None:
 
 
 @kernel
+def calm(jitter: Jitter, leg: int, time: int, level: int) -> None:
+    """Comfort noise was sent (RFC 3389): from `time` on the sender is silent, at -`level` dB of full scale, and nothing is lost."""
+    jitter[leg].noise = 1 + level
+    jitter[leg].noise_at = (time + jitter[leg].shift) & 0xFFFFFFFF
+
+
+@kernel
+def _rests(jitter: Jitter, leg: int) -> bool:
+    """Whether the sender has said that it pauses, and has not come back yet."""
+    if not jitter[leg].resting and jitter[leg].noise and apart(jitter[leg].newest, jitter[leg].noise_at) <= 0:
+        jitter[leg].resting = 1
+    return bool(jitter[leg].resting)
+
+
+@kernel
+def _comfort(jitter: Jitter, leg: int, desk: Desk, out: Array, size: int) -> None:
+    """The noise of a pause: what an Opus decoder makes of it, else white noise of the level that was sent."""
+    if jitter[leg].clock == OPUS_CLOCK:
+        opus.make_up(desk, leg, out, 0, size)
+        return
+    height = int(NOISE[max(0, jitter[leg].noise - 1)])
+    dice = jitter[leg].dice
+    for n in range(size):
+        dice = (dice * 1103515245 + 12345) & 0x7FFFFFFF
+        out[n] = (((dice >> 15) - 32768) * height) >> 15
+    jitter[leg].dice = dice
+
+
+@kernel
+def _make_up(jitter: Jitter, leg: int, desk: Desk, out: Array, size: int) -> None:
+    """Fill a frame of which nothing came."""
+    if jitter[leg].clock != OPUS_CLOCK:
+        conceal(jitter, leg, desk.past, out, size)
+        return
+    if jitter[leg].concealed < LONGEST_GUESS:
+        opus.make_up(desk, leg, out, 0, size)
+        jitter[leg].concealed += 1
+    else:
+        fill(out, 0, size, 0)
+
+
+@kernel
+def _rest(jitter: Jitter, leg: int, desk: Desk, out: Array, size: int) -> int:
+    """A frame of a pause: time goes on, nothing is missing."""
+    _comfort(jitter, leg, desk, out, size)
+    _forward(jitter, leg, 1)
+    _watch(jitter, leg, 0)
+    return int(NARROW * jitter[leg].clock)
+
+
+@kernel
+def _sounded(jitter: Jitter, leg: int, desk: Desk, out: Array, size: int) -> None:
+    """A frame has come: what was made up leads into it, and it is kept for the next gap."""
+    if jitter[leg].clock == OPUS_CLOCK:
+        jitter[leg].concealed = 0  # a decoder that has guessed leads over by itself
+    else:
+        resume(jitter, leg, desk.past, desk.other, out, size)
+        jitter[leg].resting = 0
+        if apart(jitter[leg].newest, jitter[leg].noise_at) > 0:
+            jitter[leg].noise = 0
+        remember(jitter, leg, out, size)
+    jitter[leg].sounded = 1
+
+
+@kernel
 def fetch(jitter: Jitter, coders: Coders, leg: int, desk: Desk, level: int, out: Array) -> int:
     """Play out one frame into `out`; return how many units of it had arrived (-1: not started, `out` untouched).
 
@@ -289,12 +368,14 @@ def fetch(jitter: Jitter, coders: Coders, leg: int, desk: Desk, level: int, out:
     size = FRAME if jitter[leg].wide else NARROW
     slip = _slips_now(jitter, leg, level)
     if slip < 0:
-        conceal(jitter, leg, desk.past, out, size)
+        _make_up(jitter, leg, desk, out, size)
         return int(NARROW * jitter[leg].clock)
     covered = _next_frame(jitter, coders, leg, desk, out)
+    if covered == 0 and _rests(jitter, leg):
+        return _rest(jitter, leg, desk, out, size)
     if covered == 0:
         if jitter[leg].sounded:
-            conceal(jitter, leg, desk.past, out, size)
+            _make_up(jitter, leg, desk, out, size)
         else:
             fill(out, 0, size, 0)
         if not _wait(jitter, leg):
@@ -311,9 +392,7 @@ def fetch(jitter: Jitter, coders: Coders, leg: int, desk: Desk, level: int, out:
             jitter[leg].depth -= min(NARROW, jitter[leg].depth) * jitter[leg].adaptive
         else:
             copy(out, 0, desk.other, 0, size)
-    resume(jitter, leg, desk.past, desk.other, out, size)
-    jitter[leg].sounded = 1
-    remember(jitter, leg, out, size)
+    _sounded(jitter, leg, desk, out, size)
     _observe(jitter, leg)
     return covered
 

@@ -32,18 +32,14 @@ APART: Final = 1 << 20
 OPEN: Final = 32768
 """Limiter gain one, Q15."""
 
-PACKETS: Final = 16
-"""Packets that a jitter buffer holds."""
-PAST: Final = 3
-"""Frames that are kept for filling a gap."""
+PACKETS: Final = 16  # packets that a jitter buffer holds
+PAST: Final = 3  # frames that are kept for filling a gap
 PACKET_BYTES: Final = 1472
 """Largest UDP payload in an Ethernet frame without fragments."""
-FRAME_BYTES: Final = 640
-"""Bytes of the longest frame (20 ms of L16 at 16 kHz)."""
-LONGEST_PACKET: Final = 1280
-"""Payload bytes of the longest packet that is sent."""
-OUT_BYTES: Final = 12 + LONGEST_PACKET + FRAME_BYTES
-"""Header, the longest packet, and one frame that did not fit any more."""
+REPORT_BYTES: Final = 512  # longest RTCP packet that is looked at where it shares the port
+FRAME_BYTES: Final = 640  # bytes of the longest frame (20 ms of L16 at 16 kHz)
+LONGEST_PACKET: Final = 1280  # payload bytes of the longest packet that is sent
+OUT_BYTES: Final = 12 + LONGEST_PACKET + FRAME_BYTES  # header, the longest packet, and one frame that did not fit any more
 BAND_WORDS: Final = 24
 G722_WORDS: Final = 2 * BAND_WORDS + 24
 """State of a G.722 coder: two bands, and what the filters look back on."""
@@ -55,8 +51,7 @@ DOWN_HISTORY: Final = 35
 DIGIT_QUEUE: Final = 64
 KEYS_IN_ORDER: Final = "0123456789*#ABCD"
 """Keys by their code (RFC 4733 3.2)."""
-PAUSE: Final = 16
-"""Code in a digit queue: no tone, only its gap."""
+PAUSE: Final = 16  # code in a digit queue: no tone, only its gap
 RING_SAMPLES: Final = 65536
 """4.1 s at 16 kHz: what a tap may hold before the writer comes."""
 
@@ -86,13 +81,17 @@ PCMA: Final = 1
 G722: Final = 2
 L16: Final = 3
 L16_WIDE: Final = 4
-CODECS: Final = 5
-CODEC_CLOCK: Final = np.array([1, 1, 1, 1, 2], np.int64)
-"""RTP clock in units of 8 kHz. G.722 counts 8 kHz though it samples at 16 (RFC 3551 4.5.2)."""
-CODEC_BYTES: Final = np.array([1, 1, 1, 2, 2], np.int64)
-"""Bytes of a unit of the RTP clock."""
-CODEC_WIDE: Final = np.array([0, 0, 1, 0, 1], np.int64)
-"""Whether a codec gives wide frames."""
+OPUS: Final = 5
+CODECS: Final = 6
+CODEC_CLOCK: Final = np.array([1, 1, 1, 1, 2, 6], np.int64)
+"""RTP clock in units of 8 kHz. G.722 counts 8 kHz though it samples at 16 (RFC 3551 4.5.2), Opus 48 kHz always (RFC 7587 4.1)."""
+OPUS_CLOCK: Final = 6  # no other codec has it
+CODEC_BYTES: Final = np.array([1, 1, 1, 2, 2, 1], np.int64)  # bytes of a unit of the RTP clock; Opus has packets of any size
+CODEC_WIDE: Final = np.array([0, 0, 1, 0, 1, 1], np.int64)  # whether a codec gives wide frames
+CODEC_PAST: Final = np.array([0, 0, 1, 0, 0, 1], np.int64)
+"""Whether an encoder remembers what it has said: then a listener cannot change between two of them unheard."""
+OPUS_BYTES: Final = 400  # bytes of the longest frame of Opus that we send: three of them fit into a packet
+OPUS_FRAMES: Final = 3  # frames of 20 ms in the longest packet that we send
 
 # Speech detection and gate of a leg at birth: mean squares, and frames.
 LOUD: Final = 107374
@@ -168,7 +167,8 @@ C_DIGITS: Final = 12
 C_RESTARTS: Final = 13
 C_SLIPS: Final = 14
 C_CONCEALED: Final = 15
-COUNTER_WORDS: Final = 16
+C_OCTETS: Final = 16
+COUNTER_WORDS: Final = 20
 
 # Commands. Words: code, then the arguments named in `commands.py`.
 ADD: Final = 1
@@ -184,6 +184,7 @@ UNTAP: Final = 10
 DIGIT: Final = 11
 TUNE: Final = 12
 SENSE: Final = 13
+HEED: Final = 14
 LEVEL: Final = 15
 
 # Events. Words: code, index, generation, value.
@@ -280,6 +281,9 @@ class Link:
     probe_ssrc: Annotated[int, np.int64]
     probe_sequence: Annotated[int, np.int32]
     probes: Annotated[int, np.int32]
+    kept_length: Annotated[int, np.int32]
+    kept_time: Annotated[int, np.int64]
+    kept: Annotated[Array, np.uint8, PACKET_BYTES]
     last_heard: Annotated[int, np.int64]
     quiet_after: Annotated[int, np.int64]
     quiet_said: Annotated[int, np.int64]
@@ -290,6 +294,16 @@ class Link:
     out_length: Annotated[int, np.int32]
     out_mark: Annotated[int, np.uint8]
     handed: Annotated[int, np.int64]
+    event_clock: Annotated[int, np.uint8]
+    form: Annotated[int, np.int64]
+    far_loss: Annotated[int, np.int32]
+    muxed: Annotated[int, np.uint8]
+    report_bytes: Annotated[int, np.int32]
+    report_tick: Annotated[int, np.int64]
+    report: Annotated[Array, np.uint8, REPORT_BYTES]
+    frames: Annotated[int, np.int32]
+    frame_bytes: Annotated[Array, np.int32, OPUS_FRAMES]
+    frame: Annotated[Array, np.uint8, OPUS_FRAMES, OPUS_BYTES]
     packet: Annotated[Array, np.uint8, OUT_BYTES]
     counters: Annotated[Array, np.int64, COUNTER_WORDS]
 
@@ -323,6 +337,11 @@ class JitterBuffer:
     concealed: Annotated[int, np.int32]
     lag: Annotated[int, np.int32]
     past_at: Annotated[int, np.int32]
+    resting: Annotated[int, np.uint8]
+    noise: Annotated[int, np.int32]
+    noise_at: Annotated[int, np.int64]
+    dice: Annotated[int, np.int64]
+    repaired: Annotated[int, np.int64]
     past: Annotated[Array, np.int16, PAST, FRAME]
 
 
@@ -403,6 +422,7 @@ class MixState:
     pcm: Annotated[Array, np.int16, FRAME]
     narrow: Annotated[Array, np.int16, NARROW]
     payload: Annotated[Array, np.uint8, CODECS, FRAME_BYTES]
+    opus_bytes: Annotated[int, np.int32]
 
 
 class Edge:

@@ -8,18 +8,20 @@ import errno
 import ipaddress
 import secrets
 import socket
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import structlog
 
 from hubbub.errors import MediaError, ResourceExhausted
-from hubbub.media import block, layout
+from hubbub.media import block, layout, libopus
 from hubbub.media.control import Control
 from hubbub.media.layout import KEYS_IN_ORDER, PAUSE, UNITY, decibels
 from hubbub.media.mixes import Mix
+from hubbub.media.reports import Line, Quality
 from hubbub.media.rings import PcmRing
 
 if TYPE_CHECKING:
@@ -27,7 +29,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-CODECS = {"PCMU": layout.PCMU, "PCMA": layout.PCMA, "G722": layout.G722, "L16/8000": layout.L16, "L16/16000": layout.L16_WIDE}
+CODECS = {
+    "PCMU": layout.PCMU, "PCMA": layout.PCMA, "G722": layout.G722, "L16/8000": layout.L16, "L16/16000": layout.L16_WIDE,
+    "OPUS": layout.OPUS,
+}  # fmt: skip
 EXPEDITED = 0xB8
 """IP type of service of voice packets: DSCP EF (RFC 4594)."""
 CLOSE_SECONDS = 5.0
@@ -39,10 +44,14 @@ MIN_GAP_TICKS = 3
 class Codec:
     """What both sides agreed to send."""
 
-    name: Literal["PCMU", "PCMA", "G722", "L16/8000", "L16/16000"] | str
+    name: Literal["PCMU", "PCMA", "G722", "L16/8000", "L16/16000", "OPUS"] | str
     payload_type: int
     ptime: int = 20
     """Milliseconds per packet that we send, 10 to 60; what arrives may have any."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """What the other side's `a=fmtp` says of the format."""
+    event_rate: int = 0
+    """Clock of telephone events where it is not the codec's, in Hz."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +149,8 @@ class Leg:
         self._removed: asyncio.Event = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
         self._digits_end = 0.0
+        self.reports: Line | None = None
+        """Its RTCP, where it has any."""
         self.slot = control.legs.take()
         try:
             if len(ports):
@@ -179,14 +190,61 @@ class Leg:
         return self.slot, self._generation
 
     @property
+    def link(self) -> layout.Link:
+        """The RTP side as the loop sees it; to be read only."""
+        return self._control.engine.links[self.slot]
+
+    @property
+    def socket(self) -> socket.socket | None:
+        """The RTP port."""
+        return self._socket
+
+    @property
+    def peer_host(self) -> str:
+        """Where audio comes from, as an address; empty while none has come."""
+        latched = int(self.link.latched)
+        return str(ipaddress.IPv4Address(latched >> 16)) if latched > 0 else ""
+
+    @property
+    def _header(self) -> layout.Array:
+        """Of the worker that serves it."""
+        return self._control.engine.wires[int(self._control.engine.slots[self.slot].worker)].header
+
+    def tick_at(self, tick: int) -> float:
+        """When a tick was due, on the monotonic clock."""
+        return (int(self._header[layout.H_EPOCH]) + tick * layout.TICK_NS) / 1e9
+
+    @property
+    def ticked(self) -> float:
+        """When the last tick was due."""
+        return self.tick_at(int(self._header[layout.H_TICK]))
+
+    def heed_loss(self, percent: int) -> None:
+        """The far end loses so much of what we send: a codec that can repair loss gets ready for it."""
+        self._post(layout.HEED, percent)
+
+    def quality(self) -> Quality | None:
+        """How the audio gets through both ways; None for a leg without RTP."""
+        return self.reports.quality() if self.reports else None
+
+    @property
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._closing is not None
 
     def connect(
-        self, remote: tuple[str, int], codec: Codec, *, telephone_event: int | None = None, send: bool = True, receive: bool = True
+        self,
+        remote: tuple[str, int],
+        codec: Codec,
+        *,
+        telephone_event: int | None = None,
+        send: bool = True,
+        receive: bool = True,
+        reports: tuple[str, int] | None = None,
     ) -> None:
         """Send to `remote` and take what comes from there (RFC 3264: again for each new offer).
+
+        RTCP goes to `reports`; where that is `remote`, it comes and goes by the RTP port (RFC 5761). None: there is none.
 
         A source other than `remote` is believed when it is the first to send a packet of the right type (symmetric RTP, RFC 4961).
         MediaError when codec, frame length or address cannot be used.
@@ -194,15 +252,26 @@ class Leg:
         if codec.name.upper() not in CODECS:
             raise MediaError(f"unknown codec {codec.name}")
         number = CODECS[codec.name.upper()]
-        unit = int(layout.CODEC_CLOCK[number] * layout.CODEC_BYTES[number])
+        if number == layout.OPUS and libopus.find() is None:
+            raise MediaError(f"no libopus on this machine: {libopus.HOW_TO_GET_IT}")
+        unit = 0 if number == layout.OPUS else int(layout.CODEC_CLOCK[number] * layout.CODEC_BYTES[number])
         if not 10 <= codec.ptime <= 60 or codec.ptime % 10 or codec.ptime * 8 * unit > layout.LONGEST_PACKET:
             raise MediaError(f"packets of {codec.ptime} ms cannot be made")
         event = 0 if telephone_event is None else (telephone_event & 127) + 1
         packed = number | (codec.payload_type & 127) << 8 | event << 16 | int(send) << 24 | int(receive) << 25
+        if codec.event_rate == 8000:
+            packed |= 1 << 26
+        mux = reports == remote
+        if mux:
+            packed |= 1 << 27
         address = _address_number(remote)
         if remote[0] == "0.0.0.0" or remote[1] == 0:  # RFC 2543 hold
             packed &= ~(1 << 24)
-        self._post(layout.CONNECT, address, packed, codec.ptime * 8, round(self.quiet_seconds * 50))
+        form = libopus.format_word(codec.parameters) if number == layout.OPUS else 0
+        self._post(layout.CONNECT, address, packed, codec.ptime * 8, round(self.quiet_seconds * 50), form)
+        if self.reports:
+            held = remote[0] == "0.0.0.0" or remote[1] == 0
+            self.reports.aim(None if held else reports, mux, time.monotonic())
 
     def _post(self, code: int, *words: int) -> None:
         if not self._closing:
@@ -383,6 +452,8 @@ class Leg:
         for coach in self._coaches:
             coach._whispers.pop(self, None)
         self._whispers.clear()
+        if self.reports:
+            self.reports.end()
         deadline = asyncio.get_running_loop().time() + CLOSE_SECONDS
         while not self._removed.is_set() and asyncio.get_running_loop().time() < deadline:
             with contextlib.suppress(TimeoutError):

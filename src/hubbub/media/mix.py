@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from hubbub.media import opus
 from hubbub.media.codecs import encode
 from hubbub.media.compiled import kernel
 from hubbub.media.desk import SOUNDING, Desk
 from hubbub.media.layout import (
+    CODEC_PAST,
     CODEC_WIDE,
     DOWN_HISTORY,
     FRAME,
@@ -15,6 +17,7 @@ from hubbub.media.layout import (
     G722,
     G722_WORDS,
     OPEN,
+    OPUS,
     UNITY,
     Array,
     Coders,
@@ -130,7 +133,7 @@ def narrow_mix(mixes: Mixes, mix: int, desk: Desk, run: int) -> None:
 
 
 @kernel
-def leave(mixes: Mixes, ears: Ears, coders: Coders, leg: int, mix: int, run: int) -> None:
+def leave(mixes: Mixes, ears: Ears, coders: Coders, desk: Desk, leg: int, mix: int, run: int) -> None:
     """Take a leg out of its mix's group: the state at the end of the last run goes with it, the encoder's too."""
     if ears[leg].shared:
         ears[leg].limiter = mixes[mix].limiter_before if mixes[mix].computed == run else mixes[mix].limiter
@@ -139,6 +142,7 @@ def leave(mixes: Mixes, ears: Ears, coders: Coders, leg: int, mix: int, run: int
         if ears[leg].joined:
             told = mixes[mix].encoder_before if mixes[mix].encoded[G722] == run else mixes[mix].encoder
             copy(coders[leg].encoder, 0, told, 0, G722_WORDS)
+            opus.follow(desk, leg, mix, 1 if mixes[mix].encoded[OPUS] == run else 0)
     ears[leg].joined = 0
     ears[leg].shared = 0
     ears[leg].same = 0
@@ -183,9 +187,9 @@ def _own_line(slots: Slots, mixes: Mixes, ears: Ears, edges: Edges, desk: Desk, 
 def _may_join(mixes: Mixes, mix: int, codec: int, run: int, waited: int) -> bool:
     """Whether a leg that has heard the same as its mix for `waited` frames may be sent what the group is sent.
 
-    Only G.722 has a past: there a leg waits until both encoders have heard the same for a while, and then for a quiet frame.
+    Where encoders have a past, a leg waits until both have heard the same for a while, and then for a quiet frame.
     """
-    if codec != G722 or mixes[mix].encoded[G722] < run - 1:
+    if not CODEC_PAST[codec] or mixes[mix].encoded[codec] < run - 1:
         return True
     if waited < JOIN_FRAMES:
         return False
@@ -212,7 +216,7 @@ def listen(
             return True
         same = bool(ears[leg].limiter == mixes[m].limiter_before)
     else:
-        leave(mixes, ears, coders, leg, m, run)
+        leave(mixes, ears, coders, desk, leg, m, run)
     _own_line(slots, mixes, ears, edges, desk, leg)
     ears[leg].limiter = limit(desk.line, ears[leg].limiter, ears[leg].pcm)
     ears[leg].same = min(ears[leg].same + 1, JOIN_AT_LAST) if same else 0
@@ -226,15 +230,18 @@ def listen_narrow(ears: Ears, desk: Desk, leg: int) -> None:
 
 
 @kernel
-def join_encoder(mixes: Mixes, ears: Ears, coders: Coders, leg: int, mix: int, run: int) -> None:
-    """Let a leg of the group be told what the group's G.722 encoder says.
+def join_encoder(mixes: Mixes, ears: Ears, coders: Coders, desk: Desk, leg: int, mix: int, codec: int, run: int) -> None:
+    """Let a leg of the group be told what the group's encoder says.
 
     Nobody was told anything in the last run: then the group goes on with the leg's encoder. Otherwise the far end's decoder meets an
     encoder with another past, and follows it within 0.4 s (docs/media.md 1.9 says how far it is off meanwhile).
     """
     if not ears[leg].joined:
-        if mixes[mix].encoded[G722] < run - 1:
-            copy(mixes[mix].encoder, 0, coders[leg].encoder, 0, G722_WORDS)
+        if mixes[mix].encoded[codec] < run - 1:
+            if codec == OPUS:
+                opus.lead(desk, leg, mix)
+            else:
+                copy(mixes[mix].encoder, 0, coders[leg].encoder, 0, G722_WORDS)
         ears[leg].joined = 1
 
 
@@ -242,9 +249,12 @@ def join_encoder(mixes: Mixes, ears: Ears, coders: Coders, leg: int, mix: int, r
 def encode_mix(mixes: Mixes, mix: int, codec: int, desk: Desk, run: int) -> None:
     """Encode what the plain listeners of a mix hear, once per run and codec."""
     if mixes[mix].encoded[codec] != run:
-        if codec == G722:
-            copy(mixes[mix].encoder_before, 0, mixes[mix].encoder, 0, G722_WORDS)
-        encode(codec, mixes[mix].encoder, mixes[mix].pcm, mixes[mix].narrow, mixes[mix].payload[codec], 0, desk)
+        if codec == OPUS:
+            mixes[mix].opus_bytes = opus.encode_group(desk, mix, mixes[mix].pcm, mixes[mix].payload[OPUS])
+        else:
+            if codec == G722:
+                copy(mixes[mix].encoder_before, 0, mixes[mix].encoder, 0, G722_WORDS)
+            encode(codec, mixes[mix].encoder, mixes[mix].pcm, mixes[mix].narrow, mixes[mix].payload[codec], 0, desk)
         mixes[mix].encoded[codec] = run
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hubbub.media import dtmf
+from hubbub.media import dtmf, opus
 from hubbub.media.compiled import kernel
-from hubbub.media.jitter import DUPLICATE, FAR, LATE, follow, restart, store
+from hubbub.media.jitter import DUPLICATE, FAR, LATE, calm, follow, restart, store
 from hubbub.media.layout import (
     C_ACCEPTED,
     C_BAD_SOURCE,
@@ -19,6 +19,7 @@ from hubbub.media.layout import (
     C_RESTARTS,
     CODEC_BYTES,
     CODEC_CLOCK,
+    CODECS,
     DROP_DUPLICATE,
     DROP_EVENT,
     DROP_FAR,
@@ -33,14 +34,18 @@ from hubbub.media.layout import (
     DROP_SSRC,
     DROP_UNWANTED,
     DROP_VERSION,
+    LONGEST_PACKET,
     NARROW,
+    OPUS,
     PACKET_BYTES,
+    REPORT_BYTES,
     Array,
     Jitter,
     Keys,
     Links,
     Wires,
 )
+from hubbub.media.libc import fence
 from hubbub.media.rows import copy
 
 PROBATION = 2
@@ -122,6 +127,7 @@ def _probe(links: Links, leg: int, ssrc: int, sequence: int) -> bool:
     else:
         links[leg].probe_ssrc = ssrc
         links[leg].probes = 1
+        links[leg].kept_length = 0
     links[leg].probe_sequence = sequence
     return bool(links[leg].probes >= PROBATION)
 
@@ -169,6 +175,28 @@ def _stream_ok(links: Links, jitter: Jitter, leg: int, ssrc: int, sequence: int)
 
 
 @kernel
+def _keep(links: Links, leg: int, data: Array, start: int, length: int, time: int) -> None:
+    """Keep the first packet of a stream that is not believed yet: if it turns out to be good, nothing of it is lost."""
+    if links[leg].probes == 1 and links[leg].receives:
+        copy(links[leg].kept, 0, data, start, length)
+        links[leg].kept_time = time
+        links[leg].kept_length = length
+
+
+@kernel
+def _bring_back(wires: Wires, worker: int, links: Links, jitter: Jitter, leg: int, sequence: int, codec: int) -> None:
+    """Play the packet that was kept before `sequence`, and count it as one that was used."""
+    length = int(links[leg].kept_length)
+    links[leg].kept_length = 0
+    if length == 0:
+        return
+    store(jitter, leg, (sequence - 1) & 0xFFFF, int(links[leg].kept_time), links[leg].kept, 0, length, codec)
+    links[leg].counters[C_FIRST] -= 1
+    links[leg].counters[C_ACCEPTED] += 1
+    links[leg].counters[C_DROPPED] -= 1
+
+
+@kernel
 def _jitter_of(links: Links, leg: int, time: int, now: int) -> None:
     """Interarrival jitter of RFC 3550 6.4.1, in 1/16 units of 8 kHz; `now` in those units, known to a tick."""
     clock = CODEC_CLOCK[links[leg].codec]
@@ -179,6 +207,19 @@ def _jitter_of(links: Links, leg: int, time: int, now: int) -> None:
         if change < 80000:
             links[leg].counters[C_JITTER] += change - ((links[leg].counters[C_JITTER] + 8) >> 4)
     links[leg].transit = transit
+
+
+@kernel
+def _post(links: Links, leg: int, data: Array, size: int, source: int, tick: int) -> bool:
+    """Leave a report for the server, one at a time, where both sides said that it comes to this port (RFC 5761)."""
+    mine = source == links[leg].latched or source == links[leg].signalled
+    if not links[leg].muxed or not mine or size > REPORT_BYTES or links[leg].report_bytes != 0:
+        return False
+    copy(links[leg].report, 0, data, 0, size)
+    links[leg].report_tick = tick
+    fence()
+    links[leg].report_bytes = size
+    return True
 
 
 @kernel
@@ -196,6 +237,8 @@ def ingest(
     if data[0] & 0xC0 != 0x80:
         return _drop(wires, worker, links, leg, DROP_VERSION)
     if 192 <= data[1] <= 223:  # RFC 5761 4
+        if _post(links, leg, data, size, source, tick):
+            return NOTHING
         return _drop(wires, worker, links, leg, DROP_RTCP)
     if size > PACKET_BYTES:
         return _drop(wires, worker, links, leg, DROP_OVERSIZE)
@@ -211,28 +254,35 @@ def ingest(
         return _drop(wires, worker, links, leg, DROP_SOURCE)
     sequence = (int(data[2]) << 8) | int(data[3])
     ssrc = (int(data[8]) << 24) | (int(data[9]) << 16) | (int(data[10]) << 8) | int(data[11])
-    reason = _stream_ok(links, jitter, leg, ssrc, sequence)
-    if reason != 0:
-        return _drop(wires, worker, links, leg, reason)
-    links[leg].last_heard = tick
-    links[leg].quiet_said = 0
-    links[leg].counters[C_ACCEPTED] += 1
     time = (int(data[4]) << 24) | (int(data[5]) << 16) | (int(data[6]) << 8) | int(data[7])
     start = place >> 16
     length = place & 0xFFFF
+    codec = links[leg].codec
+    restarts = links[leg].counters[C_RESTARTS]
+    reason = _stream_ok(links, jitter, leg, ssrc, sequence)
+    if reason != 0:
+        if kind == links[leg].payload_type and not (codec == OPUS and opus.units_of(data, start, length) == 0):
+            _keep(links, leg, data, start, length, time)
+        return _drop(wires, worker, links, leg, reason)
+    if links[leg].counters[C_RESTARTS] != restarts:
+        _bring_back(wires, worker, links, jitter, leg, sequence, codec)
+    links[leg].last_heard = tick
+    links[leg].quiet_said = 0
+    links[leg].counters[C_ACCEPTED] += 1
     if event:
         key = dtmf.receive(keys, leg, time, data, start, length, CODEC_CLOCK[links[leg].codec])
         if key == dtmf.MALFORMED:
             return _drop(wires, worker, links, leg, DROP_EVENT)
         return key
     if kind == COMFORT_NOISE:
+        calm(jitter, leg, time, int(data[start]) & 127)
         return NOTHING
     if not links[leg].receives:
         return _drop(wires, worker, links, leg, DROP_UNWANTED)
-    if length < CODEC_BYTES[links[leg].codec]:
+    if length < CODEC_BYTES[codec] or (codec == OPUS and opus.units_of(data, start, length) == 0):
         return _drop(wires, worker, links, leg, DROP_MALFORMED)
     _jitter_of(links, leg, time, tick * NARROW)
-    result = store(jitter, leg, sequence, time, data, start, length, links[leg].codec)
+    result = store(jitter, leg, sequence, time, data, start, length, codec)
     if result == LATE:
         links[leg].counters[C_LATE] += 1
         return _drop(wires, worker, links, leg, DROP_LATE)
@@ -278,6 +328,14 @@ def appended(links: Links, leg: int, count: int) -> None:
 def packet_bytes(codec: int, ptime: int) -> int:
     """Payload bytes of a packet of `ptime` eighths of a millisecond."""
     return int(ptime * CODEC_CLOCK[codec] * CODEC_BYTES[codec])
+
+
+@kernel
+def packet_ok(codec: int, ptime: int) -> bool:
+    """Whether packets of `ptime` (eighths of a millisecond) of a codec can be made."""
+    if not (0 <= codec < CODECS and 80 <= ptime <= 480):
+        return False
+    return bool(codec == OPUS or packet_bytes(codec, ptime) <= LONGEST_PACKET)
 
 
 @kernel

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hubbub.media.compiled import kernel
 from hubbub.media.desk import RECEIVE_BYTES, Desk
-from hubbub.media.layout import C_DIGITS, C_SENT, H_RECEIVED, H_SEND_ERRORS, H_SENT, KEY, Engine
+from hubbub.media.layout import C_DIGITS, C_OCTETS, C_SENT, H_RECEIVED, H_SEND_ERRORS, H_SENT, KEY, Engine
 from hubbub.media.libc import DONTWAIT, connect, recvfrom, sendto
 from hubbub.media.rtp import UNLATCH, ingest, source_number
 from hubbub.media.signals import tell
@@ -93,6 +93,7 @@ def send(engine: Engine, desk: Desk, worker: int, leg: int, size: int) -> None:
         sent = sendto(descriptor, packet, size, DONTWAIT, 0, 0)
     if sent == size:
         links[leg].counters[C_SENT] += 1
+        links[leg].counters[C_OCTETS] += size - 12
         engine.wires[worker].header[H_SENT] += 1
     else:
         engine.wires[worker].header[H_SEND_ERRORS] += 1

@@ -57,11 +57,12 @@ def _rebuild_edges(engine: Engine, worker: int) -> int:
 
 
 @kernel
-def _revalidate_leg(engine: Engine, worker: int, leg: int) -> int:
+def _revalidate_leg(engine: Engine, desk: Desk, worker: int, leg: int) -> int:
     """Bring a leg out of its group, and forget packets that cannot be; returns 1 when there were such."""
     mix = engine.slots[leg].mix
     if mix_ok(engine, worker, mix):
-        leave(engine.mixes, engine.ears, engine.coders, leg, mix, -2)
+        leave(engine.mixes, engine.ears, engine.coders, desk, leg, mix, -2)
+    engine.links[leg].frames = 0
     engine.ears[leg].joined = 0
     engine.ears[leg].shared = 0
     engine.ears[leg].same = 0
@@ -105,7 +106,7 @@ def revalidate(engine: Engine, desk: Desk, worker: int) -> int:
         activate(engine, desk, i)
         slots[i].state = state
         if i < engine.links.size:
-            bad += _revalidate_leg(engine, worker, i)
+            bad += _revalidate_leg(engine, desk, worker, i)
     for tap in range(engine.taps.size):
         if engine.taps[tap].state != ACTIVE or engine.taps[tap].worker != worker:
             continue

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from hubbub.media import dtmf
+from hubbub.media import dtmf, opus
 from hubbub.media.agc import level_out
 from hubbub.media.codecs import encode, frame_bytes
 from hubbub.media.commands import apply_commands, deactivate, untap
 from hubbub.media.compiled import kernel
 from hubbub.media.desk import Desk
+from hubbub.media.framing import next_opus
 from hubbub.media.jitter import fetch, skip
 from hubbub.media.layout import (
     C_UNDERRUNS,
@@ -29,6 +30,7 @@ from hubbub.media.layout import (
     HANDED,
     LEAVING,
     NARROW,
+    OPUS,
     PLAYED,
     QUIET,
     REMOVED,
@@ -106,10 +108,17 @@ def _send_audio(engine: Engine, desk: Desk, worker: int, leg: int, shared: bool,
     links = engine.links
     codec = links[leg].codec
     at = 12 + links[leg].out_length
+    if codec == OPUS:
+        for part in range(2):
+            size = next_opus(engine, desk, leg, shared, run, part)
+            if size > 0:
+                send(engine, desk, worker, leg, size)
+        pass_time(links, leg, 1)
+        return
     if shared:
         mix = engine.slots[leg].mix
         if codec == G722:
-            join_encoder(engine.mixes, engine.ears, engine.coders, leg, mix, run)
+            join_encoder(engine.mixes, engine.ears, engine.coders, desk, leg, mix, codec, run)
         encode_mix(engine.mixes, mix, codec, desk, run)
         copy(links[leg].packet, at, engine.mixes[mix].payload[codec], 0, frame_bytes(codec))
     else:
@@ -149,8 +158,7 @@ def serve_leg(engine: Engine, desk: Desk, worker: int, leg: int, run: int) -> No
     if not shared and not wide:
         listen_narrow(engine.ears, desk, leg)
     if not links[leg].connected or not links[leg].sends:
-        links[leg].out_length = 0
-        links[leg].out_mark = 1
+        dtmf.hush(links, leg)
         pass_time(links, leg, 1)
     elif not sounding and (phase == dtmf.TONE or phase == dtmf.END):
         _send_event(engine, desk, worker, leg)
@@ -178,7 +186,7 @@ def _bury(engine: Engine, desk: Desk, worker: int, slot: int, tick: int) -> None
             engine.taps[tap].of = -1
         k += 1
     if handed and slot < legs:
-        leave(engine.mixes, engine.ears, engine.coders, slot, engine.slots[slot].mix, -2)
+        leave(engine.mixes, engine.ears, engine.coders, desk, slot, engine.slots[slot].mix, -2)
         engine.links[slot].handed = tick
     generation = engine.slots[slot].generation
     deactivate(engine, desk, slot)
@@ -262,7 +270,7 @@ def _skip(engine: Engine, desk: Desk, worker: int, ticks: int) -> None:
         if slot < engine.links.size:
             skip(engine.jitter, slot, ticks)
             pass_time(engine.links, slot, ticks)
-            engine.links[slot].out_mark = 1
+            dtmf.hush(engine.links, slot)
 
 
 @kernel
@@ -294,6 +302,7 @@ def loop(engine: Engine, desk: Desk, worker: int, until: int) -> int:
             write(desk.eventfd[0], desk.one.ctypes.data, 8)
         after = clock_ns(THREAD_CPU, desk.spec)
         header[H_BUSY_NS] += after - before
+        opus.adapt(desk, after - before)
         before = after
         took = clock_ns(MONOTONIC, desk.spec) - due
         engine.wires[worker].times[tick % TIMES] = took

@@ -1,15 +1,16 @@
 """SDP offers and answers for one audio stream (RFC 8866, RFC 3264): pure text in, values out.
 
-Spoken here: PCMU, PCMA, G722 and L16 (8 and 16 kHz, mono) over RTP/AVP, `telephone-event` at the clock of the codec (RFC 4733 2.1), hold
-by direction or by the address 0.0.0.0. Codecs are named in order of preference; an answer keeps the order of the offer (RFC 3264 6.1).
+Spoken here: PCMU, PCMA, G722, L16 (8 and 16 kHz, mono) and Opus (RFC 7587) over RTP/AVP, `telephone-event` at the clock of the codec (RFC
+4733 2.1), RTCP on its own port or multiplexed (RFC 5761), hold by direction or by the address 0.0.0.0. Codecs are named in order of
+preference; an answer keeps the order of the offer (RFC 3264 6.1).
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
@@ -18,8 +19,13 @@ CODECS = ("PCMU", "PCMA")
 STATIC = {"PCMU": 0, "PCMA": 8, "G722": 9}  # RFC 3551 table 4
 NAMES = {number: name for name, number in STATIC.items()}
 RATE = 8000
-CLOCKS = {"PCMU": 8000, "PCMA": 8000, "G722": 8000, "L16/8000": 8000, "L16/16000": 16000}
+CLOCKS = {"PCMU": 8000, "PCMA": 8000, "G722": 8000, "L16/8000": 8000, "L16/16000": 16000, "OPUS": 48000}
 """Codecs by the names that `codecs` takes, and their RTP clock; G.722 counts 8 kHz though it samples at 16 (RFC 3551 4.5.2)."""
+CHANNELS = {"OPUS": 2}
+"""Channels in the name of a codec; Opus always says two, whatever it sends (RFC 7587 4.1)."""
+FORMATS = {"OPUS": "minptime=10;useinbandfec=1;maxplaybackrate=16000;sprop-maxcapturerate=16000"}
+"""What our `a=fmtp` says: we play and send what 16 kHz can hold, and repair what was lost (RFC 7587 6.1)."""
+SPELLINGS = {"OPUS": "opus"}
 DYNAMIC = 96
 """First payload type of a codec that has no static one."""
 TELEPHONE_EVENT = 101
@@ -43,6 +49,8 @@ class Payload:
     name: str
     rate: int
     channels: int = 1
+    format: str = ""
+    """Its `a=fmtp`."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,10 @@ class AudioMedia:
     maxptime: int | None
     lines: tuple[MediaLine, ...]
     index: int  # of the audio among `lines`
+    mux: bool = False
+    """Whether RTCP may come to the port of RTP (RFC 5761)."""
+    reports: Address | None = None
+    """Where RTCP goes when that is not the port above (RFC 3605)."""
 
     @property
     def held(self) -> bool:
@@ -85,6 +97,13 @@ class Agreed:
     remote: Address
     send: bool
     receive: bool
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """Of the codec's `a=fmtp`, names in small letters."""
+    event_rate: int = RATE
+    """Clock of the telephone events."""
+    mux: bool = False
+    reports: Address | None = None
+    """Where RTCP goes; None where `remote` takes both."""
 
 
 @dataclass
@@ -122,7 +141,21 @@ def parse_sdp(text: str) -> AudioMedia:
         maxptime=section.number("maxptime") or session.number("maxptime"),
         lines=lines,
         index=index,
+        mux=any(name == "rtcp-mux" for name, _ in section.attributes),
+        reports=_reports(section, address),
     )
+
+
+def _reports(section: _Section, address: str) -> Address | None:
+    """What `a=rtcp` says: a port, and an address where that is another (RFC 3605 2.1)."""
+    value = next((value for name, value in section.attributes if name == "rtcp"), "")
+    found = re.fullmatch(r"([0-9]{1,5})(?:\s+IN\s+IP[46]\s+(\S+))?", value)
+    if found is None or not 0 < int(found[1]) <= 65535:
+        return None
+    try:
+        return str(ipaddress.ip_address(found[2] or address)), int(found[1])
+    except ValueError:
+        return None
 
 
 def _sections(text: str) -> list[_Section]:
@@ -192,13 +225,18 @@ def _payloads(line: MediaLine, section: _Section) -> tuple[Payload, ...]:
         if found is not None:
             number = int(found[1])
             maps.setdefault(number, Payload(number, found[2].upper(), int(found[3]), int(found[4] or 1)))
+    formats: dict[int, str] = {}
+    for name, value in section.attributes:
+        found = re.fullmatch(r"([0-9]{1,3})\s+(.*)", value) if name == "fmtp" else None
+        if found is not None:
+            formats.setdefault(int(found[1]), found[2])
     payloads: list[Payload] = []
     for item in line.formats:
         if re.fullmatch(r"[0-9]{1,3}", item) is None or int(item) > 127:
             raise SdpError(f"{item[:20]!r} is not a payload type")
         number = int(item)
         if number in maps:
-            payloads.append(maps[number])
+            payloads.append(replace(maps[number], format=formats.get(number, "")))
         elif number in NAMES:
             payloads.append(Payload(number, NAMES[number], RATE))
     return tuple(payloads)
@@ -212,15 +250,25 @@ def _name(payload: Payload) -> str:
 def _codec(media: AudioMedia, codecs: Sequence[str]) -> Payload:
     for payload in media.payloads:
         name = _name(payload)
-        if name in codecs and payload.rate == CLOCKS[name] and payload.channels == 1:
+        if name in codecs and payload.rate == CLOCKS[name] and payload.channels == CHANNELS.get(name, 1):
             return payload
     known = ", ".join(_name(payload) for payload in media.payloads) or "none known"
     raise SdpError(f"no codec in common: {', '.join(codecs)} here, {known} there")
 
 
-def _event(media: AudioMedia, rate: int) -> int | None:
-    """Telephone-events at the codec's clock: one stream has one (RFC 4733 2.1)."""
-    return next((item.number for item in media.payloads if item.name == "TELEPHONE-EVENT" and item.rate == rate), None)
+def _event(media: AudioMedia, rate: int) -> Payload | None:
+    """Telephone-events at the codec's clock: one stream has one (RFC 4733 2.1).
+
+    Many phones name only 8 kHz beside Opus: then events are counted so.
+    """
+    events = {item.rate: item for item in reversed(media.payloads) if item.name == "TELEPHONE-EVENT"}
+    return events.get(rate) or (events.get(RATE) if rate == CLOCKS["OPUS"] else None)
+
+
+def _parameters(text: str) -> Mapping[str, str]:
+    """`name=value` pairs between semicolons; what is none is passed over."""
+    pairs = (item.partition("=") for item in text.split(";"))
+    return {name.strip().lower(): value.strip() for name, mark, value in pairs if mark}
 
 
 def _ptime(media: AudioMedia, codec: str) -> int:
@@ -232,14 +280,19 @@ def _ptime(media: AudioMedia, codec: str) -> int:
 
 def _agreed(media: AudioMedia, codec: Payload) -> Agreed:
     theirs = media.direction
+    event = _event(media, codec.rate)
     return Agreed(
         codec_name=_name(codec),
         payload_type=codec.number,
-        telephone_event=_event(media, codec.rate),
+        telephone_event=event.number if event else None,
         ptime=_ptime(media, _name(codec)),
         remote=(media.address, media.port),
         send=theirs in ("sendrecv", "recvonly") and not media.held,
         receive=theirs in ("sendrecv", "sendonly"),
+        parameters=_parameters(codec.format),
+        event_rate=event.rate if event else codec.rate,
+        mux=media.mux,
+        reports=None if media.mux else media.reports or (media.address, media.port + 1),
     )
 
 
@@ -258,12 +311,15 @@ def make_offer(
     `session` stays for the call, `version` grows with every change (RFC 3264 5, 8).
     """
     numbers = (number for number in range(DYNAMIC, 128) if number != telephone_event)
-    payloads = [Payload(STATIC[name] if name in STATIC else next(numbers), name.partition("/")[0], CLOCKS[name]) for name in codecs]
+    payloads = [
+        Payload(STATIC[name] if name in STATIC else next(numbers), name.partition("/")[0], CLOCKS[name], CHANNELS.get(name, 1))
+        for name in codecs
+    ]
     events: list[Payload] = []
     if telephone_event is not None:
         for rate in dict.fromkeys(payload.rate for payload in payloads):
             events.append(Payload(telephone_event if not events else next(numbers), "telephone-event", rate))
-    stream = _stream(local, payloads, events, ptime, direction)
+    stream = _stream(local, payloads, events, ptime, direction, mux=True)
     return _document(local, session, version, [stream])
 
 
@@ -287,8 +343,8 @@ def make_answer(
     streams: list[list[str]] = []
     for index, line in enumerate(offer.lines):
         if index == offer.index:
-            events = [] if agreed.telephone_event is None else [Payload(agreed.telephone_event, "telephone-event", codec.rate)]
-            streams.append(_stream(local, [codec], events, agreed.ptime, direction))
+            events = [] if agreed.telephone_event is None else [Payload(agreed.telephone_event, "telephone-event", agreed.event_rate)]
+            streams.append(_stream(local, [codec], events, agreed.ptime, direction, mux=offer.mux))
         else:
             streams.append([f"m={line.kind} 0 {line.protocol} {' '.join(line.formats)}"])
     return _document(local, session, version, streams), agreed
@@ -299,12 +355,17 @@ def read_answer(answer: AudioMedia, codecs: Sequence[str] = CODECS) -> Agreed:
     return _agreed(answer, _codec(answer, codecs))
 
 
-def _stream(local: Address, codecs: Sequence[Payload], events: Sequence[Payload], ptime: int, direction: Direction) -> list[str]:
+def _stream(
+    local: Address, codecs: Sequence[Payload], events: Sequence[Payload], ptime: int, direction: Direction, *, mux: bool
+) -> list[str]:
     formats = [*codecs, *events]
     lines = [f"m=audio {local[1]} RTP/AVP {' '.join(str(item.number) for item in formats)}"]
-    lines += [f"a=rtpmap:{item.number} {item.name}/{item.rate}" for item in formats]
+    for item in formats:
+        channels = f"/{item.channels}" if item.channels > 1 else ""
+        lines.append(f"a=rtpmap:{item.number} {SPELLINGS.get(item.name, item.name)}/{item.rate}{channels}")
+    lines += [f"a=fmtp:{item.number} {FORMATS[item.name]}" for item in codecs if item.name in FORMATS]
     lines += [f"a=fmtp:{event.number} 0-15" for event in events]
-    return [*lines, f"a=ptime:{ptime}", f"a={direction}"]
+    return [*lines, *(["a=rtcp-mux"] if mux else []), f"a=ptime:{ptime}", f"a={direction}"]
 
 
 def _document(local: Address, session: int, version: int, streams: Sequence[Sequence[str]]) -> str:

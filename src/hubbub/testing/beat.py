@@ -10,7 +10,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
-from hubbub.testing.ear import Ear
+from hubbub.media.rtcp import Received, Reception, RtcpError, parse
+from hubbub.testing.ear import RATE, Ear
 from hubbub.testing.mouth import Mouth
 
 PERIOD: Final = 0.020
@@ -31,6 +32,8 @@ class Line:
     ear: Ear
     remote: tuple[str, int] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+    reception: Reception | None = None
+    """What reports said, once one came."""
 
     @classmethod
     def open(cls, host: str, mouth: Mouth) -> Line:
@@ -81,6 +84,23 @@ class Line:
                 at = seconds + nanoseconds * 1e-9 + real_to_monotonic
             with self.lock:
                 self.ear.receive(data, at)
+                if len(data) > 1 and 192 <= data[1] <= 223 and self.remote is not None:
+                    self._report(data, at - real_to_monotonic)
+
+    def _report(self, data: bytes, at: float) -> None:
+        """Answer a report that came `at` (seconds since 1970) with one of our own, at once."""
+        self.reception = self.reception or Reception(self.mouth.ssrc)
+        ear = self.ear
+        try:
+            self.reception.take(parse(data), at, RATE)
+        except RtcpError:
+            ear.strange += 1
+            return
+        received = Received(ear.ssrcs[-1], len(ear.arrivals), len(ear.arrivals), len(ear.arrivals) + ear.lost, 0) if ear.ssrcs else None
+        try:
+            self.socket.sendto(self.reception.tell(received, None, time.time(), RATE, "phone"), self.remote or ("", 0))
+        except OSError:
+            pass
 
 
 class Beat:

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from hubbub.sip import sdp
 from hubbub.sip.endpoint import NO_HEADERS, SipCall, SipEnd
 from hubbub.testing.beat import BEAT, Line
-from hubbub.testing.g711 import BY_NAME
+from hubbub.testing.g711 import BY_NAME, Codec
 from hubbub.testing.g722 import G722
 from hubbub.testing.heard import RATE, Heard
 from hubbub.testing.mouth import Mouth
+from hubbub.testing.opus import Opus
 
 if TYPE_CHECKING:
     from hubbub.testing.phone import Phone
@@ -35,6 +36,12 @@ class Progress:
 
     code: int
     early_media: bool
+
+
+def _codec(agreed: sdp.Agreed) -> Codec | G722 | Opus:
+    if agreed.codec_name == "OPUS":
+        return Opus(agreed.payload_type)
+    return G722() if agreed.codec_name == "G722" else BY_NAME[agreed.codec_name]
 
 
 class PhoneCall:
@@ -55,6 +62,7 @@ class PhoneCall:
         self._session = secrets.randbelow(2**31)
         self._version = 0
         self._agreed: sdp.Agreed | None = None
+        self._codecs = phone.options.codecs
         mouth = Mouth(secrets.randbits(32), secrets.randbelow(30_000), secrets.randbits(31), ptime=phone.options.ptime)
         self._line = Line.open(phone.host, mouth)
         self._changed = asyncio.Event()
@@ -218,6 +226,11 @@ class PhoneCall:
         self._held = False
         await self._reinvite("sendrecv")
 
+    async def change_codecs(self, codecs: tuple[str, ...]) -> None:
+        """Offer other codecs from now on, in order of preference (re-INVITE)."""
+        self._codecs = codecs
+        await self._reinvite("sendrecv")
+
     def hangup(self, headers: Mapping[str, str] = NO_HEADERS) -> asyncio.Future[SipEnd]:
         """End the call, answered or not; awaiting waits until it has ended."""
         self.sip.hangup(headers)
@@ -277,7 +290,7 @@ class PhoneCall:
         self._version += 1
         return sdp.make_offer(
             self._line.local,
-            codecs=options.codecs,
+            codecs=self._codecs,
             session=self._session,
             version=self._version,
             direction=direction,
@@ -290,14 +303,12 @@ class PhoneCall:
         if not self.phone.options.telephone_event:
             offer = replace(offer, payloads=tuple(item for item in offer.payloads if item.name != "TELEPHONE-EVENT"))
         self._version += 1
-        answer, agreed = sdp.make_answer(
-            offer, self._line.local, codecs=self.phone.options.codecs, session=self._session, version=self._version
-        )
+        answer, agreed = sdp.make_answer(offer, self._line.local, codecs=self._codecs, session=self._session, version=self._version)
         self._use(agreed)
         return answer
 
     def _accept(self, text: str) -> None:
-        self._use(sdp.read_answer(sdp.parse_sdp(text), self.phone.options.codecs))
+        self._use(sdp.read_answer(sdp.parse_sdp(text), self._codecs))
 
     def _use(self, agreed: sdp.Agreed) -> None:
         self._agreed = agreed
@@ -307,9 +318,11 @@ class PhoneCall:
             self._line.remote = agreed.remote
             mouth = self._line.mouth
             if mouth.codec.name != agreed.codec_name:
-                mouth.codec = G722() if agreed.codec_name == "G722" else BY_NAME[agreed.codec_name]
+                mouth.codec = _codec(agreed)
             mouth.ptime = agreed.ptime
             mouth.telephone_event = agreed.telephone_event if events else None
+            mouth.event_clock = self._line.ear.event_clock = agreed.event_rate // 8000
+            self._line.ear.opus_type = agreed.payload_type if agreed.codec_name == "OPUS" else None
             mouth.sending = agreed.send and not self._held
             self._line.ear.telephone_event = agreed.telephone_event if self.direction == "in" else sdp.TELEPHONE_EVENT
 

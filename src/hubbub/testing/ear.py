@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from hubbub.testing import g722
+from hubbub.testing import g722, opus
 from hubbub.testing.g711 import BY_TYPE, Pcm
 from hubbub.testing.heard import Heard
 from hubbub.testing.mouth import DIGITS
@@ -52,6 +52,12 @@ class Ear:
 
     origin: float
     telephone_event: int | None = 101
+    event_clock: int = 1
+    """Clock of telephone-events in units of 8 kHz."""
+    opus_type: int | None = None
+    """Payload type of Opus, where that was agreed."""
+    reports: int = 0
+    """RTCP packets that came to this port (RFC 5761)."""
     arrivals: list[Arrival] = field(default_factory=list)
     digits: list[Digit] = field(default_factory=list)
     lost: int = 0
@@ -63,6 +69,8 @@ class Ear:
     _event_timestamp: int | None = None
     _end: int = 0
     _g722: g722.G722 | None = None
+    _opus: opus.Opus | None = None
+    _clock: int = 1
 
     def receive(self, packet: bytes, at: float) -> None:
         """Take one packet that arrived `at` (monotonic seconds). What is no RTP of this call is counted in `strange`."""
@@ -72,13 +80,16 @@ class Ear:
         first, second, sequence, timestamp, ssrc = struct.unpack_from("!BBHII", packet)
         payload = packet[12 + 4 * (first & 15) :]
         payload_type = second & 0x7F
+        if 192 <= second <= 223:  # RFC 5761 4
+            self.reports += 1
+            return
         if not self.ssrcs or self.ssrcs[-1] != ssrc:
             self.ssrcs.append(ssrc)
             self._offset = self._event_timestamp = None
         elif 1 < (ahead := sequence - self._sequence & 0xFFFF) < 0x8000:
             self.lost += ahead - 1
         self._sequence = sequence
-        if (payload_type in BY_TYPE or payload_type == g722.PAYLOAD_TYPE) and payload:
+        if (payload_type in BY_TYPE or payload_type in (g722.PAYLOAD_TYPE, self.opus_type)) and payload:
             self._audio(at, sequence, timestamp, payload_type, payload)
         elif payload_type == self.telephone_event and len(payload) >= 4:
             self._event(at, timestamp, payload)
@@ -87,14 +98,18 @@ class Ear:
 
     def _audio(self, at: float, sequence: int, timestamp: int, payload_type: int, payload: bytes) -> None:
         arrived = round((at - self.origin) * RATE)
+        clock = opus.CLOCK if payload_type == self.opus_type else 1
+        if clock != self._clock:
+            self._clock, self._offset = clock, None
+        timestamp //= clock
         if self._offset is None:
             self._offset = max(arrived, self._end) - timestamp
         place = timestamp + self._offset
         # The 32-bit RTP clock wraps; take the turn that is nearest to the arrival.
-        turns = round((arrived - place) / 2**32)
+        turns = round((arrived - place) * clock / 2**32)
         if turns:
-            self._offset += turns * 2**32
-            place += turns * 2**32
+            self._offset += turns * 2**32 // clock
+            place += turns * 2**32 // clock
         if not -EARLY * RATE <= arrived - place <= LATE * RATE:
             self._offset = max(arrived, self._end) - timestamp
             place = timestamp + self._offset
@@ -102,10 +117,15 @@ class Ear:
         if place < self._end:  # out of order
             index = bisect_left(self._places, place)
         self._places.insert(index, place)
-        self.arrivals.insert(index, Arrival(at, sequence, place, payload_type, payload, self._decoded(payload_type, payload)))
-        self._end = max(self._end, place + len(payload))
+        pcm = self._decoded(payload_type, payload)
+        self.arrivals.insert(index, Arrival(at, sequence, place, payload_type, payload, pcm))
+        self._end = max(self._end, place + (len(payload) if pcm is None else len(pcm)))
 
     def _decoded(self, payload_type: int, payload: bytes) -> Pcm | None:
+        if payload_type == self.opus_type:
+            self._opus = self._opus or opus.Opus(payload_type)
+            return self._opus.decode(payload)
+        self._opus = None
         if payload_type != g722.PAYLOAD_TYPE:
             self._g722 = None
             return None
@@ -113,7 +133,8 @@ class Ear:
         return self._g722.decode(payload)
 
     def _event(self, at: float, timestamp: int, payload: bytes) -> None:
-        event, _, duration = struct.unpack_from("!BBH", payload)
+        event, _, ticks = struct.unpack_from("!BBH", payload)
+        duration = ticks // self.event_clock
         if event >= len(DIGITS):
             self.strange += 1
             return

@@ -13,6 +13,7 @@ import numpy as np
 
 from hubbub.testing.g711 import PCMU, Codec, Pcm
 from hubbub.testing.g722 import G722
+from hubbub.testing.opus import CLOCK, Opus
 
 RATE: Final = 8000
 DIGITS: Final = "0123456789*#ABCD"
@@ -58,9 +59,11 @@ class Mouth:
     ssrc: int
     sequence: int = 0
     timestamp: int = 0
-    codec: Codec | G722 = PCMU
+    codec: Codec | G722 | Opus = PCMU
     ptime: int = 20
     telephone_event: int | None = None
+    event_clock: int = 1
+    """Clock of telephone-events in units of 8 kHz."""
     sending: bool = False
     sent: int = 0
     _pending: Pcm = field(default_factory=lambda: np.zeros(0, np.int16))
@@ -133,7 +136,7 @@ class Mouth:
             key.start = self.timestamp
         duration = min((self.timestamp - key.start & 0xFFFFFFFF) + passed, 0xFFFF)
         end = duration >= key.samples
-        payload = struct.pack("!BBH", key.event, (0x80 if end else 0) | _KEY_VOLUME, duration)
+        payload = struct.pack("!BBH", key.event, (0x80 if end else 0) | _KEY_VOLUME, min(duration * self.event_clock, 0xFFFF))
         count = _END_PACKETS if end else 1
         packets = [self._packet(self.telephone_event, first and index == 0, key.start, payload) for index in range(count)]
         if end:
@@ -153,6 +156,7 @@ class Mouth:
     def _packet(self, payload_type: int, marker: bool, timestamp: int, payload: bytes) -> bytes:
         self.sequence = self.sequence + 1 & 0xFFFF
         self.sent += 1
+        timestamp = timestamp * (CLOCK if isinstance(self.codec, Opus) else 1) & 0xFFFFFFFF
         return struct.pack("!BBHII", 0x80, payload_type | (0x80 if marker else 0), self.sequence, timestamp, self.ssrc) + payload
 
     def _audio(self, samples: int) -> Pcm:

@@ -339,7 +339,7 @@ def fuzz(rounds: int, seed: int) -> None:
         group.generation[:] = 1
     for round_ in range(rounds):
         for _ in range(int(random.integers(0, 6))):
-            code = int(random.integers(0, 13))
+            code = int(random.integers(0, layout.HEED + 1))
             words = [int(random.choice([-1, 0, 1, 2, 5, 8, 9, 15, 16, 4096, int(random.integers(-(2**40), 2**40))])) for _ in range(6)]
             if random.random() < 0.8 and code in (layout.ADD, layout.REMOVE, layout.ROUTE, layout.CONNECT, layout.STOP, layout.DIGIT):
                 slot = int(random.integers(0, small.engine.slots.size))

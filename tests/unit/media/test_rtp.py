@@ -209,7 +209,8 @@ def fuzz(rounds: int, seed: int) -> None:
             fetch(receiver.engine.jitter, receiver.engine.coders, 0, desk, int(random.integers(0, 20000)), desk.frame)
     counters = receiver.engine.links[0].counters
     assert counters[layout.C_RECEIVED] == rounds
-    assert counters[layout.C_DROPPED] == sum(receiver.dropped().values())
+    # The first packet of a new stream is dropped, and used after all when the second vouches for it.
+    assert 0 <= sum(receiver.dropped().values()) - counters[layout.C_DROPPED] <= counters[layout.C_RESTARTS]
 
 
 def test_garbage_is_survived() -> None:

@@ -28,8 +28,8 @@ def test_round_trip_of_offer_and_answer() -> None:
     text = make_offer(HERE, session=1, version=2)
     answer, there = make_answer(parse_sdp(text), ("198.51.100.7", 4000), session=3, version=4)
     here = read_answer(parse_sdp(answer), ("PCMU", "PCMA"))
-    assert there == sdp.Agreed("PCMU", 0, 101, 20, HERE, send=True, receive=True)
-    assert here == sdp.Agreed("PCMU", 0, 101, 20, ("198.51.100.7", 4000), send=True, receive=True)
+    assert there == sdp.Agreed("PCMU", 0, 101, 20, HERE, send=True, receive=True, mux=True)
+    assert here == sdp.Agreed("PCMU", 0, 101, 20, ("198.51.100.7", 4000), send=True, receive=True, mux=True)
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
@@ -211,3 +211,49 @@ def test_every_offer_of_ours_can_be_answered(port: int, codecs: tuple[str, ...],
     assert agreed.codec_name == codecs[0]
     assert agreed.telephone_event == event
     assert read_answer(parse_sdp(answer), codecs).codec_name == codecs[0]
+
+
+def test_opus_is_offered_and_answered_with_what_we_can_play() -> None:
+    """RFC 7587 7: the name is always opus/48000/2; telephone-events at each clock in the offer."""
+    text = make_offer(HERE, codecs=("OPUS", "PCMU"), session=1, version=1)
+    assert "m=audio 20000 RTP/AVP 96 0 101 97" in text
+    assert "a=rtpmap:96 opus/48000/2\r\n" in text
+    assert "a=fmtp:96 minptime=10;useinbandfec=1;maxplaybackrate=16000" in text
+    assert "a=rtpmap:101 telephone-event/48000" in text
+    assert "a=rtpmap:97 telephone-event/8000" in text
+    answer, there = make_answer(parse_sdp(text), HERE, codecs=("PCMU", "OPUS"), session=2, version=1)
+    assert (there.codec_name, there.payload_type, there.telephone_event, there.event_rate) == ("OPUS", 96, 101, 48000)
+    assert there.parameters == {"minptime": "10", "useinbandfec": "1", "maxplaybackrate": "16000", "sprop-maxcapturerate": "16000"}
+    here = read_answer(parse_sdp(answer), ("OPUS", "PCMU"))
+    assert (here.codec_name, here.payload_type, here.telephone_event, here.event_rate) == ("OPUS", 96, 101, 48000)
+
+
+def test_opus_beside_events_of_8_khz_only() -> None:
+    """Phones that name telephone-event/8000 alone mean it for Opus too; one at 48 kHz is preferred (RFC 4733 2.1)."""
+    opus = ("m=audio 4000 RTP/AVP 120 97 98", "a=rtpmap:120 OPUS/48000/2", "a=fmtp:120 cbr=1; maxaveragebitrate=20000")
+    lines, agreed = answered(offer(*opus, "a=rtpmap:97 telephone-event/8000"), codecs=("OPUS",))
+    assert (agreed.telephone_event, agreed.event_rate) == (97, 8000)
+    assert "a=rtpmap:97 telephone-event/8000" in lines
+    assert agreed.parameters == {"cbr": "1", "maxaveragebitrate": "20000"}
+    lines, agreed = answered(offer(*opus, "a=rtpmap:97 telephone-event/8000", "a=rtpmap:98 telephone-event/48000"), codecs=("OPUS",))
+    assert (agreed.telephone_event, agreed.event_rate) == (98, 48000)
+
+
+def test_opus_of_another_name_is_not_opus() -> None:
+    with pytest.raises(SdpError, match="no codec in common"):
+        answered(offer("m=audio 4000 RTP/AVP 120", "a=rtpmap:120 opus/48000"), codecs=("OPUS",))
+
+
+def test_reports_go_to_the_next_port_or_where_they_are_wanted() -> None:
+    """RFC 3550 11, RFC 3605, RFC 5761 5.1.1: multiplexed only when it was offered."""
+    assert "a=rtcp-mux" in make_offer(HERE, session=1, version=1)
+    for more, mux, reports in (
+        ((), False, ("198.51.100.7", 4001)),
+        (("a=rtcp:5005",), False, ("198.51.100.7", 5005)),
+        (("a=rtcp:5005 IN IP4 198.51.100.8",), False, ("198.51.100.8", 5005)),
+        (("a=rtcp:nonsense",), False, ("198.51.100.7", 4001)),
+        (("a=rtcp:5005", "a=rtcp-mux"), True, None),
+    ):
+        lines, agreed = answered(offer(*AUDIO, *more))
+        assert (agreed.mux, agreed.reports) == (mux, reports)
+        assert ("a=rtcp-mux" in lines) == mux

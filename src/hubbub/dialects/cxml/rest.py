@@ -70,8 +70,27 @@ def _answered_by(neutral: str) -> str | None:
     return "machine" if neutral.startswith("machine") else neutral if neutral == "human" else None
 
 
-NUMBERS = ("audio_in_mos", "audio_rtt_avg", "audio_rtt_min", "audio_rtt_max", "audio_out_lost")
-JITTER = ("audio_out_jitter_min", "audio_out_jitter_max", "audio_out_jitter_avg")
+QUALITY = {
+    "audio_in_mos": "mos_in",
+    "audio_rtt_avg": "round_trip",
+    "audio_rtt_min": "round_trip_least",
+    "audio_rtt_max": "round_trip_most",
+    "audio_out_lost": "lost_out",
+    "audio_out_jitter_min": "jitter_out_least",
+    "audio_out_jitter_max": "jitter_out_most",
+    "audio_out_jitter_avg": "jitter_out",
+}
+"""Fields of a call that has ended, and what the reports said; those of the far end are null where it sent none."""
+
+
+def _quality(field: str, key: str) -> Out:
+    def show(shown: Shown[CallRecord]) -> float | None:
+        found = shown.thing.extra.get("quality")
+        return None if found is None or not (found["reports"] or field == "audio_in_mos") else round(found[key], 2)
+
+    return Out(field, show)
+
+
 CALL = _shown_with(
     "call",
     Out("formatted_to", lambda s: address(s.thing.callee)),
@@ -81,7 +100,7 @@ CALL = _shown_with(
     Out("answered_by", lambda s: _answered_by(s.thing.answered_by)),
     Out("annotation", lambda s: None),
     Out("sip_result_code", lambda s: str(s.thing.sip_code) if s.thing.sip_code else None),
-    *(Out(name, lambda s: None) for name in (*NUMBERS, *JITTER)),
+    *(_quality(field, key) for field, key in QUALITY.items()),
     without=("queue_time", "trunk_sid"),
 )
 MEMBER = _shown_with("member", Out("status", _member_status), without=("queue_time",))

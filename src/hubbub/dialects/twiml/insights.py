@@ -109,6 +109,28 @@ def _queued(s: Any) -> int | None:
     return 0 if s.thing.member.queue_seconds is not None else None
 
 
+def _direction(q: Mapping[str, Any], way: str, packets: int, lost: int) -> dict[str, Any]:
+    """One direction as the far end or this end received it; the delay is half the round trip of RTCP."""
+    delay, worst = q["round_trip"] / 2, q["round_trip_most"] / 2
+    return {
+        "total_packets_lost": lost,
+        "total_packets_received": packets,
+        "packet_loss_percentage": round(q[f"loss_{way}"], 2),
+        "jitter": {"avg": round(q[f"jitter_{way}"], 2), "max": round(q[f"jitter_{way}_most"], 2)},
+        "latency": {"avg": round(delay, 2), "max": round(worst, 2)} if q["reports"] else None,
+        "mos": round(q[f"mos_{way}"], 2),
+    }
+
+
+def _metrics(q: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Outbound is null while the far end sends no reports: then nobody knows what it hears."""
+    if q is None or not q["packets_in"]:
+        return None
+    received = max(0, q["packets_out"] - q["lost_out"])
+    outbound = _direction(q, "out", received, q["lost_out"]) if q["reports"] else None
+    return {"inbound": _direction(q, "in", q["packets_in"], q["lost_in"]), "outbound": outbound}
+
+
 PARTICIPANT = Resource(
     (
         Out("participant_sid", lambda s: STAY.write(s.thing.member.id)),
@@ -149,7 +171,7 @@ PARTICIPANT = Resource(
             "events",
             lambda s: {HAPPENED[kind]: [round(at * 1000) for at in times] for kind, times in s.thing.happened.items() if kind in HAPPENED},
         ),
-        Out("metrics", lambda s: None),
+        Out("metrics", lambda s: _metrics(s.thing.quality)),
         Out("url", lambda s: _url(s, f"/Participants/{STAY.write(s.thing.member.id)}")),
     ),
     "participants",

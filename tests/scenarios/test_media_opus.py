@@ -1,0 +1,130 @@
+"""Opus legs through the real media process: takeover, loss on the way, and a server on a machine without libopus."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from tests.support.rtp_peer import Peer, Peers, level_of, sine
+from tests.support.stage import TONE, PhoneMaker, assert_matrix, room
+
+from hubbub.media import libopus
+from hubbub.media.client import Codec, Media
+from hubbub.settings import MediaSettings
+from hubbub.testing import Application, HubbubServer
+from hubbub.testing.opus import Opus
+
+pytestmark = pytest.mark.scenario
+needs_opus = pytest.mark.skipif(libopus.find() is None, reason=f"no libopus ({libopus.HOW_TO_GET_IT})")
+OPUS = Codec("OPUS", 96)
+
+
+class OpusPeer(Peer):
+    """A phone of Opus that loses every `lossy`th packet on the way to the server."""
+
+    def __init__(self, tone: float, lossy: int = 0) -> None:
+        super().__init__((), kind=96)
+        self.pcm = sine((tone,))
+        self.coder, self.lossy = Opus(96), lossy
+
+    def tick(self) -> None:
+        payload = self.coder.encode(self.pcm[self._at : self._at + 160])
+        self._at = (self._at + 160) % 8000
+        if self.lossy and self.sequence % self.lossy == 0:
+            self.sequence += 1
+        else:
+            self.packet(payload)
+        self.time += 960
+        self.collect()
+
+    def heard_now(self, seconds: float = 0.6) -> np.ndarray:
+        """The last `seconds` by a decoder that hears everything from 0.4 s before on."""
+        coder = Opus(96)
+        packets = self.audio()[-round((seconds + 0.4) * 50) :]
+        return np.concatenate([coder.decode(packet.payload) for packet in packets] or [np.zeros(1, np.int16)])[-round(seconds * 8000) :]
+
+
+async def until(fact: Callable[[], bool], seconds: float = 10.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not fact():
+        await asyncio.sleep(0.05)
+    return fact()
+
+
+@needs_opus
+async def test_the_standby_goes_on_with_opus() -> None:
+    """Coders live in the process that dies: its successor makes new ones, and what is heard comes back; numbers and clock go on."""
+    media = Media(MediaSettings(rtp_ports="21500-21599", legs=16))
+    await media.start()
+    mix, peers = media.open_mix(), [OpusPeer(500.0), OpusPeer(1200.0), OpusPeer(1900.0)]
+    for peer in peers:
+        leg = media.open_leg()
+        leg.connect(peer.address, OPUS)
+        leg.route(mix)
+        peer.remote = leg.local
+
+    def all_heard() -> bool:
+        return all(
+            (level_of(peer.heard_now(), tone) > -25) == (other is not peer)
+            for peer in peers
+            for other, tone in zip(peers, (500.0, 1200.0, 1900.0), strict=True)
+        )
+
+    with Peers(*peers):
+        assert await until(all_heard)
+        assert await until(lambda: media.stats().standby)
+        os.kill(media.worker_pid, signal.SIGKILL)
+        assert await until(lambda: media.stats().takeovers == 1)
+        await asyncio.sleep(1.2)
+        assert await until(all_heard)
+        for peer in peers:
+            audio = peer.audio()
+            assert {(b.sequence - a.sequence) & 0xFFFF for a, b in itertools.pairwise(audio)} == {1}
+            assert all(((b.time - a.time) & 0xFFFFFFFF) % 960 == 0 for a, b in itertools.pairwise(audio))
+    await media.stop()
+
+
+@needs_opus
+async def test_loss_is_counted_and_not_heard() -> None:
+    """One packet in ten is lost: the tone stays at its level, and the counters say a tenth."""
+    media = Media(MediaSettings(rtp_ports="21500-21599", legs=16))
+    await media.start()
+    mix, talker, listener = media.open_mix(), OpusPeer(700.0, lossy=10), OpusPeer(1500.0)
+    legs = []
+    for peer in (talker, listener):
+        leg = media.open_leg()
+        leg.connect(peer.address, OPUS)
+        leg.route(mix)
+        peer.remote = leg.local
+        legs.append(leg)
+    with Peers(talker, listener):
+        await asyncio.sleep(3)
+        quality = legs[0].quality()
+        assert quality is not None
+        assert 5 < quality.loss_in < 15
+        sent = 20 * np.log10(6000 / 32768)
+        assert await until(lambda: abs(level_of(listener.heard_now(), 700.0) - sent) < 2.5)
+    await media.stop()
+
+
+async def test_a_machine_without_libopus_speaks_the_rest(application: Application, phone: PhoneMaker) -> None:
+    """Nothing is offered that cannot be done: a phone that prefers Opus gets its second choice, one with Opus alone gets 488."""
+    application.on("/voice", room('jitterBufferSize="small"'))
+    async with HubbubServer(application.url("/voice"), environment={"HUBBUB_OPUS": "none"}) as server:
+        calls = {}
+        for name, codecs in (("alice", ("OPUS", "PCMU")), ("bob", ("PCMA",))):
+            calls[name] = await (await phone(name, codecs=codecs)).call(server.uri("+15550001000"))
+            await calls[name].wait_answered()
+            calls[name].tone(TONE[name])
+        assert calls["alice"].codec == "PCMU"
+        await assert_matrix(calls, {"alice": "b", "bob": "a"})
+        if libopus.find() is not None:
+            alone = await (await phone("carol", codecs=("OPUS",))).call(server.uri("+15550001000"))
+            end = await alone.wait_ended()
+            assert end.code == 488
