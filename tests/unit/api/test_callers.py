@@ -8,7 +8,11 @@ from typing import Any, cast
 import pytest
 
 from hubbub.api.calls import _check_caller
+from hubbub.api.members import _invited
+from hubbub.dialects.habits import Habits
+from hubbub.dialects.twiml.rest import TwimlHabits
 from hubbub.events import Party
+from hubbub.verbs.outgoing import OutgoingCall
 
 OWN, FOREIGN = Party("number", "+15550001000", ""), Party("number", "+15559999999", "")
 CAROL, CALLEE = Party("phone", "carol", ""), Party("sip", "bob", "sip:bob@127.0.0.1")
@@ -33,3 +37,10 @@ def test_a_caller_is_a_number_of_the_account(caller: Party, callee: Party, expec
     )
     _check_caller(cast(Any, asked), caller, callee)
     assert noted == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize(("habits", "expected"), [(TwimlHabits(), 65.0), (Habits(), 60.0)])
+def test_an_invited_member_rings_a_little_longer(habits: Habits, expected: float) -> None:
+    """3.5: "Ring timeout for REST-added legs 5-600 s, default 60, +5 s"."""
+    asked = cast(Any, SimpleNamespace(face=SimpleNamespace(habits=habits)))
+    assert _invited(asked, OutgoingCall(callee=CALLEE, caller=OWN)).ring_seconds == expected
