@@ -24,6 +24,7 @@ from hubbub.dialects.swml import callbacks as swml_callbacks
 from hubbub.dialects.swml import methods as swml_methods
 from hubbub.dialects.tables import Attr, Element, Operation
 from hubbub.dialects.twiml import document as twiml_document
+from hubbub.dialects.twiml import live as twiml_live
 from hubbub.dialects.twiml import nouns as twiml_nouns
 from hubbub.dialects.twiml import operations, resources, words
 from hubbub.dialects.twiml import recording as twiml_recording
@@ -61,6 +62,7 @@ ELEMENTS: dict[tuple[str, str], Element] = {
     **{("twiml", element.name): element for element in twiml_nouns.NOUNS.values()},
     **{("bxml", element.name): element for element in bxml_document.TABLE.nested.values()},
     ("twiml", "Recording"): twiml_recording.NESTED["Start/Recording"],
+    ("twiml", "Transcription"): twiml_live.NESTED["Start/Transcription"],
     **{("bxml", name): element for name, element in bxml_document.TABLE.elements.items()},
     **{("swml", name): element for name, element in swml_methods.METHODS.items()},
 }

@@ -482,6 +482,7 @@ WEBHOOKS: Mapping[str, tuple[Out, ...]] = {
     **TOLD,
     **dict.fromkeys(STREAM_EVENTS.values(), MEDIA_STREAM),
     "recordingAvailable": RECORDING_AVAILABLE,
+    "transcriptionAvailable": TRANSCRIPTION_AVAILABLE,
     "conferenceRecordingAvailable": ROOM_RECORDING_AVAILABLE,
     "conferenceRedirect": REDIRECTED_ROOM,
     **{name: (*ROOM, *(MEMBER if "Member" in name else ())) for name in EVENTS.values()},

@@ -50,7 +50,7 @@ START = (
     Attr("enableAutomaticPunctuation", None, boolean, why="the recogniser knows no punctuation"),
     Attr("intelligenceService", None, why=CLOUD),
 )
-STOP = (Attr("name", "name", any_text, ""),)
+STOP = tuple(row if row.name == "name" else Attr(row.name, None, why="the transcription is known by its name") for row in START)
 
 
 def started(values: Mapping[str, Any]) -> StartTranscription:
