@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 SECONDS = float(os.environ.get("HUBBUB_FUZZ_SECONDS", "0"))
 ROOT = Path(__file__).parents[2]
@@ -107,6 +108,7 @@ def storm(packets: int, seconds: float, seed: int) -> tuple[int, dict[str, int]]
     return tried, {name: int(count) for name, count in zip(layout.DROPS, engine.wires[0].dropped, strict=False) if count}
 
 
+@pytest.mark.timeout(900 + 2 * SECONDS)
 def test_any_packet_stays_within_bounds() -> None:
     """Random and nearly right packets to legs of every codec, with NUMBA_BOUNDSCHECK=1, through to what is sent."""
     seed = time.time_ns() % 2**32 if SECONDS else 1

@@ -211,7 +211,7 @@ SWITCHES: dict[str, tuple[Callable[[Pair], object], Callable[[Pair], object]]] =
         lambda pair: (pair.place(0, 0, UNITY, UNITY), pair.place(2, 1, UNITY, UNITY)),
         lambda pair: pair.place(1, 1, 0, UNITY),
     ),
-    "louder": (lambda pair: pair.place(0, 0, UNITY // 2, UNITY), lambda pair: pair.place(0, 0, UNITY, UNITY)),
+    "louder": (lambda pair: pair.place(0, 0, UNITY // 4, UNITY), lambda pair: pair.place(0, 0, 2 * UNITY, UNITY)),
     "whisper": (lambda pair: pair.place(0, 0, 0, UNITY), lambda pair: pair.edge(0, 0, 1, UNITY)),
     "no whisper": (lambda pair: pair.edge(0, 0, 1, UNITY), lambda pair: pair.edge(0, 0, 1, 0)),
 }
