@@ -2,9 +2,41 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from typing import TextIO, cast
 
 import structlog
+
+
+class Lines:
+    """A stream that never raises: a log that cannot be written, on a full disk perhaps, must not cost a call.
+
+    How many lines were lost is told as soon as one can be written again.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.lost = 0
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        try:
+            if self.lost:
+                self._stream.write(json.dumps({"event": "log_lines_lost", "lines": self.lost, "level": "error"}) + "\n")
+                self._stream.flush()
+                self.lost = 0
+            return self._stream.write(text)
+        except (OSError, ValueError):
+            self.lost += text.count("\n")
+            return len(text)
+
+    def flush(self) -> None:
+        """Let it out."""
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            self.lost += 1
 
 
 def set_up_logs() -> None:
@@ -19,6 +51,6 @@ def set_up_logs() -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, Lines(sys.stderr))),
         cache_logger_on_first_use=True,
     )

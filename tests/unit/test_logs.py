@@ -1,0 +1,48 @@
+"""A log that cannot be written costs lines, never calls."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import structlog
+
+from hubbub.logs import Lines
+
+
+class Disk(io.StringIO):
+    """A stream on a disk that may be full."""
+
+    full = False
+
+    def write(self, text: str) -> int:
+        if self.full:
+            raise OSError(28, "No space left on device")
+        return super().write(text)
+
+    def flush(self) -> None:
+        if self.full:
+            raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_loses_lines_and_says_so_later() -> None:
+    disk = Disk()
+    log = structlog.PrintLogger(Lines(disk))  # type: ignore[arg-type]
+    log.info("one")
+    disk.full = True
+    for _ in range(3):
+        log.info("lost")
+    disk.full = False
+    log.info("two")
+    first, told, last = disk.getvalue().splitlines()
+    assert (first, last) == ("one", "two")
+    assert json.loads(told)["event"] == "log_lines_lost"
+    assert json.loads(told)["lines"] >= 3
+
+
+def test_a_stream_that_is_closed() -> None:
+    disk = io.StringIO()
+    lines = Lines(disk)
+    disk.close()
+    assert lines.write("x\n") == 2
+    lines.flush()
