@@ -108,6 +108,7 @@ class Server:
         if closed:
             log.warning("recovered_after_crash", rooms_and_calls=closed)
         spawn(self.beside.tell(untold), "tell-recovered")
+        await self.transcriber.recover()
         await self.delivery.start()
         await self.decoder.start()
         self._web.app = self._application(public_url)

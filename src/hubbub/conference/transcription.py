@@ -19,7 +19,7 @@ from hubbub.events import Problem, RecordingEvent, RecordingRecord, RecordingSta
 from hubbub.speech.recogniser import Pcm
 from hubbub.speech.recognition import RATE, Recognition, RecognitionFailed
 from hubbub.speech.turns import pieces
-from hubbub.storage.store import Put, Store
+from hubbub.storage.store import Condition, Put, Query, Store
 from hubbub.tasks import spawn
 
 log = structlog.get_logger()
@@ -43,6 +43,16 @@ class Transcriber:
         self.journal.write([Put("recordings", begun.id, recording_row(begun))])
         spawn(self._transcribe(begun, wish, dialect), f"transcript-{recording.id}")
         return begun
+
+    async def recover(self) -> int:
+        """Transcripts that a server left in progress have failed; returns how many."""
+        rows = await self.store.find(Query("recordings", (Condition("data.record.transcript.status", "=", "in-progress"),)))
+        for record in (from_row(RecordingRecord, row) for row in rows):
+            assert record.transcript is not None
+            failed = replace(record, transcript=replace(record.transcript, status="failed", ended=self.clock.now()))
+            self.journal.write([Put("recordings", failed.id, recording_row(failed))])
+            log.warning("transcript_lost", recording=record.id)
+        return len(rows)
 
     async def _transcribe(self, recording: RecordingRecord, wish: RecordingWish, dialect: str) -> None:
         try:
