@@ -82,11 +82,11 @@ async def test_documents_are_queued_and_never_overlap(application: Application, 
         await assert_hears(calls["bob"], {TONE["alice"], TWO}, among=AMONG)
         await asyncio.sleep(1.0)
         whole = await calls["alice"].since(mark)
-        step = 1600
+        step = 320
         pieces = [whole.pcm[place : place + step] for place in range(0, len(whole.pcm) - step, step)]
         heard = [{tone for tone in (ONE, TWO) if level_at(piece, tone) > -35} for piece in pieces]
         assert sum(ONE in tones for tones in heard) > 4 < sum(TWO in tones for tones in heard)
-        assert {ONE, TWO} not in heard
+        assert heard.count({ONE, TWO}) <= 1, "one follows the other: a piece of 40 ms may hold the end and the beginning"
         for document, status in (("<Bxml><Hangup/></Bxml>", 400), ("no xml", 400), ("<Bxml><PlayAudio>/relative</PlayAudio></Bxml>", 400)):
             assert (await rest.bxml(path, document)).status == status
         assert (await rest.bxml(path, "<Bxml/>", "text/plain;charset=UTF-8")).body["description"] == (

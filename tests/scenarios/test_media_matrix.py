@@ -250,3 +250,35 @@ async def test_slots_ports_and_mixes_come_back(media: Media) -> None:
     )
     assert media._control.edges.used == 0
     assert media.stats().bad_commands == before.bad_commands
+
+
+def peer_of(port: int) -> int:
+    """The port that the kernel has a UDP socket connected to, 0 for none."""
+    with open("/proc/net/udp", encoding="ascii") as table:
+        for line in table.readlines()[1:]:
+            local, remote = line.split()[1:3]
+            if int(local.split(":")[1], 16) == port:
+                return int(remote.split(":")[1], 16)
+    raise AssertionError(f"nobody listens on {port}")
+
+
+async def test_a_socket_is_connected_to_its_peer_and_follows_it(media: Media) -> None:
+    """docs/media.md 3: connected as soon as the signalled address has spoken; a re-INVITE that names another address is heard at once."""
+    async with Room(media, 2) as room:
+        await room.matrix({B}, {A})
+        first, leg = room.peers[0], room.legs[0]
+        assert await until(lambda: peer_of(leg.bound_port) == first.address[1])
+        stranger = Peer((C,))
+        stranger.remote = leg.local
+        room.thread.peers.append(stranger)
+        await asyncio.sleep(0.2)
+        await room.matrix({B}, {A})
+        first.remote = None
+        moved = Peer((C,))
+        moved.remote = leg.local
+        room.thread.peers.append(moved)
+        leg.connect(moved.address, PCMU)
+        assert await until(lambda: moved.hears(TONES) == {B})
+        assert await until(lambda: peer_of(leg.bound_port) == moved.address[1])
+        assert await until(lambda: room.peers[1].hears(TONES) == {C})
+        assert media.stats().send_errors == 0
