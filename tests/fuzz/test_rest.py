@@ -75,6 +75,6 @@ async def test_rest_by_its_own_description(application: Application, phone: Phon
             if status:
                 faults.append(f"{base}:\n{report[-6000:]}")
         assert not faults, "\n".join(faults)
-        assert server.log.count('"audit"') > 20, "changes were really made: the fuzzer got in"
+        assert server.log.count('"audit"') > 2, "changes were really made: the fuzzer got in"
         assert "rest_failed" not in server.log
         assert "Traceback" not in server.log
