@@ -84,6 +84,10 @@ class CallRecord:
     signalled: Mapping[str, str] = field(default_factory=dict)
     """What its INVITE says of where it comes from, by header name in lower case: see `calls/signalled.py`."""
     sip_code: int | None = None
+    sip_phrase: str = ""
+    """The words beside it."""
+    ended_by: str = ""
+    """Who ended it: `remote`, `local`, or `error` where neither could; empty before, and where there was no SIP."""
     cause: str = ""
     """Why it ended: hangup, busy, timeout, cancel, rejected, invalid-document, request-failed, unsupported, error."""
     error: str = ""

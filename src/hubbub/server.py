@@ -35,6 +35,7 @@ from hubbub.events import CallRecord, Event, Problem
 from hubbub.ids import Id
 from hubbub.media.audiofile import Spare
 from hubbub.media.client import Media, recover_captures
+from hubbub.media.music import hold_music
 from hubbub.recovery import recover
 from hubbub.settings import Account, Number, Settings, split_address
 from hubbub.sip.endpoint import SipCall
@@ -96,7 +97,8 @@ class Server:
         self.requester = Requester(settings.webhooks.allow_networks)
         self._web = Web(listening, settings.http, self.visitors.protocol())
         try:
-            await asyncio.gather(self.media.start(), self.requester.start(), self.endpoint.start())
+            music = asyncio.to_thread(hold_music)  # made before somebody waits for it: it takes a second
+            await asyncio.gather(self.media.start(), self.requester.start(), self.endpoint.start(), music)
         except BaseException:
             await asyncio.gather(self.media.stop(), self.requester.stop(), self.store.close(), self._web.stop(), return_exceptions=True)
             raise

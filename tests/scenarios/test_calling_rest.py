@@ -353,8 +353,9 @@ async def test_refer_asks_the_far_end(application: Application, server: HubbubSe
     identity, call = await dialled(server, phone, "bob")
     device = {"type": "sip", "params": {"to": "sip:carol@127.0.0.1:5099"}}
     await command(server, "calling.refer", identity, device=device, status_url=application.url("/state"))
-    await application.wait_for("/state", state("refer", "inProgress"))
-    await application.wait_for("/state", state("refer", "error"))  # nobody is there
+    begun = await application.wait_for("/state", state("refer", "inProgress"))
+    failed = await application.wait_for("/state", state("refer", "error"))  # nobody is there
+    assert {request.json["params"]["sip_refer_to"] for request in (begun, failed)} == {"sip:carol@127.0.0.1:5099"}
     assert await refused(server, "calling.refer", identity, device={"type": "phone"}) == (422, ("invalid_parameter", "device"))
     await call.hangup()
 

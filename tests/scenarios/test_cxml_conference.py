@@ -151,3 +151,20 @@ async def test_a_coach_that_names_nobody_fails(application: Application, hubbub_
     assert application.requests("/after")[0].params["DialCallStatus"] == "failed"
     _, page = await Compatible(hubbub_server, "/api/laml/2010-04-01").send("GET", "/Notifications.json")
     assert "13240" in {notification["error_code"] for notification in page["notifications"]}
+
+
+async def test_call_callbacks_say_who_hung_up(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """1.2: `HangupBy`, `HangupDirection`, `SipResultCode`, `SipInviteResultPhrase` of a call that was answered, and of one that was not."""
+    client = Compatible(hubbub_server, "/api/laml/2010-04-01")
+    bob = await phone("bob")
+    given = {"From": "+15550001000", "To": bob.uri, "Laml": "<Response><Pause length='60'/></Response>"}
+    given["StatusCallback"] = application.url("/progress")
+    assert (await client.send("POST", "/Calls", data=given))[0] == 200
+    await (await (await bob.wait_call()).wait_answered()).hangup()
+    told = (await application.wait_for("/progress")).params
+    assert (told["HangupBy"], told["HangupDirection"], told["SipInviteResultPhrase"]) == ("callee", "inbound", "OK")
+    busy = await phone("busy", auto_answer=False)
+    assert (await client.send("POST", "/Calls", data={**given, "To": busy.uri}))[0] == 200
+    (await busy.wait_call()).reject(486)
+    told = (await application.wait_for("/progress", lambda request: request.params["CallStatus"] == "busy")).params
+    assert (told["SipResultCode"], told["SipInviteResultPhrase"], told["HangupDirection"]) == ("486", "Busy Here", "inbound")

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from hubbub.media.music import hold_music
+from hubbub.server import Server
+from hubbub.settings import load_settings
 from hubbub.testing import Application, HubbubServer, Phone, assert_hears
 
 pytestmark = pytest.mark.scenario
@@ -49,3 +52,18 @@ async def test_a_wrong_configuration_is_told(tmp_path: Path) -> None:
     server = HubbubServer(folder=tmp_path, config={"sip": {"colour": "blue"}})
     with pytest.raises(AssertionError, match=r"hubbub ended with status [1-9](.|\n)*sip\.colour"):
         await server.start()
+
+
+async def test_hold_music_is_made_before_somebody_waits_for_it(tmp_path: Path) -> None:
+    """Making it takes a second of the processor, in which no call could be answered."""
+    hold_music.cache_clear()
+    file = tmp_path / "hubbub.toml"
+    here = 'listen = "127.0.0.1:0"'
+    storage = f'database = "sqlite:///{tmp_path}/hubbub.db"\nrecordings = "{tmp_path}/recordings"'
+    file.write_text(f"[http]\n{here}\n[sip]\n{here}\n[storage]\n{storage}\n")
+    server = Server(load_settings(file))
+    await server.start()
+    try:
+        assert hold_music.cache_info().currsize == 1
+    finally:
+        await server.stop()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from tests.support.rest import Rest, RestError
@@ -18,7 +19,7 @@ from hubbub.testing import Application, HubbubServer, Phone, PhoneCall, Request
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module"), pytest.mark.skipif(MISSING, reason=WHY)]
 
-NUMBERS = {"twiml": "+15550001001", "cxml": "+15550001002", "bxml": "+15550001003"}
+NUMBERS = {"twiml": "+15550001001", "cxml": "+15550001002", "bxml": "+15550001003", "swml": "+15550001004"}
 SENTENCE = "the weather is nice today and we are going to the park"
 HEARD = {"weather", "today", "going", "park"}
 
@@ -199,3 +200,60 @@ async def test_v2_transcribes_a_call_while_it_goes_on(application: Application, 
     assert event.json["realTimeTranscription"]["url"] == listed["transcriptionUrl"]
     kinds = [request.json["eventType"].removeprefix("realTimeTranscription") for request in application.requests("/text")]
     assert kinds == ["Started", "Stopped", "Available"]
+
+
+async def test_swml_transcribes_a_call_while_it_goes_on(application: Application, call: Any, running: Any) -> None:
+    """`live_transcribe`: what the far end says is told to the webhook with its role, until `stop`."""
+    start = {
+        "lang": "en-US",
+        "direction": ["remote-caller"],
+        "webhook": application.url("/text"),
+        "live_events": False,
+        "vad_silence_ms": 700,
+    }
+    steps = [
+        {"answer": {}},
+        {"live_transcribe": {"action": {"start": start}}},
+        {"prompt": {"play": "silence:1", "max_digits": 1, "initial_timeout": 60}},
+        {"live_transcribe": {"action": "stop"}},
+        {"sleep": 20000},
+    ]
+    application.on("/swml", {"version": "1.0.0", "sections": {"main": steps}})
+    caller = await call("swml")
+
+    def state(word: str) -> Callable[[Request], bool]:
+        return lambda request: bool(request.json["params"]["state"] == word)
+
+    await application.wait_for("/text", state("transcribing"), timeout=20.0)
+    await caller.say(running[4])
+    notice = (await application.wait_for("/text", state("transcription"), timeout=60.0)).json
+    assert notice["event_type"] == "calling.call.live_transcribe"
+    assert (notice["params"]["role"], notice["params"]["final"]) == ("remote-caller", True)
+    assert likeness(notice["params"]["text"]) >= 2
+    caller.press("1")
+    await application.wait_for("/text", state("finished"), timeout=20.0)
+    told = [request.json["params"] for request in application.requests("/text")]
+    assert [each["sequence"] for each in told] == list(range(1, len(told) + 1))
+    assert len({each["control_id"] for each in told}) == 1
+
+
+async def test_the_calling_api_transcribes_a_call(application: Application, call: Any, running: Any) -> None:
+    """4 `calling.live_transcribe`: `start` and `stop` on a call that goes on; what is no action is refused."""
+    application.on("/swml", {"version": "1.0.0", "sections": {"main": [{"answer": {}}, {"sleep": 60000}]}})
+    await call("swml")
+    identity = (await application.wait_for("/swml")).json["call"]["call_id"]
+
+    async def command(action: Any) -> int:
+        auth = aiohttp.encode_basic_auth("00000000-0000-4000-8000-000000000001", "PT0123456789")
+        body = {"command": "calling.live_transcribe", "id": identity, "params": {"action": action}}
+        url = running[1].http_url("/api/calling/calls")
+        async with aiohttp.ClientSession(headers={"Authorization": auth}) as session, session.post(url, json=body) as reply:
+            return reply.status
+
+    start = {"lang": "en-US", "direction": ["remote-caller", "local-caller"], "webhook": application.url("/text")}
+    assert await command({"start": start}) == 200
+    begun = (await application.wait_for("/text", timeout=20.0)).json["params"]
+    assert (begun["state"], begun["call_id"]) == ("transcribing", identity)
+    assert await command({"start": {**start, "direction": ["sideways"]}}) == 422
+    assert await command("stop") == 200
+    await application.wait_for("/text", lambda request: request.json["params"]["state"] == "finished", timeout=20.0)

@@ -336,7 +336,7 @@ class Call:
             self.save()
 
     def _ended(self, end: SipEnd) -> None:
-        self.record = replace(self.record, sip_code=end.code)
+        self.record = replace(self.record, sip_code=end.code, sip_phrase=end.reason, ended_by=end.by)
         self._end(self._final_status(end))
 
     # -- inside ------------------------------------------------------------------------------------------------

@@ -147,7 +147,7 @@ class PhoneCall:
     # -- speaking ------------------------------------------------------------------------------------------------------
 
     def say(self, pcm: NDArray[np.int16], rate: int = 16_000) -> asyncio.Future[None]:
-        """Speak (after what is being said); awaiting the result waits for the last sample."""
+        """Speak (after what is being said); awaiting the result waits for the last sample, or the call's end."""
         spoken = (
             pcm if rate == RATE else np.clip(np.rint(soxr.resample(pcm.astype(np.float32), rate, RATE)), -32768, 32767).astype(np.int16)
         )
@@ -171,7 +171,7 @@ class PhoneCall:
             self._line.mouth.quiet()
 
     def press(self, digits: str, *, tone_ms: int = 120, gap_ms: int = 80) -> asyncio.Future[None]:
-        """Press keys (telephone-events, RFC 4733; tones when the other side knows none); awaiting waits for the last."""
+        """Press keys (telephone-events, RFC 4733; tones when the other side knows none); awaiting waits for the last, or the call's end."""
         unknown = set(digits.upper()) - set("0123456789*#ABCD")
         if unknown:
             raise ValueError(f"no such keys: {''.join(sorted(unknown))}")
@@ -277,8 +277,7 @@ class PhoneCall:
     def _on_end(self, end: SipEnd) -> None:
         self.end = end
         with self._line.lock:
-            self._line.mouth.sending = False
-            self._line.mouth.quiet()
+            self._line.mouth.end()
         BEAT.remove(self._line)
         self.ended.set()
         self._tell()

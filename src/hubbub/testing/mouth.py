@@ -91,6 +91,12 @@ class Mouth:
             speech.done()
         self._speech.clear()
 
+    def end(self) -> None:
+        """The call is over: whoever waits for what is being said or pressed waits no longer."""
+        self.sending = False
+        self.quiet()
+        self._drop_keys()
+
     def press(self, digits: str, samples: int, gap: int, done: Told) -> None:
         """Queue keys: each `samples` long, `gap` samples between (RFC 4733, or their tones when no event type was agreed)."""
         if self.telephone_event is None:

@@ -51,6 +51,8 @@ class StartTranscription(Verb):
     partial: bool = False
     """Whether the words so far are told too."""
     language: str = ""
+    pause_seconds: float = 0.7
+    """Of silence after which an utterance is over."""
     hints: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     """What its dialect tells beside the text."""

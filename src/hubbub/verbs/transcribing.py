@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from hubbub.verbs.services import VerbServices
     from hubbub.verbs.session import Session
 
-PAUSE_SECONDS: Final = 0.7
 MOST_SECONDS: Final = 20.0
 """An utterance is at most so long: what is longer is told in pieces."""
 PATIENCE: Final = 30.0
@@ -86,7 +85,7 @@ class Transcribing:
         listener = Listener(self.services.media, self.session.leg, track)
         try:
             while True:
-                turn = Turn(PAUSE_SECONDS, MOST_SECONDS)
+                turn = Turn(self.verb.pause_seconds, MOST_SECONDS)
                 await listener.began(turn)
                 partial = (lambda words: self._content(track, words, 0.0, final=False)) if self.verb.partial else None
                 found = await listener.understood(turn, self.services.recognition, self.verb.hints, on_partial=partial, patience=PATIENCE)

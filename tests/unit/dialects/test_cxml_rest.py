@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from tests.support.facts import ACCOUNT, CALL, MEMBER, PUBLIC, RECORDING, ROOM, identity
 
 import hubbub.dialects.cxml
 from hubbub.api.rest import read_values
+from hubbub.calls.call import ProgressWish
 from hubbub.dialects.cxml import CxmlDialect
 from hubbub.dialects.cxml.rest import CompatibleRest, CxmlRest
 from hubbub.dialects.tables import Operation, Page, Window
 from hubbub.errors import Refused
-from hubbub.events import CallStatus, RecordingStatus
+from hubbub.events import CallEvent, CallStatus, Link, RecordingStatus
 
 FACE = CxmlRest(CxmlDialect(PUBLIC), [ACCOUNT])
 UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
@@ -138,3 +140,37 @@ def test_events_of_calls() -> None:
     assert read_values(rows, given)["progress_events"] == {"initiated", "ringing_queued"}
     assert read_values(rows, [("StatusCallbackEvent", "sung")])["progress_events"] == frozenset()
     assert read_values(rows, [("Laml", "<Response/>")])["document"] == "<Response/>"
+
+
+@pytest.mark.parametrize(
+    ("direction", "by", "expected"),
+    [
+        ("inbound", "remote", ("caller", "inbound")),
+        ("inbound", "local", ("callee", "outbound")),
+        ("outbound-api", "remote", ("callee", "inbound")),
+        ("outbound-api", "local", ("caller", "outbound")),
+        ("outbound-api", "error", (None, None)),
+    ],
+)
+def test_who_hung_up(direction: Literal["inbound", "outbound-api"], by: str, expected: tuple[str | None, str | None]) -> None:
+    """1.2: "Call StatusCallback adds … `HangupBy`, `HangupDirection`", once the call is over."""
+    call = replace(CALL, direction=direction, status=CallStatus.COMPLETED, ended=CALL.created + 70, ended_by=by)
+    fields = progress(CallEvent("completed", call, call.created + 70, 3))
+    assert (fields.get("HangupBy"), fields.get("HangupDirection")) == expected
+    assert {"HangupBy", "HangupDirection"}.isdisjoint(progress(CallEvent("answered", CALL, call.created, 2)))
+
+
+def test_what_the_invite_came_to() -> None:
+    """1.2: `SipResultCode`, `SipInviteResultPhrase`, `AudioInMos`."""
+    busy = replace(CALL, direction="outbound-api", status=CallStatus.BUSY, answered=None, sip_code=486, sip_phrase="Busy Here")
+    fields = progress(CallEvent("completed", busy, CALL.created, 3))
+    assert (fields["SipResultCode"], fields["SipInviteResultPhrase"]) == ("486", "Busy Here")
+    assert "AudioInMos" not in fields
+    spoken = replace(CALL, status=CallStatus.COMPLETED, sip_code=200, sip_phrase="BYE", extra={"quality": {"mos_in": 4.385}})
+    fields = progress(CallEvent("completed", spoken, CALL.created, 3))
+    assert (fields["SipInviteResultPhrase"], fields["AudioInMos"]) == ("OK", "4.38")
+
+
+def progress(event: CallEvent) -> dict[str, str]:
+    (notice, *_) = FACE.dialect.call_notices(ACCOUNT, event, ProgressWish(Link("http://app.test/events"), frozenset({event.kind})))
+    return dict(notice.fields)

@@ -83,3 +83,13 @@ def test_on_hold_nothing_is_sent_but_time_passes() -> None:
     assert ended, "a key pressed on hold is lost, not kept"
     speaker.sending = True
     assert headers(speaker.advance() + speaker.advance())[-1][3] >= 480
+
+
+def test_nobody_waits_for_keys_of_a_call_that_has_ended() -> None:
+    speaker, ended = mouth(), []
+    speaker.press("123", 400, 160, lambda: ended.append("keys"))
+    speaker.say(np.ones(8000, np.int16), lambda: ended.append("speech"))
+    speaker.advance()
+    assert not ended, "the first key goes on"
+    speaker.end()
+    assert sorted(ended) == ["keys", "speech"]

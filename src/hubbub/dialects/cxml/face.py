@@ -53,6 +53,34 @@ STREAM: tuple[Out, ...] = (
 """What is told of a stream, of a call or of a room."""
 
 
+HANGUPS = {"remote": "inbound", "local": "outbound"}
+"""Which way the message went that ended a call."""
+
+
+def _hangup_direction(told: Told[CallEvent]) -> str | None:
+    return HANGUPS.get(told.fact.call.ended_by) if told.fact.call.status.final else None
+
+
+def _hangup_by(told: Told[CallEvent]) -> str | None:
+    """The party on whose side it was ended: the far end is the caller of a call that came in, else the callee."""
+    direction = _hangup_direction(told)
+    if direction is None:
+        return None
+    caller_is_far = told.fact.call.direction == "inbound"
+    return "caller" if (direction == "inbound") == caller_is_far else "callee"
+
+
+def _phrase(told: Told[CallEvent]) -> str | None:
+    """The words of the response that the INVITE got: OK for a call that was answered."""
+    call = told.fact.call
+    return "OK" if call.answered is not None else call.sip_phrase or None
+
+
+def _mos(told: Told[CallEvent]) -> str | None:
+    quality = told.fact.call.extra.get("quality")
+    return None if quality is None else f"{quality['mos_in']:.2f}"
+
+
 def _source(told: Told[RecordingEvent]) -> str:
     return SOURCES.get(told.fact.recording.source, "OutBoundApi")
 
@@ -68,7 +96,12 @@ class CxmlDialect(TwimlDialect):
     progress_rows = (
         *callbacks.PROGRESS,
         Out("SipResultCode", lambda told: str(told.fact.call.sip_code) if told.fact.call.sip_code else None),
+        Out("SipInviteResultPhrase", _phrase),
+        Out("HangupBy", _hangup_by),
+        Out("HangupDirection", _hangup_direction),
+        Out("AudioInMos", _mos),
     )
+    """What progress callbacks add (1.2). The words of HangupBy and HangupDirection are unverified."""
     recording_rows = (*(row for row in callbacks.RECORDING if row.name != "RecordingSource"), Out("RecordingSource", _source))
 
     def http_request(

@@ -11,7 +11,6 @@ ABSENT = {
     "denoise": f"{NOT_BUILT}: noise suppression",
     "execute_rpc": "calls are commanded by the Calling REST API",
     "join_room": "video rooms are out of scope; join_conference joins rooms of audio",
-    "live_transcribe": f"{NOT_BUILT}: transcription",
     "live_translate": "no translator is installed",
     "pay": "no payment provider is connected",
     "receive_fax": "faxes are not received here",

@@ -217,7 +217,7 @@ COMMANDS: Sequence[Operation] = (
     _command("calling.denoise.stop", "change_control"),
     _command("calling.transcribe", "do_on_call", CONTROL, TOLD),
     _stopped("calling.transcribe.stop"),
-    _command("calling.live_transcribe", "do_on_call", Param("action", "action", lambda value: value, whole=True, required=True)),
+    _command("calling.live_transcribe", "do_on_call", Param("action", "live", lambda value: value, whole=True, required=True)),
     _command(
         "calling.refer", "do_on_call", Param("device", "device", an_object, whole=True, required=True), TOLD,
     ),

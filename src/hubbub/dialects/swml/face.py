@@ -11,7 +11,7 @@ from hubbub.dialects.cxml import CxmlDialect
 from hubbub.dialects.cxml.words import CXML
 from hubbub.dialects.notices import as_notice, link_of
 from hubbub.dialects.readers import read_script
-from hubbub.dialects.swml import callbacks, methods, requests
+from hubbub.dialects.swml import callbacks, methods, requests, transcription
 from hubbub.dialects.swml.actions import stream_action, told_fields
 from hubbub.dialects.swml.callbacks import IDS, STATUS
 from hubbub.dialects.swml.document import PREFIX
@@ -112,7 +112,10 @@ class SwmlDialect(Manners):
         return [as_notice(self.name, account, subscription.link, fields, STATUS[event.kind], room=event.room.id)]
 
     def call_notices(self, account: Account, event: CallEvent, wish: ProgressWish) -> Sequence[Notice]:
-        """The state of a call."""
+        """The state of a call, or what was said on it."""
+        if event.kind == "transcription":
+            fields = transcription.told_fields(account, event)
+            return [as_notice(self.name, account, wish.link, fields, transcription.EVENT, call=event.call.id)]
         told = callbacks.Told(event.call, account, event.at, event.call.id, "calling.call.state")
         fields = render(callbacks.ENVELOPE, told) | {"params": render(callbacks.STATE, told)}
         return [as_notice(self.name, account, wish.link, fields, event.kind, call=event.call.id)]

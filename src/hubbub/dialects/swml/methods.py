@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from hubbub.dialects.swml import absent, connecting, detection, flow, functions, joining, lines, messages, referral, sounds, streams, voice
+from hubbub.dialects.swml import (
+    absent,
+    connecting,
+    detection,
+    flow,
+    functions,
+    joining,
+    lines,
+    messages,
+    referral,
+    sounds,
+    streams,
+    transcription,
+    voice,
+)
 from hubbub.dialects.swml.document import METHODS, compile_script
 
-MODULES = (absent, connecting, detection, flow, functions, joining, lines, messages, referral, sounds, streams, voice)
+MODULES = (absent, connecting, detection, flow, functions, joining, lines, messages, referral, sounds, streams, transcription, voice)
 
 __all__ = ["METHODS", "MODULES", "compile_script"]

@@ -196,7 +196,7 @@ def _transcribed(values: Values, control: str) -> dict[str, Any]:
 
 
 def _transcribed_live(values: Values, control: str) -> dict[str, Any]:
-    return {"program": method_program("live_transcribe", {"action": values["action"]}, "action")}
+    return {"program": method_program("live_transcribe", {"action": values["live"]}, "action"), "action": ""}
 
 
 def _referred(values: Values, control: str) -> dict[str, Any]:
