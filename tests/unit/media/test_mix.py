@@ -45,7 +45,7 @@ class Pair:
         if mix != ref.mix and source < LEGS:
             from hubbub.media.mix import leave
 
-            leave(engine.mixes, engine.ears, engine.coders, source, ref.mix, -2)
+            leave(engine.mixes, engine.ears, engine.coders, self.small.desk, source, ref.mix, -2)
         if ref.mix < 0 or mix < 0:
             ref.speak = ref.hear = record.speak = record.hear = 0
         ref.mix, ref.speak_to, ref.hear_to = mix, speak, hear
