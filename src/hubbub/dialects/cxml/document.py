@@ -9,7 +9,21 @@ from typing import Any
 from hubbub.conference.policy import Policy
 from hubbub.dialects.cxml import streams
 from hubbub.dialects.rooms import RoomDefaults
-from hubbub.dialects.tables import NOT_BUILT, Attr, Compiler, Element, Node, boolean, choice, integer, lenient_boolean, matching, text, url
+from hubbub.dialects.tables import (
+    NOT_BUILT,
+    Attr,
+    Compiler,
+    Element,
+    Node,
+    boolean,
+    choice,
+    integer,
+    lenient_boolean,
+    matching,
+    method,
+    text,
+    url,
+)
 from hubbub.dialects.twiml import document as twiml
 from hubbub.verbs.model import Echo, Verb
 
@@ -23,9 +37,27 @@ STORAGE = (
 
 
 def changed(rows: Iterable[Attr], *rows_here: Attr) -> tuple[Attr, ...]:
-    """Rows with those of the same name replaced and the others appended; booleans are read without regard to case."""
-    found = {row.name: replace(row, read=lenient_boolean) if row.read is boolean else row for row in rows}
+    """Rows with those of the same name replaced and the others appended, booleans and methods read as here."""
+    found = {row.name: _here(row) for row in rows}
     return tuple((found | {row.name: row for row in rows_here}).values())
+
+
+def _here(row: Attr) -> Attr:
+    """A row of the compatible dialect: booleans without regard to case, "13221 method not GET/POST" (1.10)."""
+    if row.read is boolean:
+        return replace(row, read=lenient_boolean)
+    return replace(row, code="13221") if row.read is method else row
+
+
+def _play(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb | None:
+    """`<Play>`: "21455 Play URL invalid" (1.10)."""
+    return twiml.play(compiler, node, values, "21455")
+
+
+def _element(element: Element) -> Element:
+    """An element of the compatible dialect, as it is here."""
+    build = _play if element.build is twiml.play else element.build
+    return replace(element, build=build, attributes=changed(element.attributes))
 
 
 CONFERENCE = changed(
@@ -63,7 +95,7 @@ def _echo(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb:
 
 
 ELEMENTS = {
-    **{name: replace(element, attributes=changed(element.attributes)) for name, element in twiml.TABLE.elements.items()},
+    **{name: _element(element) for name, element in twiml.TABLE.elements.items()},
     "Dial": replace(twiml.TABLE.elements["Dial"], build=streams.dial, attributes=DIAL),
     "Record": replace(twiml.TABLE.elements["Record"], attributes=RECORD),
     "Connect": streams.CONNECT,
@@ -75,7 +107,7 @@ TABLE = replace(
     twiml.TABLE,
     elements=ELEMENTS,
     nested={
-        **twiml.TABLE.nested,
+        **{name: _element(element) for name, element in twiml.TABLE.nested.items()},
         **streams.NESTED,
         "Dial/Conference": Element("Conference", None, CONFERENCE, children=("Stream",), why="made by what stands around it"),
         "Dial/Verto": Element("Verto", None, why="browsers are called by SIP"),

@@ -201,14 +201,14 @@ NO_DIGITS = Attr(
 )
 
 
-def play(compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb | None:
-    """`<Play>` of a URL or of digits."""
+def play(compiler: Compiler, node: Node, values: dict[str, Any], bad_url: str = "11100") -> Verb | None:
+    """`<Play>` of a URL or of digits; what is no URL is told by that code."""
     if values.get("digits"):
         return SendDigits(digits=values["digits"], at=node.at)
     if not node.text:
         compiler.object("13420", "<Play> has no URL", node.at)
         return None
-    target = compiler.linked(node, "11100")
+    target = compiler.linked(node, bad_url)
     return None if target is None else PlayAudio(link=Link(target, "GET"), loops=values["loops"] or FOREVER, at=node.at)
 
 
