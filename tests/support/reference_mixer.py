@@ -138,7 +138,7 @@ def tick(sources: list[RefSource], legs: int, edges: list[RefEdge], mixes: int) 
     for index, leg in enumerate(sources[:legs]):
         base = total[leg.mix] - said[index] if leg.mix >= 0 else np.zeros(FRAME, np.int64)
         apart = {edge.source for edge in edges if edge.apart and edge.listener == index} - {index}
-        base = base - sum((said[i] for i in apart if sources[i].mix == leg.mix), np.zeros(FRAME, np.int64))
+        base = base - sum((said[i] for i in apart if sources[i].mix == leg.mix >= 0), np.zeros(FRAME, np.int64))
         line = scaled(base, leg.hear, leg.hear_to) if leg.mix >= 0 else base
         for edge in edges:
             frame = sources[edge.source].frame
