@@ -46,10 +46,11 @@ async def test_a_room_is_streamed_both_ways_and_its_recording_is_told(
     stream = (
         f'<Stream name="room" url="{far_side.url}" statusCallback="/stream" authBearerToken="t"><Parameter name="a" value="b"/></Stream>'
     )
-    attributes = 'beep="false" record="record-from-start" eventCallbackUrl="/ended"'
+    attributes = 'beep="false" record="record-from-start" eventCallbackUrl="/ended" recordingStatusCallback="/taped"'
     application.on("/voice", f"<Response><Dial><Conference {attributes}>Room 1234{stream}</Conference></Dial></Response>")
     application.on("/stream", None)
     application.on("/ended", None)
+    application.on("/taped", None)
     calls = await call_in(hubbub_server, phone, "alice", "bob")
     await assert_matrix(calls, {"alice": "b", "bob": "a"})
     start = await far_side.wait("start")
@@ -69,6 +70,8 @@ async def test_a_room_is_streamed_both_ways_and_its_recording_is_told(
     assert stream_events(application) == ["stream-started", "stream-stopped"]
     told = application.requests("/stream")[0].params
     assert (told["StreamName"], told["StreamTrack"], told["StreamSid"]) == ("room", "inbound_track", start["streamSid"])
+    taped = (await application.wait_for("/taped")).params
+    assert taped["RecordingStatus"] == "completed"
     ended = (await application.wait_for("/ended")).params
     assert (ended["EventName"], ended["FriendlyName"], ended["ConferenceSid"]) == (
         "conference-record-end",

@@ -52,6 +52,8 @@ class RecordingWish:
     transcript_link: Link | None = None
     """Told of the transcript."""
     transcript_language: str = ""
+    end_link: Link | None = None
+    """Told besides when it is whole, by dialects that have a word for the end alone."""
 
 
 @dataclass(frozen=True)

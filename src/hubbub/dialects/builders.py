@@ -116,6 +116,7 @@ def recording_wish(compiler: Compiler, values: Mapping[str, Any], style: str = "
         storage,
         transcribe,
         link(compiler, transcript, values.get("transcript_method", "POST")) if transcript else None,
+        end_link=link(compiler, values.get("end_url"), "POST"),
     )
 
 

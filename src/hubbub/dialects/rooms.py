@@ -28,6 +28,8 @@ class RoomDefaults:
     style: str = ""
     coach_must_be_present: bool = True
     longest_name: int = 128
+    tells_end_besides: bool = False
+    """Whether who asked for the end of a recording alone is told it beside who follows the recording, not in place of it."""
     bad_name: str = ""
     """Code of a name that is empty or too long."""
     jitter: Jitter = "adaptive"

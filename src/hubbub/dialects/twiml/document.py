@@ -144,16 +144,18 @@ def _conference(compiler: Compiler, node: Node, dial_values: dict[str, Any]) -> 
     if not valid_label(values["label"]):
         compiler.object("16023", f"participantLabel {LABEL_RULE}", node.at, "error")
         refused = "invalid-label"
-    values |= _record_end(values)
+    values |= _record_end(values, rooms)
     values["coach"] = (values["coach"].strip(),) if values["coach"] else ()
     joins = join_room(compiler, rooms, {**dial_values, **values, "room": node.text, "refused": refused}, node.at)
     return replace(joins, recording=nouns.recording(compiler, dial_values))
 
 
-def _record_end(values: dict[str, Any]) -> dict[str, Any]:
+def _record_end(values: dict[str, Any], rooms: RoomDefaults) -> dict[str, Any]:
     """Who is told `conference-record-end`: "eventCallbackUrl, or statusCallback when no recordingStatusCallback" (4.1)."""
     target = values["event_url"] or values["status_url"]
-    if values["recording_url"] or not target:
+    if values["recording_url"]:
+        return {"end_url": values["event_url"]} if rooms.tells_end_besides else {}
+    if not target:
         return {}
     how = "POST" if values["event_url"] else values["status_method"]
     return {"recording_url": target, "recording_method": how, "recording_events": None, "recording_style": callbacks.RECORD_END_STYLE}

@@ -216,6 +216,9 @@ class TwimlDialect(Manners):
             return self._transcript_notices(account, event, wish)
         if wish.link is None:
             return []
+        if wish.end_link is not None:
+            besides = RecordingWish(wish.end_link, style=callbacks.RECORD_END_STYLE)
+            return [*self.recording_notices(account, event, replace(wish, end_link=None)), *self.recording_notices(account, event, besides)]
         rows = callbacks.RECORD_END if wish.style == callbacks.RECORD_END_STYLE else self.recording_rows
         kinds: tuple[RecordingKind, ...] = ("started", "in-progress") if event.kind == "in-progress" else (event.kind,)
         return [
