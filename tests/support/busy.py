@@ -34,6 +34,7 @@ class Load:
         """Answered calls that were not hung up by their caller yet, and when they were answered."""
         self.answered = 0
         self.pressed = 0
+        self._busy = False  # beside the tasks' cancellation, which a wait that ends at that moment may swallow
 
     async def __aenter__(self) -> Self:
         self._phones = [await Phone(name).start() for name in NAMES]
@@ -46,6 +47,7 @@ class Load:
 
     def begin(self) -> None:
         """Everybody starts."""
+        self._busy = True
         self.calls.clear()
         for phone in self._phones:
             phone.calls.clear()
@@ -53,6 +55,7 @@ class Load:
 
     async def rest(self) -> None:
         """Everybody stops at once, as they stand."""
+        self._busy = False
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -66,7 +69,7 @@ class Load:
                     await call.hangup()
 
     async def _caller(self, phone: Phone) -> None:
-        while True:
+        while self._busy:
             await asyncio.sleep(self._chance.uniform(0.0, 0.2))
             call = await phone.call(self._server.uri(self._number))
             try:
@@ -83,7 +86,7 @@ class Load:
 
     async def _operator(self) -> None:
         async with Rest(self._server) as rest:
-            while True:
+            while self._busy:
                 await asyncio.sleep(self._chance.uniform(0.01, 0.1))
                 try:
                     await self._press(rest)
