@@ -15,7 +15,7 @@ from hubbub.calls.directory import ApplicationRecord
 from hubbub.conference.journal import within
 from hubbub.dialects.machines import asked_by_rest
 from hubbub.dialects.tables import Page
-from hubbub.errors import MediaError, Refused, ResourceExhausted, StorageUnavailable
+from hubbub.errors import MediaError, Refused, ResourceExhausted
 from hubbub.events import CallRecord, Link, Party
 from hubbub.ids import Id
 from hubbub.storage.store import Delete
@@ -57,7 +57,7 @@ async def committed(call: Call, *waits: Awaitable[None]) -> None:
     """Wait until a new call is committed; one that cannot be stored is not made."""
     try:
         await asyncio.gather(*waits)
-    except StorageUnavailable:
+    except Exception:
         call.hangup()
         raise
 

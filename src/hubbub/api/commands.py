@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from hubbub.api.face import RestFace
 from hubbub.api.rest import METHODS, Rest, body_of
+from hubbub.dialects.readers import read_json
 from hubbub.dialects.tables import NOT_BUILT, Operation, Param
 from hubbub.errors import Refused, StorageUnavailable
 from hubbub.settings import Account
@@ -70,7 +71,8 @@ class Commands(Rest):
     async def _called(self, request: Request, account: Account, given: Mapping[str, Any]) -> Response:
         """One remote procedure call; without an `id` nobody waits for its answer."""
         number, name, params = given.get("id"), given.get("method"), given.get("params", {})
-        if given.get("jsonrpc") != "2.0" or not isinstance(name, str) or not isinstance(number, (str, int, float, type(None))):
+        numbered = isinstance(number, (str, int, float, type(None))) and not isinstance(number, bool)
+        if given.get("jsonrpc") != "2.0" or not isinstance(name, str) or not numbered:
             return _failed(None, INVALID_REQUEST, "this is no request of JSON-RPC 2.0")
         if self._known(name) is None:
             return _failed(number, NO_METHOD, f"there is no method {name[:LONGEST_NAME]!r}")
@@ -146,7 +148,7 @@ def remarks_on(rows: tuple[Param, ...], given: Mapping[str, Any]) -> list[tuple[
 async def _object(request: Request) -> dict[str, Any]:
     """The JSON object of a body. Raises Refused (malformed)."""
     try:
-        given = json.loads(await body_of(request))
+        given = read_json(await body_of(request))
     except (ValueError, RecursionError) as error:
         raise Refused("malformed", f"the body is not JSON: {error}") from error
     if not isinstance(given, dict):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from hubbub.dialects.readers import read_json
 from hubbub.errors import DocumentError, Refused, RequestFailed
 from hubbub.ids import parse_id
 from hubbub.verbs.hub import Hub
@@ -67,7 +67,7 @@ async def read_object(request: Request) -> dict[str, Any]:
         if len(body) > LARGEST_BODY:
             raise Refused("bad-parameter", f"the body is larger than {LARGEST_BODY} bytes")
     try:
-        arguments = json.loads(body) if body.strip() else {}
+        arguments = read_json(body) if body.strip() else {}
     except (ValueError, RecursionError) as error:
         raise Refused("bad-parameter", f"the body is not JSON: {error}") from error
     if not isinstance(arguments, dict):

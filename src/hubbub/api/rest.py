@@ -39,6 +39,7 @@ from hubbub.api.shield import Pace
 from hubbub.api.slashes import encoded, unmarked
 from hubbub.api.views import MediaFile
 from hubbub.conference.rows import from_row
+from hubbub.dialects.readers import read_json
 from hubbub.dialects.tables import NOT_BUILT, Operation, Page, Param
 from hubbub.errors import Refused, StorageUnavailable
 from hubbub.events import CallRecord, Problem, RecordingRecord, RecordingStatus
@@ -301,7 +302,7 @@ async def _pairs(request: Request, json_bodies: bool) -> list[tuple[str, str]]:
 def _json_pairs(body: bytes) -> list[tuple[str, str]]:
     """The members of a JSON object as if a form had held them: lists repeat their key. Raises Refused (bad-parameter)."""
     try:
-        given = json.loads(body)
+        given = read_json(body)
     except (ValueError, RecursionError) as error:
         raise Refused("bad-parameter", f"the body is not JSON: {error}") from error
     if not isinstance(given, dict):

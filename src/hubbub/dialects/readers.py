@@ -152,6 +152,13 @@ def read_script(body: bytes, *, malformed: str, max_bytes: int) -> Any:
     return value
 
 
+def read_json(body: bytes | str) -> Any:
+    """The value of JSON that can be kept and sent on. ValueError or RecursionError where it is none: NaN, half of a surrogate pair."""
+    value = json.loads(body)
+    json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    return value
+
+
 def _read_json(content: str, malformed: str) -> Any:
     """The value of JSON; missing where it is none but may be YAML in brackets."""
 

@@ -14,6 +14,7 @@ from hubbub.dialects.bxml.callbacks import media_url
 from hubbub.dialects.bxml.document import ROOM
 from hubbub.dialects.bxml.errors import ERRORS, what
 from hubbub.dialects.bxml.face import flat
+from hubbub.dialects.bxml.operations import OPERATIONS
 from hubbub.dialects.bxml.rest import BxmlRest, flattened
 from hubbub.errors import ConfigurationError, Refused
 from hubbub.events import Link
@@ -178,3 +179,12 @@ def test_voices() -> None:
 )
 def test_what_is_not_found_is_named(path: str, name: str) -> None:
     assert what(path) == name
+
+
+@pytest.mark.parametrize("body", [b'{"tag":"\\ud800"}', b'{"\\udfff":1}', b'{"a":NaN}', b'{"a":1e999}', b"{"])
+def test_a_body_that_cannot_be_kept_is_refused(body: bytes) -> None:
+    """Half of a surrogate pair is no text, NaN is no JSON."""
+    creating = next(operation for operation in OPERATIONS if operation.shows == "created-call")
+    with pytest.raises(Refused) as caught:
+        BxmlRest(DIALECT, [], lambda: NOW).habits.read_body(creating, "application/json", body)
+    assert caught.value.reason == "bad-body"

@@ -134,6 +134,24 @@ def test_refer_needs_a_sip_device() -> None:
     assert refused("calling.refer", device={"type": "sip", "params": {}}) == ("bad-parameter", "device")
 
 
+@pytest.mark.parametrize(
+    ("command", "params", "where"),
+    [
+        ("calling.detect", {"detect": {"type": "machine", "params": [1]}}, "detect"),
+        ("calling.record", {"record": {"audio": "x"}}, "audio"),
+        ("calling.tap", {"tap": {}, "device": {"type": "rtp", "params": "x"}}, "device"),
+        ("calling.tap", {"tap": {"params": [1]}, "device": {"type": "rtp"}}, "tap"),
+        ("calling.refer", {"device": {"type": "sip", "params": [1]}}, "device"),
+    ],
+)
+def test_what_must_be_an_object_is_refused_as_anything_else(command: str, params: dict[str, Any], where: str) -> None:
+    assert refused(command, **params) == ("bad-parameter", where)
+
+
+def test_a_recording_without_wishes_is_made() -> None:
+    assert read("calling.record", record={"audio": None})["program"].main
+
+
 def test_dial_needs_one_document() -> None:
     whom = {"from": "+15550001000", "to": "+15550002000"}
     assert refused("dial", **whom) == ("missing", "url")

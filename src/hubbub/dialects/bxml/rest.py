@@ -18,6 +18,7 @@ from hubbub.dialects.bxml.operations import OPERATIONS, XML
 from hubbub.dialects.bxml.resources import RESOURCES, Shown
 from hubbub.dialects.bxml.rows import told_in_clear
 from hubbub.dialects.habits import Habits, Pairs
+from hubbub.dialects.readers import read_json
 from hubbub.dialects.tables import ErrorRow, Operation, Page, Resource, Window, render
 from hubbub.errors import DocumentError, Refused
 from hubbub.events import Party, RecordingRecord
@@ -76,7 +77,7 @@ class BxmlHabits(Habits):
         if kind not in ("application/json", ""):
             raise Refused("media-type", content_type)
         try:
-            given = json.loads(body)
+            given = read_json(body)
         except (ValueError, RecursionError) as error:
             raise Refused("bad-body", str(error)) from error
         if not isinstance(given, dict):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urljoin
 
+from hubbub.dialects.readers import read_json
 from hubbub.dialects.swml.document import ANYTHING, METHODS, ON_CALL, PREFIX, compile_script, listed, mistake, wrong
 from hubbub.dialects.swml.requests import facts as facts_of
 from hubbub.dialects.swml.requests import http_request
@@ -30,6 +32,7 @@ ON_THE_MODEL = frozenset(
 )
 """Actions on the model, which is not here: their author is told."""
 HOLD_SECONDS, LONGEST_HOLD = 300.0, 900.0
+Shape = TypeVar("Shape", dict[str, Any], list[Any])
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class SwaigDesk:
     def reaction(self, name: str, body: bytes, base: str) -> Reaction:
         """What a reply asks for. DocumentError where it is none."""
         try:
-            reply = json.loads(body) if body.strip() else {}
+            reply = read_json(body) if body.strip() else {}
         except (ValueError, RecursionError) as error:
             raise DocumentError(PREFIX + "parse_error", f"the reply is not JSON: {error}") from error
         actions = reply.get("action", []) if isinstance(reply, dict) else None
@@ -157,9 +160,10 @@ class _Reading:
         """Hold music for so many seconds; then `ai` goes on."""
         given = value.get("timeout", HOLD_SECONDS) if isinstance(value, dict) else value
         try:
-            seconds = min(max(float(given), 0.0), LONGEST_HOLD)
-        except (TypeError, ValueError):
-            seconds = HOLD_SECONDS
+            wished = float(given)
+        except (TypeError, ValueError, OverflowError):
+            wished = math.nan
+        seconds = min(max(wished, 0.0), LONGEST_HOLD) if math.isfinite(wished) else HOLD_SECONDS
         self.steps.append(PlayTone(kind="music", seconds=seconds))
 
     def _background(self, value: Any) -> None:
@@ -178,14 +182,14 @@ class _Reading:
         self._memory.global_data.update(value if isinstance(value, dict) else {})
 
     def _unset_global(self, value: Any) -> None:
-        for name in value if isinstance(value, list) else [value]:
+        for name in _names(value):
             self._memory.global_data.pop(name, None)
 
     def _set_meta(self, value: Any) -> None:
         self._memory.meta_data.setdefault(self._token, {}).update(value if isinstance(value, dict) else {})
 
     def _unset_meta(self, value: Any) -> None:
-        for name in value if isinstance(value, list) else [value]:
+        for name in _names(value):
             self._memory.meta_data.get(self._token, {}).pop(name, None)
 
     def _toggle(self, value: Any) -> None:
@@ -199,7 +203,7 @@ class _Reading:
             return
         try:
             if isinstance(script, str):
-                script = json.loads(script)
+                script = read_json(script)
             if isinstance(script, dict):
                 inside = script.get("transfer")  # one SDK puts it there
                 script = {key: value for key, value in script.items() if key != "transfer"}
@@ -251,31 +255,40 @@ def _coming_back(program: Program) -> Program:
     return replace(program, sections={name: steps(section) for name, section in program.sections.items()})
 
 
+def _names(value: Any) -> list[str]:
+    """The texts of a list, or the one that there is."""
+    return [name for name in (value if isinstance(value, list) else [value]) if isinstance(name, str)]
+
+
 def _true(value: Any) -> bool:
     """`true` and "true"."""
     return value is True or str(value).lower() == "true"
 
 
 def _ai(compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
-    params = values["params"] if values["params"] is not None else {}
-    if not isinstance(params, dict):
-        raise wrong("method_parameter_invalid_value", f"{node.at.path}: must be an object")
-    swaig = params.get("SWAIG") or {}
-    if not isinstance(swaig, dict):
-        raise wrong("method_parameter_invalid_value", f"{node.at.path}/SWAIG: must be an object")
-    defaults = swaig.get("defaults") or {}
+    params = _given(values["params"], dict, node.at.path)
+    swaig = _given(params.get("SWAIG"), dict, f"{node.at.path}/SWAIG")
+    defaults = _given(swaig.get("defaults"), dict, f"{node.at.path}/SWAIG/defaults")
     functions = {}
-    for index, declared in enumerate(swaig.get("functions") or []):
+    for index, declared in enumerate(_given(swaig.get("functions"), list, f"{node.at.path}/SWAIG/functions")):
         if not isinstance(declared, dict) or not isinstance(declared.get("function"), str):
             raise wrong("method_parameter_missing", f"{node.at.path}/SWAIG/functions[{index}]: needs 'function'")
+        _given(declared.get("meta_data"), dict, f"{node.at.path}/SWAIG/functions[{index}]/meta_data")
         link = _webhook(compiler, {**defaults, **declared}, f"{node.at.path}/SWAIG/functions[{index}]")
         if link is not None:
             functions[declared["function"]] = Declared(link, declared)
-    allows = (params.get("params") or {}).get("swaig_allow_swml", True)
-    data = params.get("global_data") or {}
-    if not isinstance(data, dict):
-        raise wrong("method_parameter_invalid_value", f"{node.at.path}/global_data: must be an object")
+    allows = _given(params.get("params"), dict, f"{node.at.path}/params").get("swaig_allow_swml", True)
+    data = _given(params.get("global_data"), dict, f"{node.at.path}/global_data")
     return HoldForFunctions(desk=SwaigDesk(functions, not _false(allows), str(new_id()), Memory(dict(data))), at=node.at)
+
+
+def _given(value: Any, kind: type[Shape], path: str) -> Shape:
+    """A value of that shape; null and an empty text are an empty one. DocumentError names the path."""
+    if value is None or value == "":
+        return kind()
+    if not isinstance(value, kind):
+        raise wrong("method_parameter_invalid_value", f"{path}: must be {'an object' if kind is dict else 'a list'}")
+    return value
 
 
 def _webhook(compiler: Compiler, declared: Mapping[str, Any], path: str) -> Link | None:

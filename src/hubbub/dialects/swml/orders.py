@@ -40,6 +40,13 @@ def wrong(message: str, where: str = "", reason: str = "bad-parameter") -> Refus
     return Refused(reason, message, where=where)
 
 
+def _object(value: Any, where: str) -> Mapping[str, Any]:
+    """An object within a parameter; null is an empty one. Raises Refused."""
+    if not isinstance(value or {}, dict):
+        raise wrong("must be an object", where)
+    return value or {}
+
+
 def program_of(document: Any, where: str = "swml") -> Program:
     """A script, given as an object or as text. Raises Refused (bad-document)."""
     try:
@@ -130,7 +137,7 @@ def sounds(items: list[dict[str, Any]]) -> tuple[Verb, ...]:
 
 
 def _recorded(values: Values, control: str) -> dict[str, Any]:
-    audio = values.get("audio", values.get("record", {}).get("audio", {}))
+    audio = _object(values.get("audio", values.get("record", {}).get("audio")), "audio")
     params = {**RECORDED, **audio, "control_id": control, "status_url": values.get("told_to")}
     return {"program": method_program("record_call", params, "audio"), "stopper": _stopper("stop_record_call", control), "action": ""}
 
@@ -154,7 +161,8 @@ def _collected(values: Values, control: str) -> dict[str, Any]:
 
 def _detected(values: Values, control: str) -> dict[str, Any]:
     detect = values["detect"]
-    kind, params = detect.get("type"), {name: value for name, value in (detect.get("params") or {}).items() if name != INTERRUPTIONS}
+    given = _object(detect.get("params"), "detect")
+    kind, params = detect.get("type"), {name: value for name, value in given.items() if name != INTERRUPTIONS}
     timeout = values.get("timeout", 30.0)
     if kind in ("machine", "fax"):
         detectors = "amd" if kind == "machine" else "fax"
@@ -164,7 +172,7 @@ def _detected(values: Values, control: str) -> dict[str, Any]:
 
 def _tapped(values: Values, control: str) -> dict[str, Any]:
     device = values["device"]
-    where, params = device.get("params") or {}, values["tap"].get("params") or {}
+    where, params = _object(device.get("params"), "device"), _object(values["tap"].get("params"), "tap")
     uri = f"rtp://{where.get('addr')}:{where.get('port')}" if device.get("type") == "rtp" else where.get("uri")
     given = {"uri": uri, "direction": params.get("direction"), "codec": where.get("codec"), "rtp_ptime": where.get("ptime")}
     given |= {"control_id": control, "status_url": values.get("told_to")}
@@ -201,7 +209,7 @@ def _transcribed_live(values: Values, control: str) -> dict[str, Any]:
 
 def _referred(values: Values, control: str) -> dict[str, Any]:
     device = values["device"]
-    to = str((device.get("params") or {}).get("to", ""))
+    to = str(_object(device.get("params"), "device").get("to", ""))
     if device.get("type") != "sip" or not SIP.fullmatch(to):
         raise wrong("must be {'type': 'sip', 'params': {'to': 'sip:…'}}", "device")
     return {"program": method_program("sip_refer", {"to_uri": to, "status_url": values.get("told_to")}, "device"), "action": ""}
