@@ -186,6 +186,25 @@ async def test_sip_domain_is_sent(application: Application, hubbub_server: Hubbu
     await caller.wait_ended()
 
 
+async def test_a_call_that_was_diverted_here(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """1.2: "ForwardedFrom … if available", "StirVerstat, StirPassportToken: carrier supplied"; nothing of it where nobody says it."""
+    application.on("/voice", "<Response><Hangup/></Response>")
+    headers = {
+        "Diversion": "<sip:+15550009999@pbx.test>;reason=user-busy",
+        "Identity": "e30.eyJhdHRlc3QiOiJBIn0.c2ln;info=<https://c.test/p.pem>",
+        "P-Asserted-Identity": "<sip:+15551112222@pbx.test;verstat=TN-Validation-Passed>",
+    }
+    alice = await phone("alice")
+    await (await alice.call(hubbub_server.uri("+15550001000"), headers=headers)).wait_ended()
+    asked = (await application.wait_for("/voice")).params
+    assert (asked["ForwardedFrom"], asked["StirVerstat"]) == ("+15550009999", "TN-Validation-Passed-A")
+    assert asked["StirPassportToken"] == "e30.eyJhdHRlc3QiOiJBIn0.c2ln"
+    plain = await alice.call(hubbub_server.uri("+15550001000"))
+    await plain.wait_ended()
+    asked = (await application.wait_for("/voice", lambda request: request.params["SipCallId"] == plain.sip.id)).params
+    assert not {"ForwardedFrom", "StirVerstat", "StirPassportToken"} & set(asked)
+
+
 async def test_a_sim_is_called_as_a_registered_phone(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
     """1.8: "Queue, Sim, WhatsApp: as SDK"."""
     application.on("/voice", "<Response><Dial><Sim>DE1</Sim></Dial></Response>")

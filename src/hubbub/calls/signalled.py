@@ -50,10 +50,15 @@ def verstat(headers: Mapping[str, str], caller: Party) -> str | None:
     return None
 
 
+def passport_token(headers: Mapping[str, str]) -> str:
+    """The PASSporT of an Identity header as it came, without the parameters of the header; empty where there is none."""
+    return headers.get("identity", "").partition(";")[0].strip()
+
+
 def passport(headers: Mapping[str, str]) -> Mapping[str, str]:
     """`attest` and `origid` of the caller's PASSporT, or of the headers that some networks put in its place."""
     found = {"attest": headers.get("p-attestation-indicator", ""), "origid": headers.get("p-origination-id", "")}
-    pieces = headers.get("identity", "").partition(";")[0].strip().split(".")
+    pieces = passport_token(headers).split(".")
     if len(pieces) == 3:
         try:
             claims = json.loads(base64.urlsafe_b64decode(pieces[1] + "=" * (-len(pieces[1]) % 4)))

@@ -15,6 +15,7 @@ from hubbub.conference.policy import Policy, RecordingWish, RoomSettings, Subscr
 from hubbub.dialects.bxml import BxmlDialect
 from hubbub.dialects.swml import SwmlDialect
 from hubbub.dialects.twiml import TwimlDialect
+from hubbub.dialects.twiml.callbacks import forwarded_from, stir_verstat
 from hubbub.dialects.twiml.requests import DEFAULT_LIMITS, connection_overrides, reply_failure
 from hubbub.dialects.twiml.words import date
 from hubbub.events import (
@@ -176,6 +177,31 @@ def test_the_standard_parameters() -> None:
     assert set(TWIML.call_fields(ACCOUNT, bare)) == STANDARD
     child = replace(bare, parent=ROOM.id, direction="outbound-dial")
     assert set(TWIML.call_fields(ACCOUNT, child)) == STANDARD | {"ParentCallSid"}
+
+
+@pytest.mark.parametrize(
+    ("verified", "level", "told"),
+    [
+        ("TN-Validation-Passed", "A", "TN-Validation-Passed-A"),
+        ("TN-Validation-Failed", "C", "TN-Validation-Failed-C"),
+        ("TN-Validation-Passed-B", "B", "TN-Validation-Passed-B"),
+        ("No-TN-Validation", "A", "No-TN-Validation"),
+        ("TN-Validation-Passed", "", "TN-Validation-Passed"),
+    ],
+)
+def test_what_the_last_network_says(verified: str, level: str, told: str) -> None:
+    """1.2: "ForwardedFrom … if available", "StirVerstat, StirPassportToken: carrier supplied; `stir_verstat` also in call JSON"."""
+    headers = {
+        "diversion": "<sip:+15550009999@pbx.test>;reason=away, <sip:+15550008888@pbx.test>",
+        "identity": "e30.e30.c2ln;info=<https://cert.test/c.pem>",
+        "p-asserted-identity": f"<sip:+14158675308@x;verstat={verified}>",
+        "p-attestation-indicator": level,
+    }
+    call = replace(CALL, signalled=headers)
+    fields = TWIML.call_fields(ACCOUNT, call)
+    assert set(fields) == STANDARD | SIP | {"ForwardedFrom", "StirVerstat", "StirPassportToken"}
+    assert (fields["ForwardedFrom"], fields["StirVerstat"], fields["StirPassportToken"]) == ("+15550009999", told, "e30.e30.c2ln")
+    assert (forwarded_from(call), stir_verstat(call)) == (fields["ForwardedFrom"], told)
 
 
 @pytest.mark.parametrize(

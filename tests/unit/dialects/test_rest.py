@@ -158,6 +158,15 @@ def test_a_call() -> None:
     assert (queued["status"], queued["start_time"], queued["end_time"], queued["duration"]) == ("queued", None, None, None)
 
 
+def test_a_call_that_was_diverted_here() -> None:
+    """5.4 "forwarded_from", "stir_verstat"."""
+    signalled = {"diversion": "<sip:+15550009999@pbx.test>", "p-asserted-identity": "<sip:a@b;verstat=TN-Validation-Failed>"}
+    shown = FACE.show("call", replace(CALL, signalled=signalled), ACCOUNT)
+    assert (shown["forwarded_from"], shown["stir_verstat"]) == ("+15550009999", "TN-Validation-Failed")
+    bare = FACE.show("call", CALL, ACCOUNT)
+    assert (bare["forwarded_from"], bare["stir_verstat"]) == (None, None)
+
+
 def test_a_notification() -> None:
     row = {
         "id": identity(3),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from hubbub.calls.signalled import diversion, passport, passport_token, verstat
 from hubbub.dialects.tables import Out
 from hubbub.dialects.twiml import live, machine, speech, transcripts, words
 from hubbub.dialects.twiml.directory import APPLICATION_SID
@@ -88,6 +89,9 @@ ROOM: tuple[Out, ...] = (
 )
 """Conference events (4.1)."""
 
+VERIFIED = ("TN-Validation-Passed", "TN-Validation-Failed")
+LEVELS = ("A", "B", "C")
+
 CALL: tuple[Out, ...] = (
     Out("CallSid", lambda told: told.words.call.write(told.fact.id)),
     Out("AccountSid", lambda told: told.words.account_sid(told.account)),
@@ -101,6 +105,9 @@ CALL: tuple[Out, ...] = (
     Out("ParentCallSid", lambda told: told.words.call.write(told.fact.parent) if told.fact.parent else None),
     Out("ApplicationSid", lambda told: APPLICATION_SID.write(found) if (found := told.fact.extra.get("application")) else None),
     Out("CallerName", lambda told: told.fact.caller.display or None),
+    Out("ForwardedFrom", lambda told: forwarded_from(told.fact)),
+    Out("StirVerstat", lambda told: stir_verstat(told.fact)),
+    Out("StirPassportToken", lambda told: passport_token(told.fact.signalled) or None),
     Out("SipCallId", lambda told: told.fact.sip_call_id or None),
     Out("SipDomain", lambda told: _domain(told.fact.callee.uri) if told.fact.sip_call_id and told.fact.direction == "inbound" else None),
     Out("SipSourceIp", lambda told: told.fact.sip_source or None),
@@ -108,6 +115,20 @@ CALL: tuple[Out, ...] = (
     Out("MachineDetectionDuration", lambda told: machine.duration(told.fact.detection_seconds) if told.fact.answered_by else None),
 )
 """The standard parameters of a voice webhook (1.2)."""
+
+
+def forwarded_from(call: CallRecord) -> str | None:
+    """Who the call was for when it was diverted here, of its newest Diversion."""
+    found = diversion(call.signalled)
+    return found["from"] if found else None
+
+
+def stir_verstat(call: CallRecord) -> str | None:
+    """What the verification of the caller gave, with the level of attestation where it is known: `TN-Validation-Passed-A`."""
+    found, level = verstat(call.signalled, call.caller), passport(call.signalled).get("attest", "")
+    if found in VERIFIED and level in LEVELS:
+        return f"{found}-{level}"
+    return found
 
 
 def _domain(uri: str) -> str | None:

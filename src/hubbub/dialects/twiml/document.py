@@ -103,7 +103,7 @@ DIAL = (
     Attr("method", "action_method", method, "POST", "13210"),
     Attr("timeLimit", "time_limit", integer(1), None, "13216"),
     Attr("hangupOnStar", "leave_on_star", boolean, False, "13213"),
-    Attr("timeout", "ring_seconds", integer(1, 600), 30, "13212", why="and five seconds more; a conference does not ring"),
+    Attr("timeout", "ring_seconds", integer(5, 600), 30, "13212", why="and five seconds more; a conference does not ring"),
     Attr("callerId", "caller", nouns.caller_id, None, "13214", why="a conference is not called"),
     Attr("answerOnBridge", "answer_on_bridge", boolean, False, "13219", why="with a conference the call is answered as it joins"),
     Attr("sequential", "sequential", boolean, False, "13218", why="a conference is one target"),

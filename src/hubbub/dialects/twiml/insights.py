@@ -32,7 +32,6 @@ CALL_STATUS = {
 }
 CALL_TYPE = {"number": "carrier", "phone": "client", "sip": "sip"}
 HAPPENED = {"muted": "mute", "unmuted": "unmute", "held": "hold", "unheld": "unhold", "modified": "modify"}
-NO_METRICS = "the quality of single legs is not kept"
 
 
 def iso(seconds: float | None) -> str | None:
@@ -231,7 +230,7 @@ OPERATIONS = (
         "/Conferences/{room}/Participants/{stay}",
         "fetch_member_summary",
         "stay",
-        (Param("Events", None, choice("true", "false"), why="they are always shown"), Param("Metrics", None, why=NO_METRICS)),
+        (Param("Events", None, choice("true", "false"), why="they are always shown"), Param("Metrics", None, why="they are always shown")),
     ),
 )
 

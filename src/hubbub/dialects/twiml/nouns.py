@@ -70,7 +70,7 @@ SIP = (
     *TOLD,
     Attr("username", "username", text, ""),
     Attr("password", "password", text, ""),
-    Attr("codecs", None, why="PCMU and PCMA are offered"),
+    Attr("codecs", None, why="the codecs of SIP are configured: `media.codecs`, in that order"),
     *machine.NOUN,
 )
 CLIENT = (*SCREENED, *TOLD)

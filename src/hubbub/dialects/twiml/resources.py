@@ -12,7 +12,7 @@ from hubbub.dialects.tables import (
 )
 from hubbub.dialects.twiml import announcements, directory, live, machine, queues, streams, transcripts
 from hubbub.dialects.twiml import words as spell
-from hubbub.dialects.twiml.callbacks import recording_url
+from hubbub.dialects.twiml.callbacks import forwarded_from, recording_url, stir_verstat
 from hubbub.dialects.twiml.words import address, date
 from hubbub.events import CallRecord, CallStatus, MemberRecord, Presence, RoomRecord, RoomStatus
 from hubbub.settings import Account
@@ -91,11 +91,11 @@ CALL = Resource(
         Out("direction", lambda s: spell.DIRECTIONS[s.thing.direction]),
         Out("answered_by", lambda s: machine.answered_by(s.thing.answered_by)),
         Out("api_version", lambda s: spell.API_VERSION),
-        Out("forwarded_from", lambda s: None),
+        Out("forwarded_from", lambda s: forwarded_from(s.thing)),
         Out("group_sid", lambda s: None),
         Out("caller_name", lambda s: s.thing.caller.display or None),
         Out("queue_time", lambda s: str(round(s.thing.queue_seconds * 1000))),
-        Out("stir_verstat", lambda s: None),
+        Out("stir_verstat", lambda s: stir_verstat(s.thing)),
         Out("trunk_sid", lambda s: None),
         Out("date_created", lambda s: date(s.thing.created)),
         Out("date_updated", lambda s: date(s.thing.updated)),
