@@ -27,6 +27,8 @@ class Bridge:
         self.over: asyncio.Future[BridgeEnd] = asyncio.get_running_loop().create_future()
         self._mix: Mix = media.open_mix(near=first.leg)
         self._timer: asyncio.TimerHandle | None = None
+        self._deaf: list[Callable[[], None]] = []
+        """What ends the passing on of keys."""
         self.joined = False
 
     def early(self) -> None:
@@ -41,8 +43,7 @@ class Bridge:
         for call in (self.first, self.second):
             call.leg.route(self._mix, speak=True, hear=True)
         star = (lambda: self.end("star")) if leave_on_star else None
-        self.first.on_digit = self._keys(self.second, star)
-        self.second.on_digit = self._keys(self.first, None)
+        self._deaf = [self.first.hear_keys(self._keys(self.second, star)), self.second.hear_keys(self._keys(self.first, None))]
         if time_limit_seconds is not None:
             self._timer = asyncio.get_running_loop().call_later(time_limit_seconds, self.end, "time-limit")
 
@@ -61,8 +62,9 @@ class Bridge:
         for call in (self.first, self.second):
             call.leg.route(None, speak=False, hear=False)
             if self.joined:
-                call.on_digit = None
                 call.bridge = None
+        for release in self._deaf:
+            release()
         self._mix.close()
 
     def _keys(self, other: Call, star: Callable[[], None] | None) -> Callable[[str], None]:

@@ -92,6 +92,14 @@ class _Session:
         return self.version
 
 
+@dataclass(frozen=True, eq=False)
+class _Hearing:
+    """Somebody who hears keys."""
+
+    told: Callable[[str], None]
+    gathers: bool
+
+
 class Call:
     """One call leg, from INVITE to BYE. All methods run on the loop; callbacks are synchronous."""
 
@@ -100,9 +108,10 @@ class Call:
         self.leg = leg
         self.sip: SipCall | None = None
         self.progress: tuple[ProgressWish, ...] = ()
-        self.on_digit: Callable[[str], None] | None = None
+        self._hearing: list[_Hearing] = []
+        """Who hears keys, in order of their coming: the last does."""
         self.keys_beside: set[Callable[[str], None]] = set()
-        """Who is told of keys beside whoever `on_digit` is."""
+        """Who is told of keys beside whoever hears them."""
         self.on_answered: Callable[[], None] | None = None
         self.on_early_media: Callable[[], None] | None = None
         self.on_ended: Callable[[], None] | None = None
@@ -110,8 +119,6 @@ class Call:
         """What connects it with another call, while it does."""
         self.ended_by_request = False
         """Whether REST asked for its end."""
-        self.keys_gathered = False
-        """Whether keys belong to a verb that gathers them, and are told to nobody else."""
         self.final_cause = ""
         """Why this side ends the call, when it is more than a hang-up."""
         self._services = services
@@ -322,13 +329,29 @@ class Call:
         self._connect(agreed)
         return text
 
+    def hear_keys(self, told: Callable[[str], None], *, gathers: bool = False) -> Callable[[], None]:
+        """Tell keys to this one until what is returned is called; whoever heard them before hears them again then.
+
+        Keys of one that `gathers` are its own: progress callbacks are not told of them.
+        """
+        hearing = _Hearing(told, gathers)
+        self._hearing.append(hearing)
+
+        def release() -> None:
+            if hearing in self._hearing:
+                self._hearing.remove(hearing)
+
+        return release
+
     def _digit(self, digit: str) -> None:
-        if not self.keys_gathered and not self.over and any("digit" in wish.events for wish in self.progress):
+        hearing = self._hearing[-1] if self._hearing else None
+        gathered = hearing is not None and hearing.gathers
+        if not gathered and not self.over and any("digit" in wish.events for wish in self.progress):
             self._tell("digit", digit)
         for told in tuple(self.keys_beside):
             told(digit)
-        if self.on_digit is not None:
-            self.on_digit(digit)
+        if hearing is not None:
+            hearing.told(digit)
 
     def _moved(self) -> None:
         """The other side's requests go elsewhere from now on."""

@@ -103,8 +103,8 @@ class Waiting:
     over: asyncio.Future[str]
     taken_at: float | None = None
     on_taken: Callable[[], object] | None = None
-    on_gone: Callable[[], None] | None = None
-    """Called when the call goes while it is bridged."""
+    on_gone: Callable[[], object] | None = None
+    """Called when the call goes while it is bridged, or hears a document before that."""
     gone: bool = False
 
     def release(self, result: str) -> None:
@@ -187,7 +187,9 @@ class Lines:
             try:
                 await taker
             except asyncio.CancelledError:
-                if taker.done() and not taker.cancelled():  # it was woken and does not look: the next one may
+                if taker in line.takers:
+                    line.takers.remove(taker)
+                else:  # it was woken and does not look: the next one may
                     line.wake()
                 raise
         return self._taken(line.entries[first], now())

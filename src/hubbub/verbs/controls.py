@@ -219,7 +219,6 @@ class Doing(_Told):
             self.task = asyncio.create_task(self._stop(self._stopper), name=f"control-{self.order.name}")
 
     async def _run(self) -> None:
-        key = self._session.call.on_digit
         self._progress("began")
         try:
             results = await self._script(self._program)
@@ -231,9 +230,6 @@ class Doing(_Told):
         else:
             if self._stopper is None:
                 self._progress("ended", **results)
-        finally:  # whoever heard keys before, hears them again
-            if self._session.call.on_digit is None:
-                self._session.call.on_digit = key
 
     async def _stop(self, stopper: Program) -> None:
         try:

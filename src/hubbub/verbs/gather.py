@@ -10,6 +10,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
+
 from hubbub.errors import HubbubError
 from hubbub.events import Link
 from hubbub.speech.recognition import RecognitionFailed, Understood
@@ -20,6 +22,9 @@ from hubbub.verbs.model import Gather, Outcome
 
 if TYPE_CHECKING:
     from hubbub.verbs.handlers import CallShell
+
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -44,20 +49,20 @@ async def perform(shell: CallShell, verb: Gather) -> Outcome:
                 return Outcome("failed", failure.why)
             listening = None
     events: asyncio.Queue[_Event] = asyncio.Queue()
-    if listening is None or listening.keys:
-        call.on_digit = events.put_nowait
-        call.keys_gathered = True
+    deaf = call.hear_keys(events.put_nowait, gathers=True) if listening is None or listening.keys else None
     prompts = asyncio.create_task(_prompt(shell, verb))
     ears = asyncio.create_task(_listen(shell, verb, listening, events)) if listening is not None else None
     try:
         return await _Collecting(shell, verb, events, prompts, ears).run()
     finally:
-        call.on_digit = None
-        call.keys_gathered = False
+        if deaf is not None:
+            deaf()
         tasks = [task for task in (prompts, ears) if task is not None]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for problem in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(problem, Exception):
+                _failed(shell, verb, problem)
 
 
 async def _prompt(shell: CallShell, verb: Gather) -> None:
@@ -102,6 +107,8 @@ class _Collecting:
                 return self._nothing("")
             case str():
                 return self._key(event)
+            case _Began() | Understood() | RecognitionFailed() if self._ears is None:
+                pass  # what was heard before the key that decided
             case _Began():
                 self._speaking = True
                 if self._verb.speech is not None and self._verb.speech.stops_prompts:
@@ -165,6 +172,9 @@ async def _listen(shell: CallShell, verb: Gather, wish: Listening, events: async
         events.put_nowait(await listener.understood(turn, shell.services.recognition, wish.hints, on_partial=partial))
     except RecognitionFailed as failure:
         events.put_nowait(failure)
+    except Exception as error:  # a bug must not leave who speaks waiting for ever
+        log.exception("listening_failed", call=shell.session.call.id)
+        events.put_nowait(RecognitionFailed("failed", f"internal error: {error!r}"))
     finally:
         await listener.close()
 
@@ -180,6 +190,13 @@ class _Partial:
     def __call__(self, words: str) -> None:
         self._shell.session.call.tell("words", self._link, {}, words, self._number)
         self._number += 1
+
+
+def _failed(shell: CallShell, verb: Gather, error: Exception) -> None:
+    """A prompt or an ear ended by a bug: what was gathered counts nevertheless."""
+    session = shell.session
+    log.error("gather_task_failed", call=session.call.id, exc_info=error)
+    session.report(session.dialect.refusal_code("internal"), f"internal error: {error!r}", level="error", line=verb.at.line)
 
 
 def _report(shell: CallShell, verb: Gather, failure: RecognitionFailed) -> None:

@@ -260,7 +260,7 @@ async def _join_room(shell: CallShell, verb: JoinRoom) -> Outcome:
     if recorded is not None and recorded.status is not RecordingStatus.FAILED:
         details["recording"] = recorded
     timer = _leave_later(room, session, verb)
-    session.call.on_digit = _key(room, session, leave_on_star=verb.leave_on_star)
+    deaf = session.call.hear_keys(_key(room, session, leave_on_star=verb.leave_on_star))
     try:
         reason = await left
     except asyncio.CancelledError:
@@ -270,7 +270,7 @@ async def _join_room(shell: CallShell, verb: JoinRoom) -> Outcome:
         raise
     finally:
         session.released_by = None
-        session.call.on_digit = None
+        deaf()
         if recorded is not None:
             session.call.recorder.end(recorded.id)
         if timer is not None:

@@ -117,8 +117,8 @@ class Streamed(Protocol):
     def report(self, code: str, message: str, *, level: str = "warning", line: int | None = None) -> None:
         """Keep a problem for its account to read."""
 
-    def keys(self, told: Callable[[str], None] | None) -> None:
-        """Who is told of its keys."""
+    def hear_keys(self, told: Callable[[str], None]) -> Callable[[], None]:
+        """Tell its keys to this one until what is returned is called."""
 
 
 @dataclass(frozen=True)
@@ -156,9 +156,9 @@ class StreamedCall:
         """Keep a problem of the call."""
         self.shell.session.report(code, message, level=level, line=line)
 
-    def keys(self, told: Callable[[str], None] | None) -> None:
-        """Who is told of its keys."""
-        self.shell.session.call.on_digit = told
+    def hear_keys(self, told: Callable[[str], None]) -> Callable[[], None]:
+        """Tell its keys to this one until what is returned is called."""
+        return self.shell.session.call.hear_keys(told)
 
 
 async def perform(shell: CallShell, verb: OpenStream) -> Outcome:
@@ -285,8 +285,7 @@ async def converse(streamed: Streamed, verb: OpenStream, record: StreamRecord) -
     tell(streamed, verb.notices, "started", record)
     outgoing: asyncio.Queue[str] = asyncio.Queue()
     mouth = Mouth(services.media, streamed.target, outgoing.put_nowait)
-    if verb.waits:
-        streamed.keys(lambda digit: outgoing.put_nowait(talk.key(digit)))
+    deaf = streamed.hear_keys(lambda digit: outgoing.put_nowait(talk.key(digit))) if verb.waits else None
     for message in talk.opened():
         outgoing.put_nowait(message)
     sending = asyncio.create_task(_send(socket, outgoing))
@@ -296,8 +295,8 @@ async def converse(streamed: Streamed, verb: OpenStream, record: StreamRecord) -
     finally:
         tapping.cancel()
         sending.cancel()
-        if verb.waits:
-            streamed.keys(None)
+        if deaf is not None:
+            deaf()
         mouth.close()
         tell(streamed, verb.notices, "stopped", record)
         await asyncio.gather(tapping, sending, ear.close(), _say_goodbye(socket, talk), return_exceptions=True)

@@ -15,7 +15,7 @@ import structlog
 from hubbub.calls.bridge import Bridge
 from hubbub.calls.line import LinePlace, Waiting
 from hubbub.errors import HubbubError, Refused
-from hubbub.events import CallRecord, CallStatus, RecordingRecord, RecordingStatus
+from hubbub.events import CallRecord, CallStatus, Link, RecordingRecord, RecordingStatus
 from hubbub.media.music import hold_music
 from hubbub.tasks import spawn
 from hubbub.verbs.connect import ring
@@ -24,6 +24,7 @@ from hubbub.verbs.model import LeaveLine, Outcome, Stage, TakeFromLine, WaitInLi
 
 if TYPE_CHECKING:
     from hubbub.verbs.handlers import CallShell
+    from hubbub.verbs.services import VerbServices
 
 log = structlog.get_logger()
 
@@ -129,9 +130,7 @@ async def take(shell: CallShell, verb: TakeFromLine) -> Outcome:
         async with asyncio.timeout(verb.ring_seconds):
             waiting = await services.lines.next(line, services.clock.now)
         if verb.document is not None:
-            other = services.hub.sessions[waiting.call.id]
-            place = services.lines.place(waiting, services.clock.now())
-            await other.prelude(DocumentRequest(verb.document, "callee", other.record, fields={"place": place}), Stage.CALLEE)
+            await _greet(services, waiting, verb.document)
         ringing.cancel()
         if waiting.gone:
             return _taken(waiting, CallStatus.NO_ANSWER, None)
@@ -159,6 +158,22 @@ async def take(shell: CallShell, verb: TakeFromLine) -> Outcome:
             bridge.end("first-left")
         if waiting is not None:
             waiting.release("bridged" if bridge is not None else "error")
+
+
+async def _greet(services: VerbServices, waiting: Waiting, link: Link) -> None:
+    """Let the call hear a document before it is connected, for as long as it is there."""
+    other = services.hub.sessions[waiting.call.id]
+    place = services.lines.place(waiting, services.clock.now())
+    request = DocumentRequest(link, "callee", other.record, fields={"place": place})
+    heard = asyncio.create_task(other.prelude(request, Stage.CALLEE), name=f"callee-{waiting.call.id}")
+    waiting.on_gone = heard.cancel
+    try:
+        await asyncio.wait([heard])
+    finally:
+        waiting.on_gone = None
+        heard.cancel()
+    if not heard.cancelled():
+        heard.result()
 
 
 def _taken(waiting: Waiting | None, status: CallStatus, until: float | None, recorded: RecordingRecord | None = None) -> Outcome:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from hubbub.calls.call import Call, CallServices
+from hubbub.calls.call import Call, CallServices, ProgressWish
 from hubbub.clock import ManualClock
 from hubbub.dialects.registry import all_dialects
-from hubbub.events import CallRecord, CallStatus, Party
+from hubbub.events import CallRecord, CallStatus, Link, Party
 from hubbub.ids import Id
 from hubbub.settings import Account
 
@@ -54,3 +55,41 @@ def test_how_long_a_call_may_last() -> None:
     assert dialects["twiml"].longest_call(Account(name="dev")) == 14_400
     assert dialects["twiml"].longest_call(Account(name="dev", long_calls=True)) == 86_400
     assert dialects["bxml"].longest_call(Account(name="dev")) is None
+
+
+def test_whoever_heard_keys_before_hears_them_again() -> None:
+    """A script gathers, a command begins to, the script goes on to a room, the command ends: none takes keys from another."""
+    call, heard = a_call(None), list[str]()
+
+    def hears(name: str) -> Callable[[], None]:
+        return call.hear_keys(lambda digit: heard.append(f"{name} {digit}"))
+
+    script = hears("script")
+    command = hears("command")
+    script()
+    call.leg.on_digit("1")  # type: ignore[misc]
+    room = hears("room")
+    command()
+    call.leg.on_digit("2")  # type: ignore[misc]
+    command()  # once more changes nothing
+    other = hears("other")
+    call.leg.on_digit("3")  # type: ignore[misc]
+    other()
+    call.leg.on_digit("4")  # type: ignore[misc]
+    room()
+    call.leg.on_digit("5")  # type: ignore[misc]
+    assert heard == ["command 1", "room 2", "other 3", "room 4"]
+
+
+def test_keys_that_are_gathered_are_told_to_nobody_else() -> None:
+    """Progress callbacks hear of keys unless a verb gathers them; the end of one that gathers does not end another's gathering."""
+    call, told = a_call(None), list[str]()
+    call.progress = (ProgressWish(Link("http://127.0.0.1/keys"), frozenset({"digit"})),)
+    call._tell = lambda kind, digit: told.append(digit)  # type: ignore[assignment,method-assign,misc]
+    first = call.hear_keys(lambda _: None, gathers=True)
+    second = call.hear_keys(lambda _: None, gathers=True)
+    first()
+    call.leg.on_digit("1")  # type: ignore[misc]
+    second()
+    call.leg.on_digit("2")  # type: ignore[misc]
+    assert told == ["2"]

@@ -76,3 +76,18 @@ async def test_a_call_that_leaves_is_not_taken() -> None:
     waiting.leave()
     lines.leave(waiting, 2.0)
     assert (waiting.over.result(), waiting.line.core.first(), waiting.gone) == ("leave", None, True)
+
+
+async def test_a_taker_that_gave_up_is_forgotten() -> None:
+    """ "or until the timeout is reached": nothing of it stays."""
+    lines = Lines()
+    waiting = lines.join(cast(Any, SomeCall(A)), "support", None, 0.0)
+    await lines.next(waiting.line, lambda: 1.0)
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(lines.next(waiting.line, lambda: 1.0), 0)
+        taker = asyncio.create_task(lines.next(waiting.line, lambda: 1.0))
+        await asyncio.sleep(0)
+        taker.cancel()
+        await asyncio.wait([taker])
+    assert not waiting.line.takers

@@ -1,0 +1,119 @@
+"""Gather: what decides, and what comes too late to; whose keys they are when two hear them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from hubbub.speech.recognition import RecognitionFailed, Understood
+from hubbub.verbs import gather
+from hubbub.verbs.gather import _Began, _Collecting
+from hubbub.verbs.hearing import Listening
+from hubbub.verbs.model import Gather, Outcome, Pause
+
+
+class SomeCall:
+    """As much of a call as Gather asks for."""
+
+    id = "a" * 32
+
+    def __init__(self) -> None:
+        self.press: Callable[[str], None] | None = None
+
+    def hear_keys(self, told: Callable[[str], None], *, gathers: bool = False) -> Callable[[], None]:
+        assert gathers
+        self.press = told
+
+        def release() -> None:
+            self.press = None
+
+        return release
+
+
+def a_shell(sound: Callable[[], Awaitable[Outcome]]) -> Any:
+    reports: list[tuple[str, str]] = []
+    session = SimpleNamespace(
+        call=SomeCall(),
+        leg=None,
+        record=SimpleNamespace(account="dev"),
+        dialect=SimpleNamespace(refusal_code=lambda reason: reason),
+        reports=reports,
+        report=lambda code, message, **_: reports.append((code, message)),
+    )
+
+    async def perform(_verb: object) -> Outcome:
+        return await sound()
+
+    services = SimpleNamespace(
+        sound=lambda *_: SimpleNamespace(perform=perform), media=None, recognition=SimpleNamespace(check=lambda _language: None)
+    )
+    return SimpleNamespace(session=session, services=services)
+
+
+async def _silent() -> Outcome:
+    return Outcome()
+
+
+async def _broken() -> Outcome:
+    raise RuntimeError("a bug")
+
+
+@pytest.mark.parametrize("late", [_Began(), Understood("words", 1.0), RecognitionFailed("failed", "late")])
+async def test_what_was_heard_before_the_key_that_decided_is_too_late(late: Any) -> None:
+    """input "dtmf speech": the first input decides. What the ear said while the key was on its way changes nothing."""
+    shell = a_shell(_silent)
+    events: asyncio.Queue[Any] = asyncio.Queue()
+    prompts = asyncio.create_task(asyncio.sleep(0))
+    ears = asyncio.create_task(asyncio.sleep(60))
+    verb = Gather(speech=Listening(keys=True), first_timeout=0.01, next_timeout=0.01)
+    for event in ("1", late):
+        events.put_nowait(event)
+    outcome = await asyncio.wait_for(_Collecting(shell, verb, events, cast(Any, prompts), cast(Any, ears)).run(), 5)
+    assert (outcome.kind, outcome.details["digits"]) == ("digits", "1")
+    assert shell.session.reports == []
+    await asyncio.wait([prompts, ears])
+
+
+async def test_a_prompt_that_a_bug_ended_is_reported() -> None:
+    shell = a_shell(_broken)
+    outcome = await gather.perform(shell, Gather(prompts=(Pause(),), first_timeout=0.01))
+    assert outcome.kind == "nothing"
+    assert shell.session.reports == [("internal", "internal error: RuntimeError('a bug')")]
+    assert shell.session.call.press is None
+
+
+async def test_an_ear_that_a_bug_ended_is_reported_and_nobody_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ear:
+        def __init__(self, *_: object) -> None:
+            pass
+
+        async def began(self, _turn: object) -> None:
+            pass
+
+        async def understood(self, *_: object, **__: object) -> Understood:
+            raise RuntimeError("a bug")
+
+        async def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(gather, "Listener", Ear)
+    shell = a_shell(_silent)
+    outcome = await asyncio.wait_for(gather.perform(shell, Gather(speech=Listening(keys=False), first_timeout=30)), 5)
+    assert outcome.kind == "failed"
+    assert len(shell.session.reports) == 1
+    assert "a bug" in shell.session.reports[0][1]
+
+
+async def test_what_is_cancelled_is_no_problem() -> None:
+    """A key ends the prompt: that is as it should be."""
+    shell = a_shell(lambda: asyncio.sleep(60, Outcome()))
+    task = asyncio.create_task(gather.perform(shell, Gather(prompts=(Pause(),), max_digits=1)))
+    while shell.session.call.press is None:
+        await asyncio.sleep(0)
+    shell.session.call.press("5")
+    assert (await asyncio.wait_for(task, 5)).details["digits"] == "5"
+    assert shell.session.reports == []
