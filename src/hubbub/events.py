@@ -78,6 +78,8 @@ class CallRecord:
     answered: float | None = None
     ended: float | None = None
     parent: Id | None = None
+    peer: Id | None = None
+    """The call that it is, or was last, connected with."""
     sip_call_id: str = ""
     sip_source: str = ""
     sip_headers: Mapping[str, str] = field(default_factory=dict)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -156,7 +157,8 @@ async def test_a_hostile_script_costs_its_call_only(application: Application, hu
 async def test_connect_bridges_and_goes_on(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
     """connect: the two hear each other; afterwards the script goes on with `connect_result`."""
     bob = await phone("bob")
-    result = {"case": {"connected": [{"request": {"url": "/told", "method": "POST", "body": {"was": "${connect_result}"}}}]}}
+    body = {"was": "${connect_result}", "peer": "${call.peer.call_id}"}
+    result = {"case": {"connected": [{"request": {"url": "/told", "method": "POST", "body": body}}]}}
     application.on("/swml", script({"connect": {"to": bob.uri, "timeout": 20, "result": result}}))
     application.on("/told", None)
     alice = await phone("alice")
@@ -169,4 +171,6 @@ async def test_connect_bridges_and_goes_on(application: Application, hubbub_serv
     await assert_matrix(calls, {"alice": "b", "bob": "a"})
     await calls["bob"].hangup()
     await application.wait_for("/told")
-    assert application.requests("/told")[0].json == {"was": "connected"}
+    told = application.requests("/told")[0].json
+    assert told["was"] == "connected"
+    assert str(uuid.UUID(told["peer"])) == told["peer"] != application.requests("/swml")[0].json["call"]["call_id"]

@@ -40,6 +40,8 @@ class Bridge:
         """Let both hear each other, and pass keys on from each to the other."""
         self.joined = True
         self.first.bridge = self.second.bridge = self
+        self.first.connected_with(self.second.id)
+        self.second.connected_with(self.first.id)
         for call in (self.first, self.second):
             call.leg.route(self._mix, speak=True, hear=True)
         star = (lambda: self.end("star")) if leave_on_star else None

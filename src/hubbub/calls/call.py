@@ -244,6 +244,11 @@ class Call:
 
     # -- changes -----------------------------------------------------------------------------------------------
 
+    def connected_with(self, other: Id) -> None:
+        """Note which call it is connected with."""
+        self._change(peer=other)
+        self.save()
+
     def set_tag(self, tag: str) -> None:
         """Set the call's tag; the empty text clears it."""
         if tag != self.record.tag:

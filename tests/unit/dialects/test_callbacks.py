@@ -460,6 +460,8 @@ def test_swml_document_request() -> None:
     told = sent(SWML.document_request(ACCOUNT, DocumentRequest(LINK, "callee", child)))["call"]
     assert (told["tag"], told["parent"]["device_type"]) == ("blue", "phone")
     assert told["parent"]["call_id"] == "00000000-0000-0000-0000-000000000007"
+    told = sent(SWML.document_request(ACCOUNT, DocumentRequest(LINK, "callee", replace(child, peer=identity(8)))))["call"]
+    assert told["peer"] == {"call_id": "00000000-0000-0000-0000-000000000008", "node_id": "hubbub"}
 
 
 # -- dates -----------------------------------------------------------------------------------------------------

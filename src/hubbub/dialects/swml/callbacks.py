@@ -95,6 +95,7 @@ CALL: tuple[Out, ...] = (
     Out("to_number", lambda told: _number(told, told.fact.callee)),
     Out("tag", lambda told: told.fact.tag or None),
     Out("parent", lambda told: _call_parent(told)),
+    Out("peer", lambda told: _peer(told)),
     Out("sip_data", lambda told: _sip_data(told)),
 )
 """`call` of a document request, `params` of a change of a call's state."""
@@ -117,6 +118,10 @@ def _device(told: Told[CallRecord]) -> dict[str, Any]:
 
 def _parent(told: Told[CallRecord]) -> dict[str, Any] | None:
     return {"call_id": IDS.write(told.fact.parent), "node_id": NODE} if told.fact.parent else None
+
+
+def _peer(told: Told[CallRecord]) -> dict[str, Any] | None:
+    return {"call_id": IDS.write(told.fact.peer), "node_id": NODE} if told.fact.peer else None
 
 
 def _call_parent(told: Told[CallRecord]) -> dict[str, Any] | None:
