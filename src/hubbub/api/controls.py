@@ -62,10 +62,11 @@ async def hold_call(asked: Asked) -> CallRecord:
     held: bool = asked.values["held"]
     if session.room is not None:
         session.room.change(session.call.id, MemberChange(held=held))
-    elif session.call.bridge is not None:
-        session.call.bridge.hold(session.call, held=held)
+    elif (bridge := session.call.bridge) is not None:
+        bridge.hold(session.call, held=held)
         if held:
             session.start_audio("hold", Wait())
+            bridge.over.add_done_callback(lambda _: session.stop_audio("hold"))  # nobody is left who could take it back in
         else:
             session.stop_audio("hold")
     else:

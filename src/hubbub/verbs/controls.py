@@ -128,7 +128,7 @@ class Playing(_Told):
 
     async def _run(self) -> None:
         try:
-            sound = self._session.services.sound(self._legs[0])
+            sound = self._session.services.sound(self._legs[0], self._session.record.account)
             pieces = [await sound.rendered(verb) for verb in self._sounds]
             self._tape = Tape(np.concatenate(pieces) if pieces else np.zeros(0, np.int16), self._loops)
             self._tell("began")
@@ -148,13 +148,25 @@ class Playing(_Told):
             return
         piece, times = self._tape.next()
         clip = Clip(amplified(piece, self._gain), times)
-        self._playbacks = [self._session.media.play(clip, leg) for leg in self._legs]
-        first = self._playbacks[0]
+        legs = [leg for leg in self._legs if not leg.closed]
+        if not legs:
+            self._ended = True
+            return
+        self._playbacks = []
         try:
-            whole = await asyncio.shield(first.done)
+            for leg in legs:
+                self._playbacks.append(self._session.media.play(clip, leg))
+            heard = await self._heard(legs)
         finally:
             self._interrupt()
-        self._tape.played(len(piece) * times if whole else round(first.position * RATE))
+        self._tape.played(len(piece) * times if heard.done.result() else round(heard.position * RATE))
+
+    async def _heard(self, legs: Sequence[Leg]) -> Playback:
+        """The playback that tells how far it came: of the first leg that stays to the end."""
+        for leg, playback in zip(legs, self._playbacks, strict=True):
+            if await asyncio.shield(playback.done) or not leg.closed:
+                return playback
+        return self._playbacks[-1]
 
 
 @dataclass
@@ -215,6 +227,8 @@ class Doing(_Told):
             return
         if not self.task.done():
             self.task.cancel()
+        elif self._session.call.over:  # what was begun ends with the call
+            self._progress("ended")
         elif self._stopper is not None:
             self.task = asyncio.create_task(self._stop(self._stopper), name=f"control-{self.order.name}")
 
@@ -227,6 +241,9 @@ class Doing(_Told):
             raise
         except ScriptFailed as error:
             self._tell("failed", reason=str(error))
+        except Exception as error:
+            log.exception("control_failed", control=self.order.name)
+            self._tell("failed", reason=str(error))
         else:
             if self._stopper is None:
                 self._progress("ended", **results)
@@ -234,6 +251,9 @@ class Doing(_Told):
     async def _stop(self, stopper: Program) -> None:
         try:
             self._progress("ended", **await self._script(stopper))
+        except asyncio.CancelledError:
+            self._progress("ended")
+            raise
         except ScriptFailed as error:
             log.info("control_not_stopped", control=self.order.name, reason=str(error))
             self._tell("failed", reason=str(error))

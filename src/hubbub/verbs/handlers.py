@@ -170,7 +170,7 @@ async def _sound(shell: CallShell, verb: Verb) -> Outcome:
 
 async def _play_beside(shell: CallShell, verb: PlayBeside) -> Outcome:
     """In the background: it ends with the call, or with the next."""
-    session, sound = shell.session, shell.services.sound(shell.session.leg)
+    session, sound = shell.session, shell.services.sound(shell.session.leg, shell.session.record.account)
     if session.background is not None:
         session.background.cancel()
     session.background = None

@@ -63,15 +63,17 @@ async def perform(shell: CallShell, verb: TapLeg) -> Outcome:
     record = StreamRecord(new_id(), session.record.id, verb.name, url, now, verb.tracks, what="tap")
     try:
         out = _socket(shell, verb)
-    except (HubbubError, OSError) as error:
+    except (HubbubError, OSError, OverflowError) as error:
         session.report(session.dialect.refusal_code("stream"), str(error), level="error", line=verb.at.line)
         tell(streamed, verb.notices, "rejected", record, "connection-error", str(error))
         return Outcome("failed", str(error))
     try:
         ear = Ear(session.media, streamed.taps(verb.tracks), mono=len(verb.tracks) > 1)
-    except (HubbubError, OSError) as error:
+    except BaseException as error:
         out.close()
-        raise MediaError(f"the call cannot be tapped: {error}") from error
+        if isinstance(error, (HubbubError, OSError)):
+            raise MediaError(f"the call cannot be tapped: {error}") from error
+        raise
     task = asyncio.create_task(_carry(streamed, verb, record, ear, out), name=f"tap-{record.id}")
     session.streams[record.id] = OpenedStream(record, task)
     return Outcome(details={"stream": record.id, "source": out.getsockname()[:2]})
@@ -83,10 +85,10 @@ def _socket(shell: CallShell, verb: TapLeg) -> socket.socket:
     out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         out.connect((verb.host, verb.port))
-    except OSError:
+        out.setblocking(False)
+    except BaseException:
         out.close()
         raise
-    out.setblocking(False)
     return out
 
 

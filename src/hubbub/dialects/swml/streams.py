@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from ipaddress import IPv4Address
 from typing import Any
 
 from hubbub.dialects.cxml.talk import CODECS, RelayTalk, codec, wire
@@ -18,7 +19,21 @@ SOCKET = matching(r"wss?://[^\s/]+\S*", "must be a ws or wss URL")
 TRACKS = {"inbound_track": ("inbound",), "outbound_track": ("outbound",), "both_tracks": ("inbound", "outbound")}
 SIDES = {"speak": ("inbound",), "listen": ("outbound",), "hear": ("outbound",), "both": ("inbound", "outbound")}
 """`hear` is what an SDK says for `listen`."""
-TARGET = matching(r"(rtp://\d{1,3}(\.\d{1,3}){3}:\d{1,5}|wss?://[^\s/]+\S*)", "must be rtp://IP:port, or a ws or wss URL")
+WRITTEN = matching(r"(rtp://\d{1,3}(\.\d{1,3}){3}:\d{1,5}|wss?://[^\s/]+\S*)", "must be rtp://IP:port, or a ws or wss URL")
+
+
+def listener(value: str) -> str:
+    """rtp://IP:port, or a ws or wss URL."""
+    written: str = WRITTEN(value)
+    if written.startswith("rtp://"):
+        host, _, port = written.removeprefix("rtp://").partition(":")
+        try:
+            IPv4Address(host)
+        except ValueError as error:
+            raise ValueError(f"{host} is no address") from error
+        if not 1 <= int(port) <= 65535:
+            raise ValueError(f"{port} is no port: 1 to 65535")
+    return written
 
 
 def _told(compiler: Compiler, values: Mapping[str, Any]) -> Link | None:
@@ -109,7 +124,7 @@ COMMON = (
 ROOM_STREAM = COMMON
 STREAM = (*COMMON, Attr("track", "tracks", mapping(TRACKS), ("inbound",)), Attr("control_id", "control_id", text, ""))
 TAP = (
-    Attr("uri", "target", TARGET, "", required=True),
+    Attr("uri", "target", listener, "", required=True),
     Attr("control_id", "control_id", text, ""),
     Attr("direction", "tracks", mapping(SIDES), ("inbound",)),
     Attr("codec", "codec", mapping({"PCMU": "PCMU", "PCMA": "PCMA"}), "PCMU"),
