@@ -205,6 +205,21 @@ async def test_a_call_that_was_diverted_here(application: Application, hubbub_se
     assert not {"ForwardedFrom", "StirVerstat", "StirPassportToken"} & set(asked)
 
 
+@pytest.mark.parametrize(("named", "agreed"), [("G729,PCMA,PCMU", "PCMA"), ("PCMU", "PCMU"), ("AMR", "G722")])
+async def test_codecs_of_a_sip_address(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, named: str, agreed: str
+) -> None:
+    """1.8 `codecs` of <Sip>: what is offered, in that order; RFC 3264 6.1: the answer takes the first that it knows."""
+    bob = await phone("bob", codecs=("PCMU", "PCMA", "G722"))
+    application.on("/voice", f"<Response><Dial><Sip codecs='{named}'>{bob.uri}</Sip></Dial></Response>")
+    caller = await (await phone("alice")).call(hubbub_server.uri("+15550001000"))
+    answered = await bob.wait_call()
+    answered.tone(TONE["bob"])
+    await assert_hears(caller, {TONE["bob"]})
+    assert answered.codec == agreed
+    await caller.hangup()
+
+
 async def test_a_sim_is_called_as_a_registered_phone(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
     """1.8: "Queue, Sim, WhatsApp: as SDK"."""
     application.on("/voice", "<Response><Dial><Sim>DE1</Sim></Dial></Response>")

@@ -117,6 +117,8 @@ class Call:
         self.on_ended: Callable[[], None] | None = None
         self.bridge: Bridge | None = None
         """What connects it with another call, while it does."""
+        self.codecs: tuple[str, ...] = ()
+        """What is offered to the far end, of the codecs that are spoken here; none: all of them."""
         self.ended_by_request = False
         """Whether REST asked for its end."""
         self.final_cause = ""
@@ -370,7 +372,9 @@ class Call:
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _offer(self) -> str:
-        return make_offer(self.leg.local, codecs=self._services.media.codecs, session=self._session.number, version=self._session.next())
+        spoken = self._services.media.codecs
+        codecs = tuple(name for name in self.codecs if name in spoken) or spoken
+        return make_offer(self.leg.local, codecs=codecs, session=self._session.number, version=self._session.next())
 
     def _answer_to(self, sdp: str) -> tuple[str, Agreed]:
         codecs = self._services.media.codecs

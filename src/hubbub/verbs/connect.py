@@ -196,6 +196,7 @@ class Connecting:
             ring_seconds=target.ring_seconds or self._verb.ring_seconds,
             sip_username=target.username,
             sip_password=target.password,
+            codecs=target.codecs,
             headers={**target.headers, **self._diversion()},
             private=self._verb.private,
             beyond_limits=self._verb.only_unanswered,  # it takes the place of the call that it is made for

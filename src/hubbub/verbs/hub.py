@@ -235,6 +235,7 @@ class Hub:
             call.record = replace(call.record, extra=extra)
             call.save()
         call.record_on_answer = wish.recording
+        call.codecs = wish.codecs
         self._adopt(call, dialect)
         return call, send
 

@@ -279,6 +279,8 @@ class Target:
     ring_seconds: float | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     """SIP headers of the INVITE."""
+    codecs: tuple[str, ...] = ()
+    """Offered to it, in this order, as far as they are spoken here; none: what is configured."""
     username: str = ""
     password: str = ""
     digits: str = ""

@@ -27,6 +27,8 @@ class OutgoingCall:
     sip_username: str = ""
     sip_password: str = ""
     headers: Mapping[str, str] | None = None
+    codecs: tuple[str, ...] = ()
+    """Offered, in this order, as far as they are spoken here; none: what is configured."""
     private: bool = False
     """Whether the callee does not see who calls."""
     tag: str = ""

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 from hubbub.calls.call import ProgressWish
 from hubbub.conference.policy import RecordingOrder
 from hubbub.dialects.builders import link, recording_wish, wait
-from hubbub.dialects.tables import Attr, Compiler, Element, Node, integer, mapping, matching, method, text, url, words
+from hubbub.dialects.tables import Attr, Compiler, Element, Node, described, integer, mapping, matching, method, text, url, words
 from hubbub.dialects.twiml import machine
 from hubbub.events import Party
 from hubbub.verbs.model import Connect, LeaveLine, Refer, TakeFromLine, Target, Verb, WaitInLine
@@ -22,6 +22,7 @@ LONGEST_HEADERS = 1024
 LONGEST_LINE = 64
 PLAIN_HEADERS = frozenset({"user-to-user", "remote-party-id", "p-preferred-identity", "p-called-party-id"})
 """SIP headers that may be sent beside `X-…`."""
+CODEC = re.compile(r"[A-Z0-9][A-Z0-9./-]{0,31}")
 HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,100}")
 SIP_URI = re.compile(r"sips?:[^\x00-\x20\x7f<>\"?]+", re.IGNORECASE)
 DIGITS = re.compile(r"\+?[0-9]{1,15}")
@@ -65,12 +66,24 @@ NUMBER = (
     Attr("phoneNumberSid", None, why="numbers need no SID to be called"),
     *machine.NOUN,
 )
+
+
+def _names(value: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip().upper() for name in value.split(",")))
+    if not all(CODEC.fullmatch(name) for name in names):
+        raise ValueError("must be names of codecs, separated by commas")
+    return names
+
+
+CODECS = described(_names, "names of codecs separated by commas, in the order in which they are offered")
 SIP = (
     *SCREENED,
     *TOLD,
     Attr("username", "username", text, ""),
     Attr("password", "password", text, ""),
-    Attr("codecs", None, why="the codecs of SIP are configured: `media.codecs`, in that order"),
+    Attr(
+        "codecs", "codecs", CODECS, (), why="what is not spoken here is left out; where nothing is left, all of `media.codecs` is offered"
+    ),
     *machine.NOUN,
 )
 CLIENT = (*SCREENED, *TOLD)
@@ -187,6 +200,7 @@ def _target(compiler: Compiler, dial: Node, node: Node) -> Target | None:
     return Target(
         callee=callee,
         headers=headers,
+        codecs=values.get("codecs", ()),
         username=values.get("username", ""),
         password=values.get("password", ""),
         digits=values.get("digits", ""),
