@@ -17,7 +17,7 @@ from hubbub.verbs.streams import OpenedStream
 async def create_stream(asked: Asked) -> OpenedStream:
     """Carry a live call's audio over a WebSocket."""
     session, verb = _session(asked), _ordered(asked)
-    if not session.call.answered:
+    if not session.call.answered or session.call.over:
         raise Refused("call-over")
     opened = session.open_stream(verb)
     if opened is None:

@@ -21,7 +21,7 @@ from hubbub.verbs.transcribing import Transcribing
 async def create_live_transcription(asked: Asked) -> Transcribing:
     """Transcribe a live call. Raises Refused (not-found, call-over)."""
     session, values = _session(asked), asked.values
-    if not session.call.answered:
+    if not session.call.answered or session.call.over:
         raise Refused("call-over")
     url = values.get("transcription_url")
     labels = {"inbound": values.get("inbound_label", ""), "outbound": values.get("outbound_label", "")}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import wave
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import soxr
 import structlog
 
@@ -24,6 +26,11 @@ from hubbub.tasks import spawn
 
 log = structlog.get_logger()
 
+AT_A_TIME: Final = 2
+"""Recordings that are held in memory: an hour is 115 MB."""
+PIECE: Final = 60
+"""Seconds that are read at a time."""
+
 
 @dataclass(frozen=True)
 class Transcriber:
@@ -35,6 +42,7 @@ class Transcriber:
     render: Renderer
     clock: Clock
     folder: Path
+    _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_A_TIME))
 
     def begin(self, recording: RecordingRecord, wish: RecordingWish, dialect: str) -> RecordingRecord:
         """Begin with a whole recording; the recording with a transcript that is in progress."""
@@ -57,9 +65,12 @@ class Transcriber:
     async def _transcribe(self, recording: RecordingRecord, wish: RecordingWish, dialect: str) -> None:
         try:
             self.recognition.check(wish.transcript_language)
-            text, confidence = await self._understood(self.folder / recording.file)
+            async with self._room:
+                text, confidence = await self._understood(self.folder / recording.file)
             found = Transcript("completed", recording.updated, text, confidence, self.clock.now())
-        except (RecognitionFailed, OSError, EOFError, wave.Error) as error:
+        except Exception as error:  # whatever it is, a transcript that stays in progress could never be asked for again
+            if not isinstance(error, (RecognitionFailed, OSError, EOFError, wave.Error)):
+                log.exception("transcription_failed", recording=recording.id)
             code = self.render.refusal_code(dialect, "recognition")
             text = f"the recording cannot be transcribed: {error}"
             self.journal.report(Problem(recording.account, code, "error", text, recording.call, recording.room), self.clock.now())
@@ -95,8 +106,16 @@ class Transcriber:
 
 def read_wide(file: Path) -> Pcm:
     """The sound of a WAV, its channels summed, at 16 kHz. OSError, EOFError or wave.Error."""
+    found: list[Pcm] = []
     with wave.open(str(file), "rb") as source:
         rate, channels = source.getframerate(), source.getnchannels()
-        samples = np.frombuffer(source.readframes(source.getnframes()), "<i2").reshape(-1, channels).astype(np.float32).sum(axis=1)
-    wide = soxr.resample(samples, rate, RATE) if rate != RATE else samples
-    return np.asarray(np.clip(np.rint(wide), -32768, 32767), dtype=np.int16)
+        resample = soxr.ResampleStream(rate, RATE, 1, dtype="float32")
+        while raw := source.readframes(PIECE * rate):
+            samples = np.frombuffer(raw, "<i2").reshape(-1, channels).astype(np.float32).sum(axis=1)
+            found.append(_rounded(resample.resample_chunk(samples)))
+        found.append(_rounded(resample.resample_chunk(np.zeros(0, np.float32), last=True)))
+    return np.concatenate(found)
+
+
+def _rounded(samples: npt.NDArray[np.float32]) -> Pcm:
+    return np.asarray(np.clip(np.rint(samples), -32768, 32767), dtype=np.int16)

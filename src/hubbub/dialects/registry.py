@@ -161,7 +161,7 @@ class Renderings:
             method=notice.method,
             url=notice.url,
             headers={"Content-Type": "audio/x-wav", "User-Agent": "hubbub"},
-            body=(self._recordings / fields["file"]).read_bytes(),
+            body=self._recordings / fields["file"],
             limits=STORAGE_LIMITS,
             username=options.get("username", ""),
             password=options.get("password", ""),

@@ -102,7 +102,7 @@ class Documents:
         data = {
             "method": http.method,
             "url": http.url,
-            "body": _text(http.body),
+            "body": _text(http.body if isinstance(http.body, bytes) else None),
             "status": reply.status if reply else None,
             "seconds": reply.seconds if reply else None,
             "content_type": reply.content_type if reply else None,

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from hubbub.conference.rows import from_row
+from hubbub.errors import MediaError
 from hubbub.events import RecordingRecord, RecordingStatus
 from hubbub.media.audiofile import decode
 from hubbub.media.tones import Pcm
@@ -29,5 +30,8 @@ async def recorded(services: VerbServices, account: str, url: str) -> Pcm | None
     recording = from_row(RecordingRecord, row)
     if recording.status is not RecordingStatus.COMPLETED:
         return None
-    body = await asyncio.to_thread((services.recordings / recording.file).read_bytes)
+    try:
+        body = await asyncio.to_thread((services.recordings / recording.file).read_bytes)
+    except OSError as error:
+        raise MediaError(f"the recording cannot be read: {error.strerror}") from error
     return await decode(body, "audio/wav")

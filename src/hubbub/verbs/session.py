@@ -12,6 +12,7 @@ import structlog
 from hubbub.calls.call import Call
 from hubbub.conference.policy import Wait
 from hubbub.conference.room import AudioKind, Room
+from hubbub.errors import Refused
 from hubbub.events import CallRecord, CallStatus, LeaveReason, Problem
 from hubbub.ids import Id
 from hubbub.media.client import Leg, Media
@@ -243,12 +244,19 @@ class Session:
             self._ended(self)
 
     def open_stream(self, verb: OpenStream) -> OpenedStream | None:
-        """Carry the call's audio beside everything else, by request; None where that is rejected."""
+        """Carry the call's audio beside everything else, by request; None where that is rejected. Raises Refused (call-over)."""
+        self._go_on()
         return begin(self._shell, verb)
 
     def transcribe(self, verb: StartTranscription) -> Transcribing:
-        """Transcribe the call beside everything else, by request."""
+        """Transcribe the call beside everything else, by request. Raises Refused (call-over)."""
+        self._go_on()
         return transcribing.begin(self, self._services, verb)
+
+    def _go_on(self) -> None:
+        """What begins after the end of the call would be ended by nobody."""
+        if self.call.over:
+            raise Refused("call-over")
 
     # -- member host -------------------------------------------------------------------------------------------
 

@@ -8,10 +8,12 @@ Any status is a reply. RequestFailed says why there is none. Secrets (user name 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urljoin
 
@@ -56,12 +58,13 @@ class HttpRequest:
 
     `auth`: "challenge" sends credentials only when a 401 asks for them (Basic, Digest), "preemptive" sends Basic at once.
     `cookies`: key of the cookie jar, None for no cookies. `max_body`: bytes of the reply, after decompression.
+    A `body` that is a path is a file that is read piece by piece while it is sent.
     """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = None
+    body: bytes | Path | None = None
     limits: Limits = Limits()
     username: str = ""
     password: str = field(default="", repr=False)
@@ -91,7 +94,7 @@ class _Hop:
     method: str
     url: str
     headers: Mapping[str, str]
-    body: bytes | None
+    body: bytes | Path | aiohttp.Payload | None
     credentials: tuple[str, str] | None
 
 
@@ -214,7 +217,8 @@ class Requester:
         for fresh in (False, True):
             progress.reset()
             try:
-                return await self._once(request, hop, url, headers, progress, deadline)
+                with _opened(hop) as ready:
+                    return await self._once(request, ready, url, headers, progress, deadline)
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 if fresh or not is_stale(error, progress):
                     raise explain_failure(error, progress, loggable(hop.url)) from (None if isinstance(error, ValueError) else error)
@@ -227,6 +231,7 @@ class Requester:
             raise RequestFailed("network", "the requester is stopped", url=loggable(hop.url))
         connect = max(0.001, min(request.limits.connect, deadline - asyncio.get_running_loop().time()))
         timeout = aiohttp.ClientTimeout(total=None, connect=connect, sock_connect=connect, sock_read=request.limits.first_byte)
+        assert not isinstance(hop.body, Path), "a file is opened for each request"
         async with self._session.request(
             hop.method, url, data=hop.body, headers=headers, allow_redirects=False, timeout=timeout, trace_request_ctx=progress
         ) as response:
@@ -239,6 +244,20 @@ class Requester:
                 key = name.lower()
                 lowered[key] = f"{lowered[key]}, {value}" if key in lowered else value
             return _Answer(response.status, lowered, tuple(response.headers.getall("WWW-Authenticate", [])), body)
+
+
+@contextlib.contextmanager
+def _opened(hop: _Hop) -> Iterator[_Hop]:
+    """A hop whose body can be sent: the pieces of a file are read in threads, as they are wanted."""
+    if not isinstance(hop.body, Path):
+        yield hop
+        return
+    try:
+        file = hop.body.open("rb")
+    except OSError as error:  # another attempt finds no more
+        raise RequestFailed("protocol", f"what should be sent cannot be read: {error.strerror}", url=loggable(hop.url)) from error
+    with file:
+        yield replace(hop, body=aiohttp.BufferedReaderPayload(file, filename=None))
 
 
 def _first_hop(request: HttpRequest) -> _Hop:

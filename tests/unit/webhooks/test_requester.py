@@ -11,6 +11,7 @@ import ssl
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,6 +87,31 @@ async def test_what_arrives_is_what_was_asked(receiver: Any, requester: Requeste
     assert reply.url == receiver.url("/a%2fb?x=%41")
     assert reply.headers["content-type"] == "text/plain; charset=utf-8"
     assert reply.seconds > 0
+
+
+async def test_a_file_is_sent_piece_by_piece(receiver: Any, requester: Requester, tmp_path: Path) -> None:
+    """Whoever stores a recording is told its length, and a repeated request begins at its first byte; it is never in memory as a whole."""
+    sound = bytes(range(256)) * 4096
+    (tmp_path / "a.wav").write_bytes(sound)
+    request = HttpRequest(
+        "PUT", receiver.url(), {"Content-Type": "audio/x-wav"}, tmp_path / "a.wav", limits=Limits(retries=1, retry_on=frozenset({"5xx"}))
+    )
+
+    async def once(_request: web.BaseRequest) -> web.Response:
+        return web.Response(status=503 if len(receiver.seen) == 1 else 200)
+
+    receiver.handler = once
+    assert (await requester.send(request)).status == 200
+    assert [seen.body == sound for seen in receiver.seen] == [True, True]
+    headers = receiver.seen[1].headers
+    assert (headers["content-length"], headers["content-type"]) == (str(len(sound)), "audio/x-wav")
+    assert "content-disposition" not in headers
+    assert "transfer-encoding" not in headers
+
+
+async def test_a_file_that_is_gone_is_no_fault_of_the_receiver(receiver: Any, requester: Requester, tmp_path: Path) -> None:
+    assert (await failure(requester, HttpRequest("PUT", receiver.url(), body=tmp_path / "gone.wav"))).kind == "protocol"
+    assert receiver.seen == []
 
 
 async def test_no_content_type_is_made_up(receiver: Any, requester: Requester) -> None:

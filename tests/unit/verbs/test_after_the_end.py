@@ -1,0 +1,40 @@
+"""What begins after the end of a call, and before its leg is closed, would be ended by nobody."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from hubbub.api.streams import create_stream
+from hubbub.api.transcribing import create_live_transcription
+from hubbub.errors import Refused
+from hubbub.verbs.hearing import StartTranscription
+from hubbub.verbs.model import OpenStream
+from hubbub.verbs.session import Session
+
+
+def session() -> Session:
+    call = SimpleNamespace(id="1", record=SimpleNamespace(account="dev"), answered=True, over=True, on_ended=None)
+    services = SimpleNamespace(accounts={"dev": None}, documents=None)
+    return Session(cast(Any, call), cast(Any, SimpleNamespace(outcomes={})), cast(Any, services), lambda _session: None)
+
+
+@pytest.mark.parametrize("begin", [create_stream, create_live_transcription])
+async def test_by_request(begin: Any) -> None:
+    made = session()
+    hub = SimpleNamespace(calls=SimpleNamespace(get=lambda account, call: made.call), sessions={"1": made})
+    values = {"target": ("wss://there", None)}
+    asked = SimpleNamespace(account=SimpleNamespace(name="dev"), identity=lambda name: "1", hub=hub, values=values)
+    with pytest.raises(Refused, match="call-over"):
+        await begin(asked)
+
+
+def test_of_a_session() -> None:
+    made = session()
+    with pytest.raises(Refused, match="call-over"):
+        made.open_stream(OpenStream(url="wss://there", speaks=cast(Any, None)))
+    with pytest.raises(Refused, match="call-over"):
+        made.transcribe(StartTranscription())
+    assert (made.streams, made.transcriptions) == ({}, {})
