@@ -147,9 +147,9 @@ def _wanted(body: bytes) -> tuple[int, str]:
         raise Refused("bad-parameter", "the body must be a JSON object") from error
     if isinstance(seconds, bool) or not isinstance(seconds, int) or not 1 <= seconds <= LONGEST:
         raise Refused("bad-parameter", f"seconds must be a whole number, 1 to {LONGEST}")
-    if kind not in MEDIA_TYPES:
+    if not isinstance(kind, str) or kind not in MEDIA_TYPES:
         raise Refused("bad-parameter", f"format must be one of {', '.join(MEDIA_TYPES)}")
-    return seconds, str(kind)
+    return seconds, kind
 
 
 async def _body(request: Request) -> bytes:

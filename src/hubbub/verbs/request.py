@@ -49,6 +49,8 @@ def _content(verb: SendRequest) -> tuple[bytes | None, dict[str, str]]:
 
 def _read(text: str) -> Any:
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()  # what cannot be sent on later is not JSON: NaN, half of a pair
     except (ValueError, RecursionError):
         return None
+    return value
