@@ -14,6 +14,8 @@ from hubbub.ids import Id, new_id
 CAPACITY = 100
 REMEMBERED = 20
 """How many waits the average is taken of."""
+KEPT_EMPTY = 1000
+"""How many empty lines that documents made an account keeps: who takes calls may come before the next caller, and REST reads how it was."""
 
 
 class LineCore:
@@ -80,9 +82,18 @@ class Line:
     core: LineCore
     created: float = 0.0
     updated: float = 0.0
+    kept: bool = True
+    """Whether somebody made or changed it by request: it stays until it is removed."""
+    left: float = 0.0
+    """When the last call left it."""
     entries: dict[Id, Waiting] = field(default_factory=dict)
     takers: deque[asyncio.Future[None]] = field(default_factory=deque)
     """Who wants the next, while nobody waits: woken one by one."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether it may be forgotten."""
+        return not (self.kept or self.entries or self.takers)
 
     def wake(self) -> None:
         """Let the taker that has waited longest look."""
@@ -119,9 +130,14 @@ class Waiting:
 
 
 class Lines:
-    """All lines of this server; a line lives from its first call on, or from when it was made, until it is removed or the server stops."""
+    """All lines of this server.
 
-    def __init__(self) -> None:
+    A line lives from its first call on, or from when it was made, until it is removed or the server stops; of those that documents
+    made and in which nobody waits, an account keeps the `kept_empty` that were left last.
+    """
+
+    def __init__(self, kept_empty: int = KEPT_EMPTY) -> None:
+        self._kept_empty = kept_empty
         self._lines: dict[tuple[str, str], Line] = {}
 
     def find(self, account: str, name: str) -> Line | None:
@@ -154,7 +170,7 @@ class Lines:
             self._lines[line.account, name] = self._lines.pop((line.account, line.name))
             line.name = name
         line.core.capacity = line.core.capacity if capacity is None else capacity
-        line.updated = now
+        line.updated, line.kept = now, True
 
     def remove(self, line: Line) -> None:
         """Forget a line. Raises Refused (line-busy)."""
@@ -164,7 +180,7 @@ class Lines:
 
     def join(self, call: Call, name: str, capacity: int | None, now: float) -> Waiting:
         """Let a call wait. Raises Refused (line-full)."""
-        line = self.find(call.record.account, name) or self.open(call.record.account, name, capacity, now)
+        line = self.find(call.record.account, name) or self._made(call.record.account, name, capacity, now)
         line.core.join(call.id, now)
         waiting = Waiting(call, line, now, asyncio.get_running_loop().create_future())
         line.entries[call.id] = waiting
@@ -173,7 +189,7 @@ class Lines:
 
     def leave(self, waiting: Waiting, now: float) -> None:
         """A call does not wait any more, or is not bridged any more."""
-        waiting.gone = True
+        waiting.gone, waiting.line.left = True, now
         waiting.line.core.leave(waiting.call.id, now)
         waiting.line.entries.pop(waiting.call.id, None)
         if waiting.on_gone is not None:
@@ -201,6 +217,15 @@ class Lines:
         return LinePlace(
             line.id, line.name, line.core.position(waiting.call.id), until - waiting.since, line.core.average(now), len(line.core)
         )
+
+    def _made(self, account: str, name: str, capacity: int | None, now: float) -> Line:
+        """A line for a document, in the place of the one that nobody has used for longest where there are too many."""
+        idle = sorted((line for line in self.all(account) if line.idle), key=lambda line: line.left)
+        for forgotten in idle[: max(0, len(idle) - self._kept_empty)]:
+            self.remove(forgotten)
+        line = self.open(account, name, capacity, now)
+        line.kept = False
+        return line
 
     def _taken(self, waiting: Waiting, now: float) -> Waiting:
         waiting.taken_at = now

@@ -91,3 +91,29 @@ async def test_a_taker_that_gave_up_is_forgotten() -> None:
         taker.cancel()
         await asyncio.wait([taker])
     assert not waiting.line.takers
+
+
+async def test_empty_lines_of_documents_are_not_kept_without_limit() -> None:
+    """A name for every caller fills no memory; "if the queue is empty, Dial will wait" holds for those that were left last."""
+    lines = Lines(kept_empty=2)
+    lines.open("dev", "made", None, 0.0)
+    for second in range(6):
+        waiting = lines.join(cast(Any, SomeCall(A)), f"ticket {second}", None, float(second))
+        if second == 1:
+            lines.change(waiting.line, None, 5, float(second))
+        lines.leave(waiting, float(second))
+    stays = lines.join(cast(Any, SomeCall(B)), "ticket 4", None, 7.0)
+    lines.join(cast(Any, SomeCall(C)), "last", None, 8.0)
+    assert {line.name for line in lines.all("dev")} == {"made", "ticket 1", "ticket 3", "ticket 4", "ticket 5", "last"}
+    assert stays.line is lines.find("dev", "ticket 4")
+
+
+async def test_a_line_that_somebody_takes_from_is_kept() -> None:
+    lines = Lines(kept_empty=0)
+    first = lines.join(cast(Any, SomeCall(A)), "support", None, 0.0)
+    lines.leave(first, 1.0)
+    taker = asyncio.create_task(lines.next(first.line, lambda: 3.0))
+    await asyncio.sleep(0)
+    lines.join(cast(Any, SomeCall(B)), "other", None, 2.0)
+    waiting = lines.join(cast(Any, SomeCall(C)), "support", None, 3.0)
+    assert await taker is waiting

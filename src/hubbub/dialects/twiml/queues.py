@@ -1,4 +1,4 @@
-"""RESOURCES: queues and who waits in them; they are kept while the server runs."""
+"""RESOURCES: queues and who waits in them; they are kept while the server runs, as `calls/line.py` says."""
 
 from __future__ import annotations
 
