@@ -101,6 +101,10 @@ async def test_a_strict_account_is_refused_what_others_are_noted(
         with pytest.raises(RestError) as error:
             await rest.post("/Calls.json", **good, **more)
         assert (error.value.status, error.value.body["code"]) == (400, code)
+    for change in ({}, {"StatusCallback": application.url("/p")}, {"Status": "completed", "Twiml": "<Response/>"}):
+        with pytest.raises(RestError) as error:
+            await rest.post(f"/Calls/{sid_of(application, 'alice')}.json", **change)
+        assert (error.value.status, error.value.body["code"]) == (400, 20001)
     assert (await rest.get("/Conferences.json"))["conferences"][0]["status"] == "in-progress"
     member = f"/Conferences/standup/Participants/{sid_of(application, 'alice')}.json"
     await rest.post(member, Hold="true")
@@ -124,10 +128,11 @@ async def test_mistakes_are_noted_and_the_request_goes_on(
     member = f"/Conferences/standup/Participants/{made['sid']}.json"
     await rest.post(member, Hold="true")
     assert (await rest.post(member, EndConferenceOnExit="true"))["end_conference_on_exit"] is True, "P7: apply always"
+    assert (await rest.post(f"/Calls/{made['sid']}.json"))["status"] == "in-progress", "5.4: one of Url, Twiml, Status is expected"
     await call.hangup()
     await application.wait_for("/events", event("conference-end"))
     notes = (await rest.get(f"/Calls/{made['sid']}/Notifications.json"))["notifications"]
-    assert [note["error_code"] for note in notes] == ["21626"]
+    assert sorted(note["error_code"] for note in notes) == ["20001", "21626"]
     assert application.requests("/p") == []
 
 

@@ -82,6 +82,7 @@ async def update_call(asked: Asked) -> CallRecord:
     wanted = asked.values.get("status")
     if wanted == "canceled" and call.answered:
         raise Refused("bad-parameter", "only a queued or ringing call can be canceled")
+    _note_odd_change(asked)
     if wanted is not None:
         asked.hub.end(call)
         await asyncio.sleep(0)  # its end is told by the next turn of the loop
@@ -95,6 +96,16 @@ async def update_call(asked: Asked) -> CallRecord:
         call.limit(None, float(asked.values["total_seconds"]))
     await within(call.written)
     return call.record
+
+
+def _note_odd_change(asked: Asked) -> None:
+    """Note an update that changes nothing, or that ends the call and has a document for it. Raises Refused for a strict account."""
+    values = asked.values
+    document = values.get("url") or values.get("document")
+    if values.get("status") is not None and document:
+        asked.note("bad-parameter", "the call is to end and was given a document: the document is not run")
+    if values.get("status") is None and not document and values.get("tag") is None and values.get("total_seconds") is None:
+        asked.note("bad-parameter", "neither a document nor a status: the call goes on as it is")
 
 
 async def delete_call(asked: Asked) -> None:

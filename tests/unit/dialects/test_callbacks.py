@@ -344,6 +344,21 @@ def test_what_counts_as_an_answer(status: int, kind: str, code: str | None) -> N
 
 
 @pytest.mark.parametrize(
+    ("headers", "body", "code"),
+    [
+        ({"transfer-encoding": "chunked"}, b"", "11770"),
+        ({"transfer-encoding": "chunked"}, b"<Response/>", None),
+        ({"content-length": "0"}, b"", None),
+    ],
+)
+def test_chunks_that_hold_nothing(headers: dict[str, str], body: bytes, code: str | None) -> None:
+    """1.3: "empty chunked body 11770"; an empty body that says so is no document (12100)."""
+    reply = HttpReply(status=200, headers=headers, content_type="text/xml", body=body, url="http://a/", seconds=0.1, attempts=1)
+    failure = TWIML.reply_failure(reply)
+    assert (failure[0] if failure else None) == code
+
+
+@pytest.mark.parametrize(
     ("kind", "code"),
     [
         *(("connect_timeout", "11201"), ("refused", "11202"), ("network", "11205"), ("timeout", "11200"), ("dns", "11210")),

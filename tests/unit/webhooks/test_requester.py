@@ -156,6 +156,25 @@ async def test_body_of_exactly_the_limit_passes(receiver: Any, requester: Reques
     assert (await failure(requester, HttpRequest("GET", receiver.url("/65537")))).kind == "too_large"
 
 
+async def test_chunks_that_hold_nothing(receiver: Any, requester: Requester) -> None:
+    """spec/twilio.md 1.3: "empty chunked body 11770": it can be told from a body that says it is empty."""
+
+    async def nothing(request: web.BaseRequest) -> web.StreamResponse:
+        reply = web.StreamResponse()
+        if request.path == "/chunked":
+            reply.enable_chunked_encoding()
+        else:
+            reply.content_length = 0
+        await reply.prepare(request)
+        await reply.write_eof()
+        return reply
+
+    receiver.handler = nothing
+    for path, encoding in (("/chunked", "chunked"), ("/empty", None)):
+        reply = await requester.send(HttpRequest("GET", receiver.url(path)))
+        assert (reply.body, reply.headers.get("transfer-encoding")) == (b"", encoding)
+
+
 # ---- redirects -------------------------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from hubbub.dialects.twiml import callbacks, streams
 from hubbub.dialects.twiml.callbacks import Told
 from hubbub.dialects.twiml.errors import REFUSALS
 from hubbub.dialects.twiml.face import TwimlDialect
+from hubbub.dialects.twiml.requests import reply_failure
 from hubbub.events import CallEvent, Link, RecordingEvent, StreamEvent
 from hubbub.settings import Account
 from hubbub.webhooks.delivery import Notice
@@ -119,7 +120,7 @@ class CxmlDialect(TwimlDialect):
 
     def reply_failure(self, reply: HttpReply) -> tuple[str, str] | None:
         """Code and text where an answer is no document."""
-        return requests.failed_status(reply) or super().reply_failure(reply)
+        return requests.failed_status(reply) or reply_failure(reply)
 
     def stream_notices(self, account: Account, event: StreamEvent, link: Link) -> Sequence[Notice]:
         """As its compatible dialect tells it, with this one's ids and words (1.5)."""

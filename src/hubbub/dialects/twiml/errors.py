@@ -36,6 +36,7 @@ REFUSALS: Mapping[str, str] = {
     "recording-silent": "16102",
     "internal": "16030",
     "unknown-parameter": "20001",
+    "bad-parameter": "20001",
     "bad-progress-event": "21626",
     "caller-not-owned": "21210",
     "invalid-caller": "21212",

@@ -148,7 +148,7 @@ class TwimlDialect(Manners):
 
     def reply_failure(self, reply: HttpReply) -> tuple[str, str] | None:
         """Code and text where an answer is no document."""
-        return requests.reply_failure(reply)
+        return requests.empty_chunks(reply) or requests.reply_failure(reply)
 
     def request_failure_code(self, kind: str) -> str:
         """The number of a request that got no reply."""

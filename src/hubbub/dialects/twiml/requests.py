@@ -171,3 +171,10 @@ def reply_failure(reply: HttpReply) -> tuple[str, str] | None:
     if kind in DOCUMENT_TYPES:
         return None
     return "12300", f"the application answered with content type {kind or 'none'!r}"
+
+
+def empty_chunks(reply: HttpReply) -> tuple[str, str] | None:
+    """Code and text of an answer in chunks that hold nothing (1.3 "empty chunked body 11770")."""
+    if reply.status == 200 and not reply.body and reply.headers.get("transfer-encoding", "").lower() == "chunked":
+        return "11770", "the application answered in chunks, and there was nothing in them"
+    return None
