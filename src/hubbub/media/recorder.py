@@ -148,6 +148,11 @@ class Capture:
         self._begins = first if first >= 0 else self._begins
         return self._begins
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will be written: it was stopped, or ended by itself (a full disk, or what it taps is gone)."""
+        return self._finished
+
     def _now(self) -> int:
         """The present as a position of the taps' clock, in wide samples."""
         starts = [int(self._control.engine.taps[ring.index].start) for ring in self._rings]

@@ -11,7 +11,6 @@ import structlog
 from hubbub.errors import HubbubError
 from hubbub.speech.machine import Detector, Verdict, tone_hz
 from hubbub.speech.turns import level_db
-from hubbub.tasks import spawn
 from hubbub.verbs.hearing import Detection
 from hubbub.verbs.listening import Listener
 from hubbub.verbs.model import Detect, Outcome
@@ -28,20 +27,16 @@ RATE: Final = 8000
 async def perform(shell: CallShell, verb: Detect) -> Outcome:
     """Find out, and go on then; or go on at once, and tell when it is known."""
     if not verb.detection.waits:
-        spawn(_beside(shell, verb), f"detect-{shell.session.call.id}")
+        shell.session.detect(verb.detection, lambda verdict: _tell(shell, verb, verdict))
         return Outcome()
-    return await _found(shell, verb)
+    verdict = await detect(shell.session, verb.detection)
+    _tell(shell, verb, verdict)
+    return Outcome(details=asdict(verdict))
 
 
-async def _beside(shell: CallShell, verb: Detect) -> None:
-    await _found(shell, verb)
-
-
-async def _found(shell: CallShell, verb: Detect) -> Outcome:
-    details = asdict(await detect(shell.session, verb.detection))
+def _tell(shell: CallShell, verb: Detect, verdict: Verdict) -> None:
     if verb.followed is not None:
-        shell.tell(verb.followed, "ended", **details)
-    return Outcome(details=details)
+        shell.tell(verb.followed, "ended", **asdict(verdict))
 
 
 async def detect(session: Session, wish: Detection) -> Verdict:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from hubbub.errors import HubbubError
+from hubbub.errors import HubbubError, MediaError
 from hubbub.events import Link
 from hubbub.speech.recognition import RecognitionFailed, Understood
 from hubbub.speech.turns import Turn
@@ -172,6 +172,8 @@ async def _listen(shell: CallShell, verb: Gather, wish: Listening, events: async
         events.put_nowait(await listener.understood(turn, shell.services.recognition, wish.hints, on_partial=partial))
     except RecognitionFailed as failure:
         events.put_nowait(failure)
+    except MediaError as error:
+        events.put_nowait(RecognitionFailed("failed", f"the call cannot be listened to: {error}"))
     except Exception as error:  # a bug must not leave who speaks waiting for ever
         log.exception("listening_failed", call=shell.session.call.id)
         events.put_nowait(RecognitionFailed("failed", f"internal error: {error!r}"))

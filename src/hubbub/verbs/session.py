@@ -17,6 +17,7 @@ from hubbub.events import CallRecord, CallStatus, LeaveReason, Problem
 from hubbub.ids import Id
 from hubbub.media.client import Leg, Media
 from hubbub.media.music import hold_music
+from hubbub.speech.machine import Verdict
 from hubbub.tasks import spawn
 from hubbub.verbs import transcribing
 from hubbub.verbs.beside import play_beside
@@ -70,7 +71,7 @@ class Session:
         self._shell = CallShell(self, services)
         self._script = Script(self._shell, dialect, services.accounts[call.record.account], services.documents)
         self._task: asyncio.Task[None] | None = None
-        self._detecting: asyncio.Task[None] | None = None
+        self._detecting: set[asyncio.Task[None]] = set()
         call.on_ended = self._call_ended
 
     @property
@@ -100,12 +101,18 @@ class Session:
             first = replace(first, call=self.call.record)
         await self._run(first)
 
-    def detect(self, wish: Detection) -> None:
-        """Find out who answered, beside everything else."""
-        self._detecting = spawn(self._detect(wish), f"detect-{self.call.id}")
+    def detect(self, wish: Detection, told: Callable[[Verdict], None] = lambda _verdict: None) -> None:
+        """Find out who answered, beside everything else; at the end of the call that is `gone`, and told too."""
+        task = spawn(self._detect(wish, told), f"detect-{self.call.id}")
+        self._detecting.add(task)
+        task.add_done_callback(self._detecting.discard)
 
-    async def _detect(self, wish: Detection) -> None:
-        await detect(self, wish)
+    async def _detect(self, wish: Detection, told: Callable[[Verdict], None]) -> None:
+        try:
+            told(await detect(self, wish))
+        except asyncio.CancelledError:
+            told(Verdict("gone", self.call.record.detection_seconds or 0.0))
+            raise
 
     def attend(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do this instead of running a document; the call ends after it."""
@@ -227,8 +234,8 @@ class Session:
             self.background.cancel()
         for transcription in self.transcriptions.values():
             transcription.stop()
-        if self._detecting is not None:
-            self._detecting.cancel()
+        for task in tuple(self._detecting):
+            task.cancel()
         spawn(self._wind_up(self._task))
 
     def _status_when_over(self) -> CallStatus:

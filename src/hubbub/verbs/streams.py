@@ -290,16 +290,19 @@ async def converse(streamed: Streamed, verb: OpenStream, record: StreamRecord) -
         outgoing.put_nowait(message)
     sending = asyncio.create_task(_send(socket, outgoing))
     tapping = asyncio.create_task(_tap(ear, talk, outgoing))
+    listening = asyncio.create_task(_listen(socket, talk, mouth, both_ways=verb.both_ways))
     try:
-        await _listen(socket, talk, mouth, both_ways=verb.both_ways)
+        done, _ = await asyncio.wait({listening, tapping}, return_when=asyncio.FIRST_COMPLETED)
+        (listening if listening in done else tapping).result()
     finally:
+        listening.cancel()
         tapping.cancel()
         sending.cancel()
         if deaf is not None:
             deaf()
         mouth.close()
         tell(streamed, verb.notices, "stopped", record)
-        await asyncio.gather(tapping, sending, ear.close(), _say_goodbye(socket, talk), return_exceptions=True)
+        await asyncio.gather(listening, tapping, sending, ear.close(), _say_goodbye(socket, talk), return_exceptions=True)
 
 
 async def _listener(streamed: Streamed, verb: OpenStream, socket: aiohttp.ClientWebSocketResponse) -> Ear:

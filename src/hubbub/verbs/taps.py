@@ -104,6 +104,8 @@ async def _carry(streamed: StreamedCall, verb: TapLeg, record: StreamRecord, ear
                     except OSError:  # nobody listens there, or the kernel has no room: the next one may pass
                         continue
             await asyncio.sleep(ROUND)
+    except MediaError as error:
+        streamed.report(streamed.dialect.refusal_code("stream"), str(error), level="error", line=verb.at.line)
     finally:
         out.close()
         tell(streamed, verb.notices, "stopped", record)
