@@ -158,7 +158,7 @@ async def test_sequential_calls_one_after_the_other(application: Application, hu
     assert not dave.calls
     silent.ring()
     began = asyncio.get_running_loop().time()
-    answered = await dave.wait_call()
+    answered = await dave.wait_call(20)
     assert 9.0 < asyncio.get_running_loop().time() - began < 14.0
     answered.tone(TONE["dave"])
     await talk({"alice": alice, "dave": answered})
