@@ -205,6 +205,8 @@ class MemberRecord:
     """When it was invited, or came; None in rows of an older server."""
     goes_on: bool = True
     """Whether its call has something to go on with when it has left."""
+    jitter_ms: int | Literal["adaptive"] = 60
+    """How long its packets wait before they are played, as it was asked for when it came."""
 
 
 class RecordingStatus(StrEnum):

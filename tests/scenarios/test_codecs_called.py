@@ -96,6 +96,7 @@ async def test_quality_of_a_call_is_known_while_it_lives_and_after(
         address = hubbub_server.http_url(f"/v1/Conferences/{event.params['ConferenceSid']}/Participants")
         async with session.get(address, headers=credentials) as reply:
             (participant,) = (await reply.json())["participants"]
+        assert participant["jitter_buffer_size"] == "small"
         assert participant["metrics"]["inbound"]["total_packets_received"] > 50
         assert participant["metrics"]["outbound"]["packet_loss_percentage"] < 5
         await calls["alice"].hangup()

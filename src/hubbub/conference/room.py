@@ -414,6 +414,7 @@ def new_member(
         beep_on_exit=joining.beep_on_exit,
         created=now,
         goes_on=goes_on,
+        jitter_ms=joining.jitter_ms,
     )
 
 

@@ -30,6 +30,7 @@ CALL_STATUS = {
     CallStatus.NO_ANSWER: "noanswer",
     CallStatus.CANCELED: "canceled",
 }
+BUFFERS = (("off", 0), ("small", 20), ("medium", 40))
 CALL_TYPE = {"number": "carrier", "phone": "client", "sip": "sip"}
 HAPPENED = {"muted": "mute", "unmuted": "unmute", "held": "hold", "unheld": "unhold", "modified": "modify"}
 
@@ -108,6 +109,11 @@ def _queued(s: Any) -> int | None:
     return 0 if s.thing.member.queue_seconds is not None else None
 
 
+def _buffer(wait: int | str) -> str | None:
+    """The vendor's word for a time that packets wait; none for one that goes with the network."""
+    return next((word for word, most in BUFFERS if wait <= most), "large") if isinstance(wait, int) else None
+
+
 def _direction(q: Mapping[str, Any], way: str, packets: int, lost: int) -> dict[str, Any]:
     """One direction as the far end or this end received it; the delay is half the round trip of RTCP."""
     delay, worst = q["round_trip"] / 2, q["round_trip_most"] / 2
@@ -148,7 +154,7 @@ PARTICIPANT = Resource(
         Out("duration_seconds", lambda s: _seconds(s.thing.member.joined, s.thing.member.left) if _came(s) else None),
         Out("outbound_queue_length", _queued),
         Out("outbound_time_in_queue", _queued),
-        Out("jitter_buffer_size", lambda s: "large"),
+        Out("jitter_buffer_size", lambda s: _buffer(s.thing.member.jitter_ms)),
         Out("is_coach", lambda s: s.thing.member.is_coach),
         Out("coached_participants", lambda s: [words.CALL.write(call) for call in s.thing.member.coaching] or None),
         Out("participant_region", _region),
