@@ -50,6 +50,8 @@ from hubbub.media.rows import copy
 
 PROBATION = 2
 """Packets in order that a new SSRC or a new sequence must show before it is believed (RFC 3550 A.1)."""
+STILL = 5
+"""Ticks (100 ms) that a stream must have been silent before another from the same source is believed: what is slipped in beside it is not heard."""
 MISORDER = 100
 """How far a sequence number may jump (RFC 3550 A.1)."""
 UNLATCH = 250
@@ -148,7 +150,7 @@ def _lock(links: Links, leg: int, ssrc: int, sequence: int) -> None:
 
 
 @kernel
-def _stream_ok(links: Links, jitter: Jitter, leg: int, ssrc: int, sequence: int) -> int:
+def _stream_ok(links: Links, jitter: Jitter, leg: int, ssrc: int, sequence: int, tick: int) -> int:
     """0 when the packet belongs to the locked stream, or the reason to drop it. Extends the sequence number."""
     if not links[leg].locked:
         restart(jitter, leg)
@@ -163,7 +165,7 @@ def _stream_ok(links: Links, jitter: Jitter, leg: int, ssrc: int, sequence: int)
             links[leg].counters[C_HIGHEST] += step
         links[leg].probes = 0
         return 0
-    if _probe(links, leg, ssrc, sequence):
+    if _probe(links, leg, ssrc, sequence) and tick - links[leg].last_heard >= STILL:
         follow(jitter, leg)
         _lock(links, leg, ssrc, sequence)
         links[leg].counters[C_RESTARTS] += 1
@@ -176,8 +178,8 @@ def _stream_ok(links: Links, jitter: Jitter, leg: int, ssrc: int, sequence: int)
 
 @kernel
 def _keep(links: Links, leg: int, data: Array, start: int, length: int, time: int) -> None:
-    """Keep the first packet of a stream that is not believed yet: if it turns out to be good, nothing of it is lost."""
-    if links[leg].probes == 1 and links[leg].receives:
+    """Keep the newest packet of a stream that is not believed yet: if the next one is, it is played before that."""
+    if links[leg].receives:
         copy(links[leg].kept, 0, data, start, length)
         links[leg].kept_time = time
         links[leg].kept_length = length
@@ -259,7 +261,7 @@ def ingest(
     length = place & 0xFFFF
     codec = links[leg].codec
     restarts = links[leg].counters[C_RESTARTS]
-    reason = _stream_ok(links, jitter, leg, ssrc, sequence)
+    reason = _stream_ok(links, jitter, leg, ssrc, sequence, tick)
     if reason != 0:
         if kind == links[leg].payload_type and not (codec == OPUS and opus.units_of(data, start, length) == 0):
             _keep(links, leg, data, start, length, time)

@@ -13,7 +13,7 @@ import pytest
 from tests.support.small_engine import Small, small_engine
 
 from hubbub.media import layout
-from hubbub.media.rtp import AUDIO, NOTHING, appended, ingest, next_packet, packet_sent, source_number, write_peer
+from hubbub.media.rtp import AUDIO, NOTHING, STILL, appended, ingest, next_packet, packet_sent, source_number, write_peer
 
 PEER, OTHER = (0x7F000001 << 16) | 4000, (0x7F000001 << 16) | 4002
 
@@ -118,10 +118,36 @@ def test_a_new_ssrc_is_believed_after_two_packets_in_order() -> None:
     receiver = Receiver()
     for number in range(5):
         receiver.take(packet(number))
+    receiver.tick += STILL
     results = [receiver.take(packet(number, ssrc=8)) for number in (100, 102, 103, 104, 105)]
     assert results == [NOTHING, NOTHING, AUDIO, AUDIO, AUDIO]
     assert receiver.dropped() == {"ssrc": 2}
     assert receiver.engine.links[0].counters[layout.C_RESTARTS] == 1
+
+
+@pytest.mark.parametrize("forged", [{"ssrc": 8}, {"ssrc": 7}])
+def test_a_whole_stream_beside_a_living_one_is_not_heard(forged: dict[str, int]) -> None:
+    """From the caller's own address and in order, as many as it likes: another SSRC, or its own SSRC as it was long ago."""
+    receiver = Receiver()
+    for number in range(50):
+        receiver.tick += 1
+        if number % 3 == 0:  # packets of 60 ms
+            assert receiver.take(packet(1000 + number // 3)) == AUDIO
+        assert {receiver.take(packet(30000 + 20 * number + more, **forged)) for more in range(20)} == {NOTHING}
+    assert receiver.engine.links[0].counters[layout.C_RESTARTS] == 0
+
+
+def test_a_stream_that_has_begun_anew_is_heard_when_the_old_one_is_still() -> None:
+    """And its newest packet before that is not lost."""
+    receiver = Receiver()
+    receiver.take(packet(1))
+    accepted = receiver.engine.links[0].counters[layout.C_ACCEPTED]
+    taken = []
+    for number in range(8):
+        receiver.tick += 1
+        taken.append(receiver.take(packet(500 + number, ssrc=8)))
+    assert taken == [NOTHING] * (STILL - 1) + [AUDIO] * (9 - STILL)
+    assert receiver.engine.links[0].counters[layout.C_ACCEPTED] - accepted == 9 - STILL + 1
 
 
 def test_a_forged_packet_between_good_ones_changes_nothing() -> None:
