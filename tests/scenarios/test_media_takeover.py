@@ -28,6 +28,7 @@ async def until(check: Callable[[], bool], seconds: float = 10.0) -> bool:
     return check()
 
 
+@pytest.mark.alone
 async def test_a_killed_process_costs_less_than_200_ms_and_no_call(tmp_path: object) -> None:
     """A room of 20; three kills in a row, each measured on what the phones received."""
     media = Media(MediaSettings(rtp_ports="21300-21399", legs=32))

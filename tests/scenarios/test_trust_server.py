@@ -205,3 +205,32 @@ async def test_strangers_on_an_rtp_port_are_not_heard(application: Application, 
     assert sent > 500
     await assert_matrix(calls, {"alice": "b", "bob": "a"})
     stranger.close()
+
+
+async def test_a_stream_slipped_in_beside_a_caller_is_not_heard(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker
+) -> None:
+    """The same, from the caller's own address and port: another SSRC in order, and its own SSRC as it was three seconds ago."""
+    application.on("/voice", room('beep="false"'))
+    calls = await call_in(hubbub_server, phone, "alice", "bob")
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    line = calls["alice"]._line
+    assert line.remote is not None
+    strange = TONES[9]
+    sound = ulaw(sine((strange,)))[:160]
+    hearing = asyncio.create_task(calls["bob"].heard(3.0))
+    number = 0
+    while not hearing.done():
+        past = (line.mouth.sequence - 150) & 0xFFFF, (line.mouth.timestamp - 160 * 150) & 0xFFFFFFFF
+        for head in (
+            struct.pack(">BBHII", 0x80, 0, number & 0xFFFF, 160 * number & 0xFFFFFFFF, 0x5EED),
+            struct.pack(">BBHII", 0x80, 0, *past, line.mouth.ssrc),
+        ):
+            line.socket.sendto(head + sound, line.remote)
+        number += 1
+        await asyncio.sleep(0.02)
+    heard = await hearing
+    assert number > 50
+    assert heard.hears(TONE["alice"])
+    assert not heard.hears(strange)
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})

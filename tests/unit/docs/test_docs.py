@@ -84,6 +84,7 @@ def test_writing_is_idempotent(tmp_path: Path) -> None:
     assert stale(tmp_path) == ["swml.md"]
 
 
+@pytest.mark.timeout(600)
 def test_the_command(tmp_path: Path) -> None:
     run = [sys.executable, "-m", "hubbub.docs", str(tmp_path)]
     assert subprocess.run([*run, "--check"], capture_output=True, check=False).returncode == 1

@@ -231,7 +231,7 @@ async def test_calls_beyond_the_limit_are_refused_without_a_transaction() -> Non
     trunk, began = Flooder(server), time.monotonic()
     grown = await grown_by(lambda: trunk.flood(5000, lambda number: request("INVITE", number, trunk.port)))
     counters = server.counters()
-    assert counters["limited_invites"] > 4500
+    assert counters["limited_invites"] > 4000
     assert counters["bans"] == 0
     busy = counters["failed_486"]  # each is sent again until an ACK comes
     refused = trunk.answers.count(b"SIP/2.0 503")
