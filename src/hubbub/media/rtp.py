@@ -51,7 +51,7 @@ from hubbub.media.rows import copy
 PROBATION = 2
 """Packets in order that a new SSRC or a new sequence must show before it is believed (RFC 3550 A.1)."""
 STILL = 5
-"""Ticks (100 ms) that a stream must have been silent before another from the same source is believed: what is slipped in beside it is not heard."""
+"""Ticks (100 ms) of silence of a stream before another from its source is believed: what is slipped in beside it is not heard."""
 MISORDER = 100
 """How far a sequence number may jump (RFC 3550 A.1)."""
 UNLATCH = 250
