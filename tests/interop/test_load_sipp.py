@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.interop, pytest.mark.skipif(SIPP is None, reason="sipp
 async def test_200_calls_at_50_per_second_all_complete(
     application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, tmp_path: Path
 ) -> None:
-    """Issue: "200 SIPp calls at 50 per second all complete", while two callers in the same room hear each other."""
+    """Rule: "200 SIPp calls at 50 per second all complete", while two callers in the same room hear each other."""
     application.on("/voice", room('beep="false"', name="crowd"))
     calls = await call_in(hubbub_server, phone, "alice", "bob")
     host, port = hubbub_server.sip

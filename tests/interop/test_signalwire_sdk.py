@@ -295,6 +295,9 @@ class TestCalling(Secure):
         call.tone(574)
         seen = await running
         await call.wait_ended()
+        await application.wait_for(
+            "/told", lambda told: told.json["event_type"].endswith("record") and told.json["params"].get("state") == "finished"
+        )
         assert (seen["direction"], seen["control"], seen["transferred"], seen["logged"]) == (
             "outbound-api",
             "song",

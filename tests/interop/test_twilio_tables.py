@@ -84,7 +84,7 @@ SPOKEN = {"break", "emphasis", "lang", "p", "phoneme", "prosody", "s", "say-as",
 
 @pytest.mark.parametrize(("parent", "element", "attribute"), sorted(set(built())))
 def test_every_attribute_of_the_builder_is_listed(parent: str, element: str, attribute: str) -> None:
-    """Issue: "checked in the tests against the official SDK (attributes of the TwiML builder)"."""
+    """Rule: "checked in the tests against the official SDK (attributes of the TwiML builder)"."""
     if element in SPOKEN or (element, attribute) in TEXTS:
         return  # what is inside <Say> is read by the voice
     outer = TABLE.elements.get(parent)
@@ -138,7 +138,7 @@ def _params(path: str, method: str, operations: tuple = OPERATIONS) -> set[str]:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_every_parameter_of_the_sdk_is_listed(name: str) -> None:
-    """Issue: "parameters … of the REST classes"."""
+    """Rule: "parameters … of the REST classes"."""
     path, _ = MODULES[name]
     for function, wanted in _functions(ACCOUNT / name):
         listed = _params(path, "POST") if function == "_create" else _params(path, "GET")
@@ -149,7 +149,7 @@ def test_every_parameter_of_the_sdk_is_listed(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_every_field_of_the_sdk_is_shown(name: str) -> None:
-    """Issue: "fields of the REST classes"."""
+    """Rule: "fields of the REST classes"."""
     _, resource = MODULES[name]
     assert _fields(ACCOUNT / name) - {out.name for out in RESOURCES[resource].fields} == set()
 

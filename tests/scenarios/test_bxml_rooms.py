@@ -1,4 +1,4 @@
-"""BXML in rooms: their queue, what freezes, limits, webhooks that fail, coaching by REST, rooms of mixed dialects (4, 5, issue 5.6)."""
+"""BXML in rooms: their queue, what freezes, limits, webhooks that fail, coaching by REST, rooms of mixed dialects (4, 5)."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ async def test_a_second_coach_goes_on_with_its_document(application: Application
 
 
 async def test_a_mixed_room_is_shown_by_both(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
-    """Issue 5.6: heard by each other, each leg's callbacks in its own dialect, the room's in its creator's, both REST faces show it."""
+    """Rule: heard by each other, each leg's callbacks in its own dialect, the room's in its creator's, both REST faces show it."""
     application.on("/twiml", room('participantLabel="a" startConferenceOnEnter="true"', name="room.1"))
     application.on("/bxml", conference('conferenceEventUrl="/never" mute="true"', "<Redirect redirectUrl='/left'/>"))
     application.on("/events", None)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.scenario
 
 
 async def test_three_callers_hear_exactly_the_two_others(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
-    """Issue: "three phones with three tones in one room: each hears exactly the two others"."""
+    """Rule: "three phones with three tones in one room: each hears exactly the two others"."""
     application.on("/voice", room())
     calls = await call_in(hubbub_server, phone, "alice", "bob", "carol")
     await assert_matrix(calls, {"alice": "bc", "bob": "ac", "carol": "ab"})
@@ -180,7 +180,7 @@ async def test_end_by_request_and_what_follows(
 async def test_recording_holds_exactly_the_audible_tones(
     application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
 ) -> None:
-    """Issue: "a recording holds exactly the audible tones": the muted and the coach are not in it; the WAV is 8 kHz, 16 bit, mono."""
+    """Rule: "a recording holds exactly the audible tones": the muted and the coach are not in it; the WAV is 8 kHz, 16 bit, mono."""
 
     def document(request: Request) -> str:
         attributes = {"carol": 'muted="true"', "dave": f'coach="{sid_of(application, "alice")}"'}.get(caller_of(request), "")

@@ -47,7 +47,7 @@ def delay(request: Request) -> float:
 @pytest.mark.alone
 @pytest.mark.timeout(300)
 async def test_a_crowd_joins_one_room(application: Application, phone: PhoneMaker, tmp_path: Path) -> None:
-    """Issue: "1,000 callers joining one room within 20 seconds (their notices arrive in order within the time that the receiver needs to
+    """Rule: "1,000 callers joining one room within 20 seconds (their notices arrive in order within the time that the receiver needs to
     answer them)"; nothing of them is left afterwards."""
     application.on("/swml", document(application.url("/events")))
     application.on("/events", None)

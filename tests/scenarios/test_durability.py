@@ -22,7 +22,7 @@ pytestmark = pytest.mark.scenario
 async def test_a_receiver_that_is_down_gets_everything_in_order(
     application: Application, hubbub_server: HubbubServer, phone: PhoneMaker
 ) -> None:
-    """Issue: "delivered in order per conference; a receiver that is down does not lose them"."""
+    """Rule: "delivered in order per conference; a receiver that is down does not lose them"."""
     port = await free_port()
     conference = f'<Conference statusCallback="http://127.0.0.1:{port}/events" statusCallbackEvent="start end join leave">down</Conference>'
     application.on("/voice", f"<Response><Dial>{conference}</Dial></Response>")
@@ -51,7 +51,7 @@ async def free_port() -> int:
 
 
 async def test_notices_survive_a_killed_server(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
-    """Issue: "retried after restart of the server too"; the room that the crash left open is shown as completed."""
+    """Rule: "retried after restart of the server too"; the room that the crash left open is shown as completed."""
     port = await free_port()
     conference = f'<Conference statusCallback="http://127.0.0.1:{port}/events" statusCallbackEvent="join">crash</Conference>'
     application.on("/voice", f"<Response><Dial>{conference}</Dial></Response>")
@@ -69,7 +69,7 @@ async def test_notices_survive_a_killed_server(application: Application, hubbub_
 
 
 async def test_a_recording_survives_a_killed_server(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
-    """Issue: "recorder that writes as it goes and survives a crash of the server up to the last second"."""
+    """Rule: "recorder that writes as it goes and survives a crash of the server up to the last second"."""
     application.on("/voice", room('record="record-from-start" beep="false"'))
     calls = await call_in(hubbub_server, phone, "alice", "bob")
     await assert_matrix(calls, {"alice": "b", "bob": "a"})
@@ -85,7 +85,7 @@ async def test_a_recording_survives_a_killed_server(application: Application, hu
 
 @pytest.mark.alone
 async def test_a_killed_media_process_costs_no_call(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
-    """Issue: "kill -9 of the media process in a room of 20 costs no call and less than 200 ms of audio"."""
+    """Rule: "kill -9 of the media process in a room of 20 costs no call and less than 200 ms of audio"."""
     application.on("/voice", room('beep="false"'))
     calls = {}
     for index in range(20):

@@ -70,7 +70,7 @@ async def at_rest(server: HubbubServer, load: Load) -> None:
 
 @pytest.mark.timeout(120 + 2 * SECONDS)
 async def test_nothing_grows_while_rooms_come_and_go(application: Application, tmp_path: Path) -> None:
-    """Issue: "a ten-minute real one by `make soak`: flat memory, no stuck room, no leaked port, file or socket"."""
+    """Rule: "a ten-minute real one by `make soak`: flat memory, no stuck room, no leaked port, file or socket"."""
     application.on("/voice", document)
     application.on("/after", "<Response><Hangup/></Response>")
     for path in ("/events", "/recording"):

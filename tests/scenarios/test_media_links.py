@@ -66,7 +66,7 @@ def basic(account: dict[str, Any], face: str) -> str:
 
 
 async def test_links(recorded: tuple[HubbubServer, str]) -> None:
-    """Issue: "recordings only with authorization or expiring signed links"."""
+    """Rule: "recordings only with authorization or expiring signed links"."""
     server, recording = recorded
     owner = dict(DEVELOPMENT_ACCOUNT)
     async with aiohttp.ClientSession() as session:

@@ -156,7 +156,7 @@ async def test_the_record_verb_ends_by_key_silence_limit_and_hangup(
 async def test_recordings_of_a_killed_server_have_their_true_duration(
     application: Application, hubbub_server: HubbubServer, phone: PhoneMaker
 ) -> None:
-    """Issue: "recordings that survive a crash": the row tells what is in the file, in two channels, and it is told."""
+    """Rule: "recordings that survive a crash": the row tells what is in the file, in two channels, and it is told."""
     application.on("/voice", "<Response><Pause length='60'/></Response>")
     application.on("/recording", None)
     async with Rest(hubbub_server) as rest:

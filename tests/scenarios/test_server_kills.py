@@ -75,7 +75,7 @@ def document(request: Request) -> str:
 
 @pytest.mark.timeout(600 + 20 * KILLS)
 async def test_the_server_is_killed_at_random_moments_of_a_busy_hour(application: Application, tmp_path: Path) -> None:
-    """Issue: "`kill -9` of the server at random moments of a busy hour: after restart no event is missing or duplicated in the sequence,
+    """Rule: "`kill -9` of the server at random moments of a busy hour: after restart no event is missing or duplicated in the sequence,
     half-done conferences are closed with their end event, recordings are whole up to the last second, REST tells the truth"."""
     chance, found = random.Random(9), Found()
     application.on("/voice", document)

@@ -102,7 +102,7 @@ async def run(database: Path, url: str, seconds: float | None) -> None:
 
 
 async def test_nothing_is_lost_or_out_of_order_whenever_it_is_killed(tmp_path: Path) -> None:
-    """Issue: "`kill -9` at random moments …: no event is missing or duplicated in the sequence"; "per lane in order"; at least once."""
+    """Rule: "`kill -9` at random moments …: no event is missing or duplicated in the sequence"; "per lane in order"; at least once."""
     chance, receiver = random.Random(11), Receiver()
     runner = web.ServerRunner(web.Server(receiver.take), shutdown_timeout=0.1)
     await runner.setup()

@@ -51,6 +51,7 @@ BODIES = {
     "steer_room": {"status": "completed"},
     "set_member": {"mute": True},
     "steer_recording": {"state": "paused"},
+    "create_transcript": {},
 }
 ENDLESS = 64_000_000
 """Bytes of a head that must not be taken: far beyond what the kernel holds between two sockets."""
@@ -99,7 +100,8 @@ def given(operation: Operation, module: str) -> dict[str, Any]:
     if operation.method in ("GET", "DELETE"):
         return {}
     if module != "bxml":
-        usual = FORMS["update_stream"] if operation.path.endswith("{stream}") else {"Status": "completed"}
+        stops = operation.path.endswith(("{stream}", "{live}"))
+        usual = FORMS["update_stream"] if stops else {"Status": "completed"}
         return {"data": FORMS.get(operation.does, usual)}
     if operation.path.endswith("/bxml"):
         return {"data": XML.encode(), "headers": {"Content-Type": "application/xml"}}
@@ -107,7 +109,7 @@ def given(operation: Operation, module: str) -> dict[str, Any]:
 
 
 async def test_another_accounts_ids_do_not_exist(application: Application, phone: PhoneMaker, tmp_path: Path) -> None:
-    """Issue: "per-account isolation proven for every endpoint (another account's ids give 404)"."""
+    """Rule: "per-account isolation proven for every endpoint (another account's ids give 404)"."""
     number = {"number": "*", "account": "dev", "dialect": "twiml", "url": application.url("/voice")}
     async with HubbubServer(config={"accounts": [dict(DEVELOPMENT_ACCOUNT), STRANGER], "numbers": [number]}, folder=tmp_path) as server:
         application.on("/voice", room('record="record-from-start" beep="false"'))
@@ -253,7 +255,7 @@ async def state(face: Any, owner: Caller, ids: dict[str, str], session: aiohttp.
 
 
 async def test_browsers_are_told_and_other_origins_are_not_let_in(hubbub_server: HubbubServer) -> None:
-    """Issue: "no open CORS, security headers on pages"."""
+    """Rule: "no open CORS, security headers on pages"."""
     origin = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
     async with aiohttp.ClientSession() as session:
         for method in ("GET", "OPTIONS"):
@@ -266,7 +268,7 @@ async def test_browsers_are_told_and_other_origins_are_not_let_in(hubbub_server:
 
 
 async def test_requests_have_bounds(hubbub_server: HubbubServer) -> None:
-    """Issue: "request size limits": query, head and body; the connection of an endless head is closed."""
+    """Rule: "request size limits": query, head and body; the connection of an endless head is closed."""
     owner = caller(common_face(), hubbub_server, DEVELOPMENT_ACCOUNT)
     async with aiohttp.ClientSession() as session:
         status, _ = await owner(session, "GET", "/Calls.json?x=" + "y" * 20_000)
@@ -300,7 +302,7 @@ async def test_an_account_that_asks_too_often_is_told_so_and_no_other_one(tmp_pa
 
 
 async def test_every_change_leaves_its_line_in_the_log(hubbub_server: HubbubServer) -> None:
-    """Issue: "audit log of changes": who, what, which; values (they may be secrets) are not in it."""
+    """Rule: "audit log of changes": who, what, which; values (they may be secrets) are not in it."""
     owner = caller(common_face(), hubbub_server, DEVELOPMENT_ACCOUNT)
     async with aiohttp.ClientSession() as session:
         _, made = await owner(session, "POST", "/Applications.json", data={"FriendlyName": "s3cret-value"})
@@ -315,7 +317,7 @@ async def test_every_change_leaves_its_line_in_the_log(hubbub_server: HubbubServ
 
 
 async def test_what_was_refused_is_in_the_log_too(hubbub_server: HubbubServer) -> None:
-    """Issue: "audit log": changes that were refused, and credentials that were wrong; what was read and not found is not."""
+    """Rule: "audit log": changes that were refused, and credentials that were wrong; what was read and not found is not."""
     owner = caller(common_face(), hubbub_server, DEVELOPMENT_ACCOUNT)
     wrong = Caller(hubbub_server, owner.base, owner.account, owner.user, "s3cret-guess")
     async with aiohttp.ClientSession() as session:
@@ -332,7 +334,7 @@ async def test_what_was_refused_is_in_the_log_too(hubbub_server: HubbubServer) -
 
 
 async def test_every_metric_is_documented(hubbub_server: HubbubServer) -> None:
-    """Issue: "/metrics (Prometheus names, documented)"."""
+    """Rule: "/metrics (Prometheus names, documented)"."""
     from tests.support.watch import gauges
 
     page = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()

@@ -62,7 +62,7 @@ async def full(application: Application, hubbub_server: HubbubServer, phone: Pho
 
 
 async def test_a_disk_that_is_full_for_everything(full: HubbubServer, application: Application, phone: PhoneMaker, rest: Rest) -> None:
-    """Issue: "full disk …: clear errors, calls go on": database and recordings at once, on a running server, and room again later."""
+    """Rule: "full disk …: clear errors, calls go on": database and recordings at once, on a running server, and room again later."""
     calls = await call_in(full, phone, "alice", "bob")
     await assert_matrix(calls, {"alice": "b", "bob": "a"})
     limit = (1, resource.RLIM_INFINITY)
@@ -88,7 +88,7 @@ async def test_a_disk_that_is_full_for_everything(full: HubbubServer, applicatio
 async def test_a_database_that_may_only_be_read(
     application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
 ) -> None:
-    """Issue: "read-only database": another process holds it; documents and audio go on, REST reads, changes get 503, nothing is lost."""
+    """Rule: "read-only database": another process holds it; documents and audio go on, REST reads, changes get 503, nothing is lost."""
     application.on("/voice", room('beep="false"'))
     calls = await call_in(hubbub_server, phone, "alice")
     with closing(sqlite3.connect(hubbub_server.folder / "hubbub.db", isolation_level=None)) as holder:
@@ -108,7 +108,7 @@ async def test_a_database_that_may_only_be_read(
 async def test_a_recording_folder_that_is_gone(
     application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
 ) -> None:
-    """Issue: "broken recording folder: clear errors, calls go on"."""
+    """Rule: "broken recording folder: clear errors, calls go on"."""
     application.on("/voice", RECORDED)
     application.on("/recording", None)
     shutil.rmtree(hubbub_server.recordings)
@@ -124,7 +124,7 @@ async def test_a_recording_folder_that_is_gone(
 
 
 async def test_sigterm_lets_calls_go_on_and_takes_no_new_ones(application: Application, phone: PhoneMaker, tmp_path: Path) -> None:
-    """Issue: "graceful drain on SIGTERM": new calls get 503, present ones hear each other; the process ends when they do."""
+    """Rule: "graceful drain on SIGTERM": new calls get 503, present ones hear each other; the process ends when they do."""
     application.on("/voice", room('beep="false"'))
     async with HubbubServer(application.url("/voice"), folder=tmp_path / "hubbub", arguments=("--drain", "60")) as server:
         calls = await call_in(server, phone, "alice", "bob")
@@ -145,7 +145,7 @@ async def test_sigterm_lets_calls_go_on_and_takes_no_new_ones(application: Appli
 
 
 async def test_a_database_of_the_first_release(application: Application, tmp_path: Path) -> None:
-    """Issue: "upgrade path of the database (migrations tested from the first schema)": its rows are there, what was open is closed."""
+    """Rule: "upgrade path of the database (migrations tested from the first schema)": its rows are there, what was open is closed."""
     folder = tmp_path / "hubbub"
     folder.mkdir()
     scripts = shipped_scripts()
@@ -169,7 +169,7 @@ async def test_a_database_of_the_first_release(application: Application, tmp_pat
 
 
 async def test_strangers_on_an_rtp_port_are_not_heard(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
-    """Issue: "flood on one RTP port, garbage, spoofed source, wrong SSRC, replay: the room hears nothing of it (proven by tones)".
+    """Rule: "flood on one RTP port, garbage, spoofed source, wrong SSRC, replay: the room hears nothing of it (proven by tones)".
 
     The same host as the caller's, another port: streams, what the caller said a second ago with its SSRC, and what is no RTP at all.
     """

@@ -79,6 +79,7 @@ class Transcriber:
 
     async def _keep(self, recording: RecordingRecord, transcript: Transcript, wish: RecordingWish, dialect: str) -> None:
         """Keep it with the recording, as that is by now, and tell whoever asked; one that was deleted meanwhile has none."""
+        await self.journal.caught_up()  # its own beginning is among what is to be read
         row = await self.store.get("recordings", recording.id)
         if row is None:
             return

@@ -43,7 +43,7 @@ def sip(uri: str) -> Party:
 
 
 def test_nothing_is_allowed_by_default() -> None:
-    """Issue: "Dial-out default-deny: prefix allow list"."""
+    """Rule: "Dial-out default-deny: prefix allow list"."""
     assert refusal(number("+15550001")) == "not-allowed"
     assert refusal(number("+15550001"), DialSettings(routes=(TRUNK,))) == "not-allowed"
     assert refusal(sip("sip:bob@192.0.2.1")) == "not-allowed"

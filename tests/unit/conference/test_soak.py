@@ -116,7 +116,7 @@ def size() -> int:
 
 
 def test_joins_and_leaves_at_fifty_a_second() -> None:
-    """Issue: "a million joins and leaves at 50 per second through the conference core in simulation: flat memory, no stuck room"."""
+    """Rule: "a million joins and leaves at 50 per second through the conference core in simulation: flat memory, no stuck room"."""
     town = Town(7)
     tracemalloc.start(1)
     try:

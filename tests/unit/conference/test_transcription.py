@@ -74,7 +74,7 @@ async def transcribed(store: Store, recognition: Waiting, folder: Path, count: i
 
     writing: list[Any] = []
     render = SimpleNamespace(refusal_code=lambda dialect, reason: "1")
-    journal = SimpleNamespace(write=write, report=lambda problem, now: None)
+    journal = SimpleNamespace(write=write, report=lambda problem, now: None, caught_up=lambda: asyncio.sleep(0))
     parts = (cast(Any, recognition), store, cast(Any, journal), cast(Any, render), ManualClock(), folder)
     transcriber = Transcriber(*parts)
     for n in range(count):

@@ -41,7 +41,7 @@ def test_every_row_of_every_table_stands_in_its_page() -> None:
 
 
 def test_the_overview_counts_every_row_and_gives_every_reason() -> None:
-    """Issue: "coverage.md, generated from the tables, … each row as works / accepted without effect (why)"."""
+    """Rule: "coverage.md, generated from the tables, … each row as works / accepted without effect (why)"."""
     page = (DOCS / "coverage.md").read_text()
     for coverage in coverages():
         inner = [element for name in coverage.elements for element in coverage.nested.get(name, ())]

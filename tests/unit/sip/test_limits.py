@@ -143,7 +143,7 @@ async def grown_by(work: Callable[[], object]) -> int:
     [("OPTIONS", ("Require: nothing-known",)), ("INVITE", ()), ("REGISTER", ()), ("SUBSCRIBE", ()), ("NONSENSE", ())],
 )
 async def test_a_scanner_gets_a_few_answers_and_then_none(method: str, headers: tuple[str, ...]) -> None:
-    """Issue: "scanner floods (answered or dropped cheaply, ban list, metrics) … memory flat"."""
+    """Rule: "scanner floods (answered or dropped cheaply, ban list, metrics) … memory flat"."""
     server = await opened(trust=NOWHERE)
     scanner, began = Flooder(server), time.monotonic()
     grown = await grown_by(lambda: scanner.flood(5000, lambda number: request(method, number, scanner.port, *headers, user=f"u{number}")))
@@ -166,7 +166,7 @@ async def test_garbage_from_strangers_is_soon_not_read_any_more() -> None:
 
 
 async def test_guessing_a_password_is_stopped() -> None:
-    """Issue: "register brute force": ten guesses a minute; the right one comes too late."""
+    """Rule: "register brute force": ten guesses a minute; the right one comes too late."""
     server = await opened(trust=NOWHERE, limits=Limits(wrong_passwords=10, strangers=0))
     guesser = Flooder(server)
 
@@ -202,7 +202,7 @@ def test_guesses_at_a_name_are_slowed_where_nobody_is_banned() -> None:
 
 
 async def test_guessing_from_a_trusted_network_is_slowed() -> None:
-    """Issue: "register brute force", from inside `trust`: a thousand guesses, ten of them judged; another name registers meanwhile."""
+    """Rule: "register brute force", from inside `trust`: a thousand guesses, ten of them judged; another name registers meanwhile."""
     server = await opened(limits=Limits(wrong_passwords=10))
     server._phones = {"alice": "guess500", "bob": "secret"}
     guesser, began = Flooder(server), time.monotonic()
@@ -226,7 +226,7 @@ async def test_guessing_from_a_trusted_network_is_slowed() -> None:
 
 
 async def test_calls_beyond_the_limit_are_refused_without_a_transaction() -> None:
-    """Issue: "INVITE floods over limits (503)"; a peer that is trusted is limited, and never banned."""
+    """Rule: "INVITE floods over limits (503)"; a peer that is trusted is limited, and never banned."""
     server = await opened(limits=Limits(invites=10))
     trunk, began = Flooder(server), time.monotonic()
     grown = await grown_by(lambda: trunk.flood(5000, lambda number: request("INVITE", number, trunk.port)))

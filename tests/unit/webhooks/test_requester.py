@@ -246,7 +246,7 @@ INSIDE = [
 @pytest.mark.parametrize("host", INSIDE)
 @pytest.mark.parametrize("status", [302, 307])
 async def test_no_redirect_leads_inside(receiver: Any, requester: Requester, host: str, status: int) -> None:
-    """Issue: "redirects re-checked": from an address that may be asked to one that may not, for every range."""
+    """Rule: "redirects re-checked": from an address that may be asked to one that may not, for every range."""
     receiver.handler = redirecting(status, f"http://{host}:1/latest/meta-data")
     narrow = Requester([ipaddress.ip_network("127.0.0.1/32")])
     await narrow.start()
