@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from tests.support.watch import gauge
 
 from hubbub.media.music import hold_music
 from hubbub.server import Server
@@ -41,6 +42,7 @@ async def test_the_gap_of_a_takeover_is_measured(application: Application, tmp_p
         two = await (await bob.call(server.uri("1"))).wait_answered()
         one.tone(574)
         await assert_hears(two, {574})
+        await gauge(server, "hubbub_media_standby", 1.0, timeout=30.0)  # it is loaded after the server is ready
         mark = two.mark()
         os.kill(server.media_pids()[0], signal.SIGKILL)
         await two.heard(0.5)
