@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import ipaddress
 import secrets
 import socket
@@ -16,11 +15,12 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
-from hubbub.errors import MediaError, ResourceExhausted
+from hubbub.errors import MediaError
 from hubbub.media import block, layout, libopus
 from hubbub.media.control import Control
 from hubbub.media.layout import KEYS_IN_ORDER, PAUSE, UNITY, decibels
 from hubbub.media.mixes import Mix
+from hubbub.media.ports import address_number, bind
 from hubbub.media.reports import Line, Quality
 from hubbub.media.rings import PcmRing
 
@@ -33,8 +33,6 @@ CODECS = {
     "PCMU": layout.PCMU, "PCMA": layout.PCMA, "G722": layout.G722, "L16/8000": layout.L16, "L16/16000": layout.L16_WIDE,
     "OPUS": layout.OPUS,
 }  # fmt: skip
-EXPEDITED = 0xB8
-"""IP type of service of voice packets: DSCP EF (RFC 4594)."""
 CLOSE_SECONDS = 5.0
 MIN_GAP_TICKS = 3
 """The end packets of a digit need 60 ms before the next one."""
@@ -77,34 +75,6 @@ class LegCounters:
     level_db: float
     """Level of the last frame, dBFS."""
     talking: bool
-
-
-def _bind(host: str, ports: range, start: int) -> socket.socket:
-    """A UDP socket on the next free port of `ports`, beginning at index `start`."""
-    for step in range(len(ports)):
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            sock.bind((host, ports[(start + step) % len(ports)]))
-        except OSError as error:
-            sock.close()
-            if error.errno == errno.EADDRINUSE:
-                continue
-            raise MediaError(f"cannot bind {host}: {error}") from error
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, EXPEDITED)
-        return sock
-    raise ResourceExhausted(f"no free RTP port in {ports[0]}-{ports[-1]}")
-
-
-def _address_number(remote: tuple[str, int]) -> int:
-    """An IPv4 address and port as the loop writes it; MediaError when it is none."""
-    try:
-        host = int(ipaddress.IPv4Address(remote[0]))
-    except ValueError as error:
-        raise MediaError(f"not an IPv4 address: {remote[0]!r}") from error
-    if not 0 <= remote[1] <= 65535:
-        raise MediaError(f"not a port: {remote[1]}")
-    return host << 16 | remote[1]
 
 
 def parse_digits(digits: str, tone_ms: int, gap_ms: int) -> list[tuple[int, int, int]]:
@@ -154,7 +124,7 @@ class Leg:
         self.slot = control.legs.take()
         try:
             if len(ports):
-                self._socket = _bind(host, ports, start)
+                self._socket = bind(host, ports, start)
         except BaseException:
             control.legs.give(self.slot)
             raise
@@ -264,7 +234,7 @@ class Leg:
         mux = reports == remote
         if mux:
             packed |= 1 << 27
-        address = _address_number(remote)
+        address = address_number(remote)
         if remote[0] == "0.0.0.0" or remote[1] == 0:  # RFC 2543 hold
             packed &= ~(1 << 24)
         form = libopus.format_word(codec.parameters) if number == layout.OPUS else 0
