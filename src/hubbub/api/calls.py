@@ -19,8 +19,8 @@ from hubbub.errors import MediaError, Refused, ResourceExhausted
 from hubbub.events import CallRecord, Link, Party
 from hubbub.ids import Id
 from hubbub.storage.store import Delete
-from hubbub.verbs.model import Program
 from hubbub.verbs.outgoing import OutgoingCall
+from hubbub.verbs.program import Program
 
 Prepared = TypeVar("Prepared")
 

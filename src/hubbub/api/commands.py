@@ -14,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from hubbub.api.body import body_of
 from hubbub.api.face import RestFace
-from hubbub.api.rest import METHODS, Rest, body_of
+from hubbub.api.rest import METHODS, Rest
 from hubbub.dialects.readers import read_json
 from hubbub.dialects.tables import NOT_BUILT, Operation, Param
 from hubbub.errors import Refused, StorageUnavailable

@@ -154,8 +154,7 @@ async def steer_functions(asked: Asked) -> CallRecord:
 
 async def live_session(asked: Asked) -> Session:
     """The live call of a path, with what runs on it. Raises Refused (not-found, call-over)."""
-    call = asked.hub.calls.get(asked.account.name, asked.identity("call"))
-    session = asked.hub.sessions.get(call.id) if call is not None else None
+    session = asked.session
     if session is None or session.call.over:
         await fetch_call(asked)  # unknown is not found
         raise Refused("call-over", "the call is over")

@@ -10,13 +10,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from hubbub.api.body import body_of
 from hubbub.dialects.readers import read_json
 from hubbub.errors import DocumentError, Refused, RequestFailed
 from hubbub.ids import parse_id
 from hubbub.verbs.hub import Hub
 
 STATUSES = {"not-found": 404, "bad-parameter": 400, "busy": 409}
-LARGEST_BODY = 1 << 20
 
 
 def functions_route(hub: Hub, allowed: Callable[[Request], bool]) -> Route:
@@ -61,11 +61,7 @@ def admitted(admin_token: str, authorized: Callable[[Request], bool]) -> Callabl
 
 async def read_object(request: Request) -> dict[str, Any]:
     """The JSON object in a body; {} when that is empty. Refused (bad-parameter) when it is something else."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise Refused("bad-parameter", f"the body is larger than {LARGEST_BODY} bytes")
+    body = await body_of(request)
     try:
         arguments = read_json(body) if body.strip() else {}
     except (ValueError, RecursionError) as error:

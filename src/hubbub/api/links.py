@@ -27,6 +27,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from hubbub.api.body import body_of
 from hubbub.api.face import RestFace
 from hubbub.api.media import MEDIA_TYPES, rendition
 from hubbub.conference.rows import from_row
@@ -70,7 +71,7 @@ class Links:
     async def _make(self, request: Request, accounts: frozenset[str], admin: Callable[[Request], bool]) -> Response:
         if not accounts and not admin(request):
             raise Refused("unauthenticated", "credentials of an account, or the admin token, are needed")
-        seconds, kind = _wanted(await _body(request))
+        seconds, kind = _wanted(await body_of(request, LARGEST_BODY))
         recording = await self._recording(request.path_params["recording"])
         if accounts and recording.account not in accounts:
             raise Refused("not-found", "there is no such recording")
@@ -150,15 +151,6 @@ def _wanted(body: bytes) -> tuple[int, str]:
     if not isinstance(kind, str) or kind not in MEDIA_TYPES:
         raise Refused("bad-parameter", f"format must be one of {', '.join(MEDIA_TYPES)}")
     return seconds, kind
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise Refused("bad-parameter", f"the body is larger than {LARGEST_BODY} bytes")
-    return body
 
 
 async def _answered(work: Any) -> Response:

@@ -13,6 +13,7 @@ from hubbub.ids import Id
 from hubbub.settings import Account
 from hubbub.storage.store import Store
 from hubbub.verbs.hub import Hub
+from hubbub.verbs.session import Session
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,19 @@ class Asked:
     def identity(self, kind: str) -> Id:
         """The identity in the path. Raises Refused (not-found)."""
         found = self.face.identity(kind, self.path[kind])
+        if found is None:
+            raise Refused("not-found")
+        return found
+
+    @property
+    def session(self) -> Session | None:
+        """What runs on the live call of the path; None where none is live."""
+        call = self.hub.calls.get(self.account.name, self.identity("call"))
+        return self.hub.sessions.get(call.id) if call is not None else None
+
+    def needed_session(self) -> Session:
+        """The same. Raises Refused (not-found) where none is live."""
+        found = self.session
         if found is None:
             raise Refused("not-found")
         return found

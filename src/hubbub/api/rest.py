@@ -32,6 +32,7 @@ from hubbub.api import (
     views,
 )
 from hubbub.api.audit import Refusals, audit_change
+from hubbub.api.body import body_of
 from hubbub.api.face import RestFace
 from hubbub.api.media import MEDIA_TYPES, rendition
 from hubbub.api.request import Asked
@@ -67,7 +68,6 @@ OPERATIONS = {
     **transcripts.OPERATIONS,
     **transcribing.OPERATIONS,
 }
-LARGEST_BODY = 1 << 20
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 """All are routed, so that a wrong one gets the face's own error."""
 
@@ -273,16 +273,6 @@ class Rest:
             return FileResponse(file, media_type=MEDIA_TYPES[kind])
 
         return await self._guarded(request, media, public=self._face.public_media or self._open_media)
-
-
-async def body_of(request: Request) -> bytes:
-    """The body. Raises Refused (bad-parameter) where it is too large."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise Refused("bad-parameter", f"the body is larger than {LARGEST_BODY} bytes")
-    return body
 
 
 async def _pairs(request: Request, json_bodies: bool) -> list[tuple[str, str]]:

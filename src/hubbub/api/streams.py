@@ -9,14 +9,13 @@ from hubbub.api.request import Asked
 from hubbub.api.rooms import needed_room
 from hubbub.errors import Refused
 from hubbub.events import Link, RoomStatus
-from hubbub.verbs.model import OpenStream
-from hubbub.verbs.session import Session
+from hubbub.verbs.capture import OpenStream
 from hubbub.verbs.streams import OpenedStream
 
 
 async def create_stream(asked: Asked) -> OpenedStream:
     """Carry a live call's audio over a WebSocket."""
-    session, verb = _session(asked), _ordered(asked)
+    session, verb = asked.needed_session(), _ordered(asked)
     if not session.call.answered or session.call.over:
         raise Refused("call-over")
     opened = session.open_stream(verb)
@@ -66,7 +65,7 @@ def _ordered(asked: Asked) -> OpenStream:
 
 async def update_stream(asked: Asked) -> OpenedStream:
     """End it."""
-    return _changed(asked, _session(asked).streams.get(asked.identity("stream")))
+    return _changed(asked, asked.needed_session().streams.get(asked.identity("stream")))
 
 
 def _changed(asked: Asked, found: OpenedStream | None) -> OpenedStream:
@@ -75,14 +74,6 @@ def _changed(asked: Asked, found: OpenedStream | None) -> OpenedStream:
     if asked.values.get("status") == "stopped":
         found.task.cancel()
     return found
-
-
-def _session(asked: Asked) -> Session:
-    call = asked.hub.calls.get(asked.account.name, asked.identity("call"))
-    session = asked.hub.sessions.get(call.id) if call is not None else None
-    if session is None:
-        raise Refused("not-found")
-    return session
 
 
 OPERATIONS: Mapping[str, Callable[[Asked], Awaitable[Any]]] = {

@@ -14,13 +14,12 @@ from hubbub.events import Link
 from hubbub.ids import Id
 from hubbub.storage.store import Condition, Query
 from hubbub.verbs.hearing import StartTranscription
-from hubbub.verbs.session import Session
 from hubbub.verbs.transcribing import Transcribing
 
 
 async def create_live_transcription(asked: Asked) -> Transcribing:
     """Transcribe a live call. Raises Refused (not-found, call-over)."""
-    session, values = _session(asked), asked.values
+    session, values = asked.needed_session(), asked.values
     if not session.call.answered or session.call.over:
         raise Refused("call-over")
     url = values.get("transcription_url")
@@ -39,20 +38,12 @@ async def create_live_transcription(asked: Asked) -> Transcribing:
 
 async def update_live_transcription(asked: Asked) -> Transcribing:
     """End it."""
-    found = _session(asked).transcriptions.get(asked.identity("live"))
+    found = asked.needed_session().transcriptions.get(asked.identity("live"))
     if found is None:
         raise Refused("not-found")
     if asked.values.get("status") == "stopped":
         found.stop()
     return found
-
-
-def _session(asked: Asked) -> Session:
-    call = asked.hub.calls.get(asked.account.name, asked.identity("call"))
-    session = asked.hub.sessions.get(call.id) if call is not None else None
-    if session is None:
-        raise Refused("not-found")
-    return session
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,13 @@ from typing import Any, cast
 
 import pytest
 
+from hubbub.api.request import Asked
 from hubbub.api.streams import create_stream
 from hubbub.api.transcribing import create_live_transcription
+from hubbub.dialects.tables import Window
 from hubbub.errors import Refused
+from hubbub.verbs.capture import OpenStream
 from hubbub.verbs.hearing import StartTranscription
-from hubbub.verbs.model import OpenStream
 from hubbub.verbs.session import Session
 
 
@@ -26,7 +28,8 @@ async def test_by_request(begin: Any) -> None:
     made = session()
     hub = SimpleNamespace(calls=SimpleNamespace(get=lambda account, call: made.call), sessions={"1": made})
     values = {"target": ("wss://there", None)}
-    asked = SimpleNamespace(account=SimpleNamespace(name="dev"), identity=lambda name: "1", hub=hub, values=values)
+    face, account = cast(Any, SimpleNamespace(identity=lambda kind, name: name)), cast(Any, SimpleNamespace(name="dev"))
+    asked = Asked(cast(Any, hub), cast(Any, None), account, face, {"call": "1"}, values, Window(), "", [])
     with pytest.raises(Refused, match="call-over"):
         await begin(asked)
 
