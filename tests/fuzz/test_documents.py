@@ -13,8 +13,8 @@ from tests.support.vectors import DIALECTS, FOLDER, tomllib
 
 from hubbub.dialects.coverage import coverages
 from hubbub.errors import DocumentError
-from hubbub.verbs.model import Stage, Template
-from hubbub.verbs.program import Scope
+from hubbub.verbs.model import Stage
+from hubbub.verbs.program import Scope, Template
 
 LONGEST = 5.0
 """Seconds of the processor; a document that takes longer would hold up everybody."""

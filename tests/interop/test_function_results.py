@@ -11,7 +11,16 @@ from tests.interop.test_signalwire_sdk import run_sdk
 from hubbub.dialects.swml.functions import Declared, Memory, SwaigDesk
 from hubbub.events import Link
 from hubbub.verbs.held import Reaction
-from hubbub.verbs.model import Connect, Execute, Hangup, Note, PlayBeside, PlayTone, Program, Refer, Speak, Step, Tell, Transfer
+from hubbub.verbs.model import (
+    Connect,
+    Hangup,
+    PlayBeside,
+    PlayTone,
+    Refer,
+    Speak,
+    Tell,
+)
+from hubbub.verbs.program import Execute, Note, Program, Step, Transfer
 
 pytestmark = pytest.mark.interop
 RECORD = {"control_id": "c", "stereo": True, "format": "mp3", "beep": True, "terminators": "#", "max_length": 60, "initial_timeout": 4}

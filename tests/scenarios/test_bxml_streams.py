@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,7 +13,8 @@ import pytest_asyncio
 from tests.support.far_side import FarSide, listening, mulaw, tone
 from tests.support.stage import TONE, PhoneMaker, level_at
 
-from hubbub.testing import Application, HubbubServer, Phone, PhoneCall, assert_hears
+from hubbub.testing import Application, HubbubServer, PhoneCall, assert_hears
+from hubbub.testing.fixtures import phones
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 SAID = 2951.0
@@ -44,11 +44,7 @@ def hubbub_server(running: tuple[Application, HubbubServer]) -> HubbubServer:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def phone() -> AsyncIterator[PhoneMaker]:
-    async with contextlib.AsyncExitStack() as stack:
-
-        async def start(name: str = "phone", **options: Any) -> Phone:
-            return await stack.enter_async_context(Phone(name, **options))
-
+    async with phones() as start:
         yield start
 
 

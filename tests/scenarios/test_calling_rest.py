@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -15,7 +14,8 @@ import pytest_asyncio
 from tests.support.far_side import listening
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, level_at, tone_wav
 
-from hubbub.testing import Application, HubbubServer, Phone, PhoneCall, Request, assert_hears
+from hubbub.testing import Application, HubbubServer, PhoneCall, Request, assert_hears
+from hubbub.testing.fixtures import phones
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 PROJECT, TOKEN = "00000000-0000-4000-8000-000000000001", "PT0123456789"
@@ -48,11 +48,7 @@ def server(running: tuple[Application, HubbubServer]) -> HubbubServer:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def phone() -> AsyncIterator[PhoneMaker]:
-    async with contextlib.AsyncExitStack() as stack:
-
-        async def start(name: str = "phone", **options: Any) -> Phone:
-            return await stack.enter_async_context(Phone(name, **options))
-
+    async with phones() as start:
         yield start
 
 

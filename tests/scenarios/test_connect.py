@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import random
 import wave
@@ -20,6 +19,7 @@ from tests.support.watch import gauge, gauges
 from hubbub.sip.endpoint import Address
 from hubbub.sip.sippy_endpoint import SippyEndpoint
 from hubbub.testing import Application, HubbubServer, Phone, PhoneCall, assert_hears
+from hubbub.testing.fixtures import phones
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 AMONG = (*TONE.values(), 2951.0)
@@ -57,11 +57,7 @@ def rest(running: tuple[Application, HubbubServer, Rest]) -> Rest:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def phone() -> AsyncIterator[PhoneMaker]:
-    async with contextlib.AsyncExitStack() as stack:
-
-        async def start(name: str = "phone", **options: Any) -> Phone:
-            return await stack.enter_async_context(Phone(name, **options))
-
+    async with phones() as start:
         yield start
 
 

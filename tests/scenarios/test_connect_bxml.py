@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -14,7 +13,8 @@ from tests.support.stage import TONE, PhoneMaker, assert_matrix, tone_wav
 from tests.support.v2 import V2
 
 from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
-from hubbub.testing import Application, HubbubServer, Phone, PhoneCall, Request, assert_hears
+from hubbub.testing import Application, HubbubServer, PhoneCall, Request, assert_hears
+from hubbub.testing.fixtures import phones
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 AMONG = (*TONE.values(), 2951.0)
@@ -52,11 +52,7 @@ def hubbub_server(running: tuple[Application, HubbubServer]) -> HubbubServer:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def phone() -> AsyncIterator[PhoneMaker]:
-    async with contextlib.AsyncExitStack() as stack:
-
-        async def start(name: str = "phone", **options: Any) -> Phone:
-            return await stack.enter_async_context(Phone(name, **options))
-
+    async with phones() as start:
         yield start
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 import pytest_asyncio
 from tests.support.stage import PhoneMaker, tone_wav
 
-from hubbub.testing import Application, HubbubServer, Phone, PhoneCall, assert_hears
+from hubbub.testing import Application, HubbubServer, PhoneCall, assert_hears
+from hubbub.testing.fixtures import phones
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 TARGET = "sip:elsewhere@127.0.0.1:9"
@@ -41,11 +40,7 @@ def hubbub_server(running: tuple[Application, HubbubServer]) -> HubbubServer:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def phone() -> AsyncIterator[PhoneMaker]:
-    async with contextlib.AsyncExitStack() as stack:
-
-        async def start(name: str = "phone", **options: Any) -> Phone:
-            return await stack.enter_async_context(Phone(name, **options))
-
+    async with phones() as start:
         yield start
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,6 +12,7 @@ from tests.support.rest import Rest, RestError
 from tests.support.stage import EVENTS, TONE, PhoneMaker, assert_matrix, by_caller, call_in, event, room, sid_of, tone_wav
 
 from hubbub.testing import Application, HubbubServer, Phone, assert_hears
+from hubbub.testing.fixtures import phones
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 CONFIG = {
@@ -49,11 +49,7 @@ def rest(running: tuple[Application, HubbubServer, Rest]) -> Rest:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def phone() -> AsyncIterator[PhoneMaker]:
-    async with contextlib.AsyncExitStack() as stack:
-
-        async def start(name: str = "phone", **options: Any) -> Phone:
-            return await stack.enter_async_context(Phone(name, **options))
-
+    async with phones() as start:
         yield start
 
 

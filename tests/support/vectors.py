@@ -31,7 +31,8 @@ from xml.sax.saxutils import quoteattr
 from hubbub.dialects.registry import all_dialects
 from hubbub.errors import DocumentError
 from hubbub.events import Link
-from hubbub.verbs.model import Position, Program, Stage, Template
+from hubbub.verbs.model import Stage
+from hubbub.verbs.program import Position, Program, Template
 
 NAMED = ("hubbub.verbs.model", "hubbub.verbs.program", "hubbub.verbs.capture", "hubbub.verbs.hearing")
 FOLDER = Path(__file__).parents[1] / "vectors"

@@ -10,7 +10,8 @@ from hubbub.conference.policy import Joining, RecordingWish, RoomSettings, Subsc
 from hubbub.dialects.rooms import RoomDefaults
 from hubbub.dialects.tables import Compiler, Node
 from hubbub.events import Link, RoomEventKind
-from hubbub.verbs.model import JoinRoom, Position
+from hubbub.verbs.model import JoinRoom
+from hubbub.verbs.program import Position
 
 BEEPS = {"both": (True, True), "enter": (True, False), "exit": (False, True), "none": (False, False)}
 

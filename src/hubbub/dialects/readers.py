@@ -14,7 +14,7 @@ import yaml
 
 from hubbub.dialects.tables import DocumentTable, Node
 from hubbub.errors import DocumentError
-from hubbub.verbs.model import Position
+from hubbub.verbs.program import Position
 
 MAX_DEPTH = 64
 MAX_ELEMENTS = 20_000

@@ -15,7 +15,8 @@ from urllib.parse import urljoin, urlsplit
 from hubbub.dialects.rooms import NO_ROOMS, RoomDefaults
 from hubbub.errors import DocumentError
 from hubbub.ids import Id
-from hubbub.verbs.model import Position, Remark, Stage, Step
+from hubbub.verbs.model import Stage
+from hubbub.verbs.program import Position, Remark, Step
 
 Converter = Callable[[str], Any]
 """Reads a value; raises ValueError with a few words on what is allowed."""

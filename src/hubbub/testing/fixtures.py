@@ -5,6 +5,7 @@ Importing this module is cheap: everything else is imported when a fixture is us
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,19 +47,21 @@ async def hubbub_server(application: Application, hubbub_config: dict[str, Any],
         yield running
 
 
+@contextlib.asynccontextmanager
+async def phones() -> AsyncIterator[Callable[..., Awaitable[Phone]]]:
+    """A factory of started phones, which are stopped at the end."""
+    from hubbub.testing.phone import Phone
+
+    async with contextlib.AsyncExitStack() as started:
+
+        async def start(name: str = "phone", **options: Any) -> Phone:
+            return await started.enter_async_context(Phone(name, **options))
+
+        yield start
+
+
 @_async_fixture
 async def phone() -> AsyncIterator[Callable[..., Awaitable[Phone]]]:
     """A factory: `alice = await phone("alice")` starts a phone, which is stopped when the test ends."""
-    from hubbub.testing.phone import Phone
-
-    started: list[Phone] = []
-
-    async def start(name: str = "phone", **options: Any) -> Phone:
-        made = Phone(name, **options)
-        await made.start()
-        started.append(made)
-        return made
-
-    yield start
-    for made in started:
-        await made.stop()
+    async with phones() as start:
+        yield start

@@ -15,17 +15,10 @@ from hubbub.events import CallRecord, Link, Problem, RoomEvent, RoomEventKind, R
 from hubbub.ids import Id, new_id
 from hubbub.media.client import Leg, Mix
 from hubbub.tasks import spawn
+from hubbub.verbs.capture import PauseRecording, ResumeRecording, StartRecording, StopRecording
 from hubbub.verbs.dialect import Dialect, DocumentRequest
-from hubbub.verbs.model import (
-    Outcome,
-    PauseRecording,
-    Program,
-    ResumeRecording,
-    Stage,
-    StartRecording,
-    StopRecording,
-    Verb,
-)
+from hubbub.verbs.model import Stage
+from hubbub.verbs.program import Outcome, Program, Verb
 from hubbub.verbs.recordings import act_on
 from hubbub.verbs.roomstreams import RoomStreams
 from hubbub.verbs.script import Script, ScriptFailed

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from hubbub.calls.bridge import Bridge
 from hubbub.errors import HubbubError
 from hubbub.verbs.dialect import DocumentRequest
-from hubbub.verbs.model import BridgeTo, Outcome
+from hubbub.verbs.model import BridgeTo
+from hubbub.verbs.program import Outcome
 
 if TYPE_CHECKING:
     from hubbub.verbs.handlers import CallShell

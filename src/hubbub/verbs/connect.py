@@ -25,8 +25,9 @@ from hubbub.sip.endpoint import SipCall
 from hubbub.tasks import spawn
 from hubbub.verbs.dialect import DocumentRequest
 from hubbub.verbs.hunt import CallOff, Effect, GiveUp, Hunt, Join, Place, Prepare, Ring
-from hubbub.verbs.model import Connect, Outcome, Playlist, Stage, Target
+from hubbub.verbs.model import Connect, Playlist, Stage, Target
 from hubbub.verbs.outgoing import OutgoingCall
+from hubbub.verbs.program import Outcome
 
 if TYPE_CHECKING:
     from hubbub.verbs.handlers import CallShell

@@ -17,8 +17,8 @@ import structlog
 from hubbub.errors import HubbubError
 from hubbub.media.client import RATE, Clip, Leg, Pcm, Playback
 from hubbub.verbs.handlers import CallShell
-from hubbub.verbs.model import Followed, Verb
-from hubbub.verbs.program import Program
+from hubbub.verbs.model import Followed
+from hubbub.verbs.program import Program, Verb
 from hubbub.verbs.script import Script, ScriptFailed
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from hubbub.speech.machine import Detector, Verdict, tone_hz
 from hubbub.speech.turns import level_db
 from hubbub.verbs.hearing import Detection
 from hubbub.verbs.listening import Listener
-from hubbub.verbs.model import Detect, Outcome
+from hubbub.verbs.model import Detect
+from hubbub.verbs.program import Outcome
 
 if TYPE_CHECKING:
     from hubbub.verbs.handlers import CallShell

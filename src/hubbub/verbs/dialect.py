@@ -10,27 +10,24 @@ from hubbub.conference.policy import Joining, RoomSettings
 from hubbub.events import ActionEvent, CallRecord, Link, RoomEvent, RoomRecord, StreamEvent
 from hubbub.ids import Id
 from hubbub.settings import Account
+from hubbub.verbs.capture import OpenStream, Record
 from hubbub.verbs.model import (
     Answer,
     Detect,
     Echo,
     Gather,
     JoinRoom,
-    OpenStream,
-    Outcome,
     Pause,
     PlayAudio,
     Playlist,
     PlayTone,
-    Program,
-    Record,
     SendDigits,
     Speak,
     Stage,
     TakeFromLine,
-    Verb,
     WaitInLine,
 )
+from hubbub.verbs.program import Outcome, Program, Verb
 from hubbub.webhooks.notices import Notice
 from hubbub.webhooks.requester import HttpReply, HttpRequest
 

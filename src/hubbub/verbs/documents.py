@@ -14,7 +14,8 @@ from hubbub.ids import Id, new_id
 from hubbub.settings import Account
 from hubbub.storage.store import Append
 from hubbub.verbs.dialect import Dialect, DocumentRequest
-from hubbub.verbs.model import Program, Stage
+from hubbub.verbs.model import Stage
+from hubbub.verbs.program import Program
 from hubbub.webhooks.requester import HttpReply, HttpRequest, Requester
 
 log = structlog.get_logger()

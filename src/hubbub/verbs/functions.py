@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hubbub.conference.policy import Wait
 from hubbub.errors import Refused, RequestFailed
 from hubbub.verbs.held import HoldForFunctions
-from hubbub.verbs.model import Outcome
+from hubbub.verbs.program import Outcome
 
 if TYPE_CHECKING:
     from hubbub.verbs.handlers import CallShell

@@ -18,7 +18,8 @@ from hubbub.speech.recognition import RecognitionFailed, Understood
 from hubbub.speech.turns import Turn
 from hubbub.verbs.hearing import Listening
 from hubbub.verbs.listening import Listener
-from hubbub.verbs.model import Gather, Outcome
+from hubbub.verbs.model import Gather
+from hubbub.verbs.program import Outcome
 
 if TYPE_CHECKING:
     from hubbub.verbs.handlers import CallShell

@@ -30,12 +30,21 @@ from hubbub.verbs import (
     transcribing,
     waiting,
 )
+from hubbub.verbs.capture import (
+    CloseStream,
+    OpenStream,
+    PauseRecording,
+    Record,
+    ResumeRecording,
+    StartRecording,
+    StopRecording,
+    TapLeg,
+)
 from hubbub.verbs.hearing import StartTranscription, StopTranscription
 from hubbub.verbs.held import HoldForFunctions
 from hubbub.verbs.model import (
     Answer,
     BridgeTo,
-    CloseStream,
     Connect,
     Detect,
     Echo,
@@ -44,34 +53,26 @@ from hubbub.verbs.model import (
     Hangup,
     JoinRoom,
     LeaveLine,
-    OpenStream,
-    Outcome,
     Pause,
-    PauseRecording,
     PlayAudio,
     PlayBeside,
     Playlist,
     PlayTone,
-    Record,
     Redirect,
     Refer,
     Reject,
-    ResumeRecording,
     SendDigits,
     SendRequest,
     Speak,
     Stage,
-    StartRecording,
-    StopRecording,
     Tag,
     TakeFromLine,
-    TapLeg,
     Tell,
     UnwatchKeys,
-    Verb,
     WaitInLine,
     WatchKeys,
 )
+from hubbub.verbs.program import Outcome, Verb
 from hubbub.verbs.wire import ROUND, Ear, Mouth, tapped_leg
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from hubbub.events import CallRecord
 from hubbub.settings import Account
-from hubbub.verbs.model import Program, Remark, Verb
+from hubbub.verbs.program import Program, Remark, Verb
 from hubbub.webhooks.requester import HttpRequest
 
 

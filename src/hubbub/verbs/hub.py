@@ -24,8 +24,9 @@ from hubbub.settings import Account, Number
 from hubbub.sip.endpoint import SipCall
 from hubbub.verbs.dialect import Dialect, DocumentRequest
 from hubbub.verbs.handlers import open_room
-from hubbub.verbs.model import JoinRoom, Program
+from hubbub.verbs.model import JoinRoom
 from hubbub.verbs.outgoing import OutgoingCall
+from hubbub.verbs.program import Program
 from hubbub.verbs.services import VerbServices
 from hubbub.verbs.session import Session
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from hubbub.events import Link
 from hubbub.verbs.dialect import OutcomeRule
-from hubbub.verbs.model import (
+from hubbub.verbs.model import Redirect
+from hubbub.verbs.program import (
     Execute,
     Flow,
     Goto,
@@ -20,7 +21,6 @@ from hubbub.verbs.model import (
     Note,
     Outcome,
     Program,
-    Redirect,
     Remark,
     Return,
     Scope,

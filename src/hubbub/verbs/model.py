@@ -14,37 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from hubbub.calls.call import ProgressWish
 from hubbub.conference.policy import Joining, RecordingOrder, Wait
 from hubbub.events import Link, Party
-from hubbub.verbs.capture import (
-    CloseStream,
-    OpenStream,
-    PauseRecording,
-    Record,
-    RecordingEnd,
-    ResumeRecording,
-    StartRecording,
-    StopRecording,
-    TapLeg,
-)
-from hubbub.verbs.program import (
-    Execute,
-    Flow,
-    Goto,
-    Label,
-    Note,
-    Outcome,
-    Position,
-    Program,
-    Remark,
-    Return,
-    Scope,
-    SetVariables,
-    Step,
-    Switch,
-    Template,
-    Transfer,
-    UnsetVariables,
-    Verb,
-)
+from hubbub.verbs.capture import OpenStream
+from hubbub.verbs.program import Program, Verb
 
 if TYPE_CHECKING:
     from hubbub.verbs.hearing import Detection, Listening
@@ -394,63 +365,3 @@ class TakeFromLine(Verb):
 
 Fields = list[tuple[str, str]]
 """Parameters of a request, in order."""
-
-__all__ = [
-    "Answer",
-    "BridgeTo",
-    "CloseStream",
-    "Connect",
-    "Detect",
-    "Echo",
-    "Execute",
-    "Fields",
-    "Flow",
-    "Followed",
-    "Gather",
-    "Goto",
-    "Hangup",
-    "JoinRoom",
-    "Label",
-    "LeaveLine",
-    "Note",
-    "OpenStream",
-    "Outcome",
-    "Pause",
-    "PauseRecording",
-    "PlayAudio",
-    "PlayBeside",
-    "PlayTone",
-    "Playlist",
-    "Position",
-    "Program",
-    "Record",
-    "RecordingEnd",
-    "Redirect",
-    "Refer",
-    "Reject",
-    "Remark",
-    "ResumeRecording",
-    "Return",
-    "Scope",
-    "SendDigits",
-    "SendRequest",
-    "SetVariables",
-    "Speak",
-    "Stage",
-    "StartRecording",
-    "Step",
-    "StopRecording",
-    "Switch",
-    "Tag",
-    "TakeFromLine",
-    "TapLeg",
-    "Target",
-    "Tell",
-    "Template",
-    "Transfer",
-    "UnsetVariables",
-    "UnwatchKeys",
-    "Verb",
-    "WaitInLine",
-    "WatchKeys",
-]

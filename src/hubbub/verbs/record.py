@@ -10,7 +10,8 @@ from hubbub.conference.recording import Recorder
 from hubbub.events import RecordingStatus
 from hubbub.ids import Id
 from hubbub.media import tones
-from hubbub.verbs.model import Outcome, Record, RecordingEnd
+from hubbub.verbs.capture import Record, RecordingEnd
+from hubbub.verbs.program import Outcome
 
 if TYPE_CHECKING:
     from hubbub.calls.call import Call

@@ -11,7 +11,8 @@ from hubbub.events import RecordingSource, RecordingStatus
 from hubbub.ids import Id
 from hubbub.media import tones
 from hubbub.tasks import spawn
-from hubbub.verbs.model import Outcome, PauseRecording, RecordingEnd, ResumeRecording, StartRecording, StopRecording
+from hubbub.verbs.capture import PauseRecording, RecordingEnd, ResumeRecording, StartRecording, StopRecording
+from hubbub.verbs.program import Outcome
 from hubbub.verbs.record import until_end
 
 if TYPE_CHECKING:

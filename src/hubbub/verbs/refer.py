@@ -12,7 +12,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from hubbub.errors import SipError
-from hubbub.verbs.model import Outcome, Refer
+from hubbub.verbs.model import Refer
+from hubbub.verbs.program import Outcome
 
 if TYPE_CHECKING:
     from hubbub.verbs.handlers import CallShell

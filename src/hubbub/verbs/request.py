@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from hubbub.errors import RequestFailed
-from hubbub.verbs.model import Outcome, SendRequest
+from hubbub.verbs.model import SendRequest
+from hubbub.verbs.program import Outcome
 from hubbub.webhooks.requester import HttpRequest, Limits
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from hubbub.conference.room import Room
 from hubbub.events import CallRecord, Problem
 from hubbub.ids import Id
 from hubbub.media.client import Leg, Mix, Tap
+from hubbub.verbs.capture import OpenStream
 from hubbub.verbs.dialect import Dialect
-from hubbub.verbs.model import OpenStream
 from hubbub.verbs.services import VerbServices
 from hubbub.verbs.streams import OpenedStream, open_beside
 from hubbub.verbs.wire import Track

@@ -14,7 +14,8 @@ from hubbub.settings import Account
 from hubbub.verbs.dialect import Dialect, DocumentRequest
 from hubbub.verbs.documents import Documents
 from hubbub.verbs.interpreter import Ask, Command, Finished, Interpreter, Run
-from hubbub.verbs.model import Outcome, Program, Redirect, Stage, Verb
+from hubbub.verbs.model import Redirect, Stage
+from hubbub.verbs.program import Outcome, Program, Verb
 
 
 class StageShell(Protocol):

@@ -21,12 +21,14 @@ from hubbub.speech.machine import Verdict
 from hubbub.tasks import spawn
 from hubbub.verbs import transcribing
 from hubbub.verbs.beside import play_beside
+from hubbub.verbs.capture import OpenStream
 from hubbub.verbs.detection import detect
 from hubbub.verbs.dialect import Dialect, DocumentRequest
 from hubbub.verbs.functions import Functions
 from hubbub.verbs.handlers import CallShell
 from hubbub.verbs.hearing import Detection, StartTranscription
-from hubbub.verbs.model import OpenStream, Outcome, Program, SendDigits, Stage
+from hubbub.verbs.model import SendDigits, Stage
+from hubbub.verbs.program import Outcome, Program
 from hubbub.verbs.script import Script, ScriptFailed
 from hubbub.verbs.services import VerbServices
 from hubbub.verbs.streams import OpenedStream, begin

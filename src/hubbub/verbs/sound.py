@@ -19,7 +19,8 @@ from hubbub.media.music import hold_music
 from hubbub.media.tones import Pcm
 from hubbub.speech.voices import Speech
 from hubbub.verbs.audiocache import AudioCache
-from hubbub.verbs.model import Outcome, Pause, PlayAudio, Playlist, PlayTone, Speak, Verb
+from hubbub.verbs.model import Pause, PlayAudio, Playlist, PlayTone, Speak
+from hubbub.verbs.program import Outcome, Verb
 from hubbub.webhooks.requester import HttpRequest, Limits, Requester
 
 log = structlog.get_logger()

@@ -27,8 +27,9 @@ from hubbub.events import CallRecord, Link, StreamEvent, StreamRecord
 from hubbub.ids import Id, new_id
 from hubbub.media.client import Leg, Mix, Pcm, Tap
 from hubbub.settings import Account
+from hubbub.verbs.capture import CloseStream, OpenStream
 from hubbub.verbs.dialect import Dialect
-from hubbub.verbs.model import CloseStream, OpenStream, Outcome
+from hubbub.verbs.program import Outcome
 from hubbub.verbs.wire import ROUND, WIRE_RATE, Ear, Mouth, Track, tapped_leg
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from hubbub.events import StreamRecord
 from hubbub.ids import new_id
 from hubbub.media.g711 import encode_table
 from hubbub.media.tones import Pcm
-from hubbub.verbs.model import Outcome, TapLeg
+from hubbub.verbs.capture import TapLeg
+from hubbub.verbs.program import Outcome
 from hubbub.verbs.streams import OpenedStream, StreamedCall, tell
 from hubbub.verbs.wire import ROUND, WIRE_RATE, Ear
 

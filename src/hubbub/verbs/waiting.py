@@ -20,7 +20,8 @@ from hubbub.media.music import hold_music
 from hubbub.tasks import spawn
 from hubbub.verbs.connect import ring
 from hubbub.verbs.dialect import DocumentRequest
-from hubbub.verbs.model import LeaveLine, Outcome, Stage, TakeFromLine, WaitInLine
+from hubbub.verbs.model import LeaveLine, Stage, TakeFromLine, WaitInLine
+from hubbub.verbs.program import Outcome
 
 if TYPE_CHECKING:
     from hubbub.verbs.handlers import CallShell

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 import pytest_asyncio
 from tests.support.stage import PhoneMaker
 from tests.support.swml import numbers
 
-from hubbub.testing import Application, HubbubServer, Phone
+from hubbub.testing import Application, HubbubServer
+from hubbub.testing.fixtures import phones
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -39,9 +38,5 @@ def hubbub_server(running: tuple[Application, HubbubServer]) -> HubbubServer:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def phone() -> AsyncIterator[PhoneMaker]:
-    async with contextlib.AsyncExitStack() as stack:
-
-        async def start(name: str = "phone", **options: Any) -> Phone:
-            return await stack.enter_async_context(Phone(name, **options))
-
+    async with phones() as start:
         yield start

@@ -17,7 +17,15 @@ from hubbub.dialects.swml.rest import CallingRest, CallLogsRest, RoomLogsRest
 from hubbub.dialects.tables import Between, Page, Param
 from hubbub.errors import Refused
 from hubbub.events import ActionEvent, CallStatus, Link, Party
-from hubbub.verbs.model import Connect, Pause, PlayAudio, PlayTone, Refer, Speak, StartRecording
+from hubbub.verbs.capture import StartRecording
+from hubbub.verbs.model import (
+    Connect,
+    Pause,
+    PlayAudio,
+    PlayTone,
+    Refer,
+    Speak,
+)
 
 FACE = CallingRest(SwmlDialect(PUBLIC, [ACCOUNT]), [ACCOUNT])
 OURS = replace(CALL, dialect="swml")

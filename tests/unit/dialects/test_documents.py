@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.support.vectors import Vector, load, look_up, outcome, plain
 
-from hubbub.verbs.model import Program
+from hubbub.verbs.program import Program
 
 VECTORS = load()
 

@@ -15,7 +15,8 @@ from hubbub.dialects.readers import MAX_DEPTH, MAX_ELEMENTS, read_script, read_x
 from hubbub.dialects.tables import Node
 from hubbub.dialects.twiml.document import TABLE
 from hubbub.errors import DocumentError
-from hubbub.verbs.model import Stage, Template
+from hubbub.verbs.model import Stage
+from hubbub.verbs.program import Template
 
 
 def xml(text: str | bytes) -> Node:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hubbub.dialects.swml.expressions import EvaluationFailed, condition, evaluate, filled
-from hubbub.verbs.model import Scope
+from hubbub.verbs.program import Scope
 
 
 def scope() -> Scope:

@@ -36,7 +36,8 @@ from hubbub.verbs.dialect import OutcomeRule
 from hubbub.verbs.handlers import HANDLERS
 from hubbub.verbs.hearing import StartTranscription, StopTranscription
 from hubbub.verbs.held import HoldForFunctions
-from hubbub.verbs.model import Stage, Verb
+from hubbub.verbs.model import Stage
+from hubbub.verbs.program import Verb
 
 SOURCE = Path(__file__).parents[3] / "src" / "hubbub"
 CONFERENCE = Element("Conference", None, twiml_document.CONFERENCE)
@@ -126,9 +127,14 @@ def test_names_are_given_once() -> None:
 
 # -- verbs and outcomes ----------------------------------------------------------------------------------------
 
-VERBS = {kind for kind in vars(model).values() if isinstance(kind, type) and issubclass(kind, Verb) and kind is not Verb}
+VERBS = {
+    kind
+    for module in (model, capture, program)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and issubclass(kind, Verb) and kind is not Verb
+}
 VERBS |= {HoldForFunctions, StartTranscription, StopTranscription}
-IN_ROOM = {model.StartRecording, model.StopRecording, model.PauseRecording, model.ResumeRecording}
+IN_ROOM = {capture.StartRecording, capture.StopRecording, capture.PauseRecording, capture.ResumeRecording}
 
 
 def test_every_verb_is_done_somewhere() -> None:

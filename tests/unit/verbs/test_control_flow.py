@@ -6,7 +6,8 @@ from typing import Any
 
 from hubbub.events import Link
 from hubbub.verbs.interpreter import MAX_DEPTH, MAX_TRANSFERS, Ask, Command, Finished, Interpreter, Run
-from hubbub.verbs.model import (
+from hubbub.verbs.model import Speak
+from hubbub.verbs.program import (
     Execute,
     Goto,
     Label,
@@ -17,7 +18,6 @@ from hubbub.verbs.model import (
     Remark,
     Return,
     SetVariables,
-    Speak,
     Step,
     Template,
     Transfer,

@@ -13,7 +13,8 @@ from hubbub.speech.recognition import RecognitionFailed, Understood
 from hubbub.verbs import gather
 from hubbub.verbs.gather import _Began, _Collecting
 from hubbub.verbs.hearing import Listening
-from hubbub.verbs.model import Gather, Outcome, Pause
+from hubbub.verbs.model import Gather, Pause
+from hubbub.verbs.program import Outcome
 
 
 class SomeCall:

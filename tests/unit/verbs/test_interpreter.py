@@ -5,15 +5,11 @@ from __future__ import annotations
 from hubbub.events import Link
 from hubbub.verbs.dialect import OutcomeRule
 from hubbub.verbs.interpreter import Ask, Finished, Interpreter, Run
-from hubbub.verbs.model import (
-    Gather,
-    Hangup,
+from hubbub.verbs.model import Gather, Hangup, Pause, Redirect, Speak
+from hubbub.verbs.program import (
     Outcome,
-    Pause,
     Program,
-    Redirect,
     SetVariables,
-    Speak,
     Step,
     Switch,
     Template,

@@ -10,7 +10,8 @@ import pytest
 from hubbub.events import Link
 from hubbub.settings import Account
 from hubbub.verbs.dialect import DocumentRequest
-from hubbub.verbs.model import Outcome, Program, Redirect, Stage, Verb
+from hubbub.verbs.model import Redirect, Stage
+from hubbub.verbs.program import Outcome, Program, Verb
 from hubbub.verbs.script import BURST, Script
 
 LINK = Link("http://127.0.0.1/again")

@@ -11,7 +11,8 @@ import pytest
 from hubbub.dialects.swml.methods import compile_script
 from hubbub.errors import DocumentError
 from hubbub.verbs import taps
-from hubbub.verbs.model import Stage, TapLeg
+from hubbub.verbs.capture import TapLeg
+from hubbub.verbs.model import Stage
 
 SHELL: Any = SimpleNamespace(services=SimpleNamespace(requester=SimpleNamespace(permits=lambda _: True)))
 

@@ -16,8 +16,8 @@ import pytest
 from hubbub.errors import MediaError
 from hubbub.speech.turns import Turn
 from hubbub.verbs import streams, taps, wire
+from hubbub.verbs.capture import OpenStream, TapLeg
 from hubbub.verbs.listening import Listener
-from hubbub.verbs.model import OpenStream, TapLeg
 from hubbub.verbs.wire import Ear, Mouth
 
 

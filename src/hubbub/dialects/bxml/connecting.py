@@ -11,7 +11,8 @@ from hubbub.dialects.bxml.callbacks import WITHHELD
 from hubbub.dialects.bxml.rows import CREDENTIALS, FALLBACK_CREDENTIALS, MAIN_CALL, TAG, invalid, link, tagged, uui, webhook
 from hubbub.dialects.tables import Attr, Compiler, Element, Node, choice, decimal, described, lenient_boolean, matching, method, text, url
 from hubbub.events import Link, Party
-from hubbub.verbs.model import BridgeTo, Connect, Hangup, Refer, Step, Target, Verb
+from hubbub.verbs.model import BridgeTo, Connect, Hangup, Refer, Target
+from hubbub.verbs.program import Step, Verb
 
 MOST_TARGETS = 8
 NUMBER = matching(r"\+[1-9][0-9]{1,14}", "must be a number in E.164")

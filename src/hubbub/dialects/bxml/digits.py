@@ -21,7 +21,8 @@ from hubbub.dialects.tables import (
 )
 from hubbub.events import Link
 from hubbub.verbs.hearing import Listening
-from hubbub.verbs.model import Gather, Pause, SendDigits, Step, UnwatchKeys, Verb, WatchKeys
+from hubbub.verbs.model import Gather, Pause, SendDigits, UnwatchKeys, WatchKeys
+from hubbub.verbs.program import Step, Verb
 
 MOST_PROMPTS = 20
 KEYS = matching(r"[0-9*#a-dA-D,wW]{1,50}", "has 1 to 50 of 0-9 * # a-d A-D , w W")

@@ -44,10 +44,9 @@ from hubbub.verbs.model import (
     PlayTone,
     Redirect,
     Speak,
-    Step,
     Tag,
-    Verb,
 )
+from hubbub.verbs.program import Step, Verb
 
 ROOM = RoomDefaults(
     "bxml",

@@ -22,7 +22,8 @@ from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, RoomEvent
 from hubbub.ids import Id
 from hubbub.settings import Account
 from hubbub.verbs.dialect import ANSWERING, CallLimits, DocumentFailure, DocumentRequest, Manners, OutcomeRule
-from hubbub.verbs.model import Hangup, JoinRoom, Program, Remark, Stage, Verb
+from hubbub.verbs.model import Hangup, JoinRoom, Stage
+from hubbub.verbs.program import Program, Remark, Verb
 from hubbub.webhooks.delivery import Notice
 from hubbub.webhooks.requester import HttpReply, HttpRequest, Limits
 

@@ -9,7 +9,7 @@ from hubbub.dialects.bxml.rows import CREDENTIALS, ON_CALL, guarded
 from hubbub.dialects.tables import NOT_BUILT, Attr, Compiler, Element, Node, lenient_boolean, mapping, matching, method, text, url
 from hubbub.events import Link
 from hubbub.verbs.hearing import StartTranscription, StopTranscription
-from hubbub.verbs.model import Verb
+from hubbub.verbs.program import Verb
 
 TRACKS: Mapping[str, tuple[str, ...]] = {"inbound": ("inbound",), "outbound": ("outbound",), "both": ("inbound", "outbound")}
 START = (

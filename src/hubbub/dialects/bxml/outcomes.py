@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hubbub.verbs.capture import Record
 from hubbub.verbs.dialect import OutcomeRule
-from hubbub.verbs.model import BridgeTo, Connect, Gather, Outcome, Record, Refer, Verb
+from hubbub.verbs.model import BridgeTo, Connect, Gather, Refer
+from hubbub.verbs.program import Outcome, Verb
 
 
 def _gathered(outcome: Outcome) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from hubbub.conference.policy import RecordingWish
 from hubbub.dialects.bxml.rows import BOTH, CREDENTIALS, ON_CALL, TAG, guarded, link, tagged, webhook
 from hubbub.dialects.tables import Attr, Compiler, Element, Node, choice, decimal, lenient_boolean, matching, method, url
 from hubbub.events import Link
-from hubbub.verbs.model import PauseRecording, Record, ResumeRecording, Stage, StartRecording, Step, StopRecording
+from hubbub.verbs.capture import PauseRecording, Record, ResumeRecording, StartRecording, StopRecording
+from hubbub.verbs.model import Stage
+from hubbub.verbs.program import Step
 
 TRANSCRIPTION = (
     Attr("transcribe", "transcribe", lenient_boolean, False, why="not of a room, as at its vendor"),

@@ -24,7 +24,8 @@ from hubbub.errors import DocumentError, Refused
 from hubbub.events import Party, RecordingRecord
 from hubbub.ids import Id
 from hubbub.settings import Account
-from hubbub.verbs.model import JoinRoom, Program, Stage
+from hubbub.verbs.model import JoinRoom, Stage
+from hubbub.verbs.program import Program
 
 E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 SIP_ADDRESS = re.compile(r"sips?:[^\x00-\x20\x7f<>\"@;?]+@[^\x00-\x20\x7f<>\"@?]+")

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from hubbub.dialects.tables import Attr, Compiler, Converter, Node, described, matching, method, text, url
 from hubbub.errors import DocumentError
 from hubbub.events import Link
-from hubbub.verbs.model import Stage, Step, Tag, Verb
+from hubbub.verbs.model import Stage, Tag
+from hubbub.verbs.program import Step, Verb
 
 INVALID = "invalid-bxml"
 ON_CALL = frozenset({Stage.CALL, Stage.CALLEE})

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from hubbub.dialects.bxml.rows import invalid
 from hubbub.dialects.tables import Compiler, Node
-from hubbub.verbs.model import Remark
+from hubbub.verbs.program import Remark
 
 LONGEST_BREAK = 10.0
 """Seconds."""

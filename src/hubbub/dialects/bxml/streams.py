@@ -19,8 +19,9 @@ from hubbub.ids import Id
 from hubbub.media.g711 import decode_table, encode_table
 from hubbub.media.tones import Pcm
 from hubbub.settings import Account
+from hubbub.verbs.capture import CloseStream, OpenStream
 from hubbub.verbs.dialect import Dialect
-from hubbub.verbs.model import CloseStream, OpenStream, Verb
+from hubbub.verbs.program import Verb
 from hubbub.verbs.streams import Cleared, Marked, Said, Track
 
 DECODE, ENCODE = decode_table()[0], encode_table()[0]

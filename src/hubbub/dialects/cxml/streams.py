@@ -12,7 +12,9 @@ from hubbub.dialects.tables import Attr, Compiler, Element, Node, lenient_boolea
 from hubbub.dialects.twiml import document as twiml
 from hubbub.dialects.twiml import streams
 from hubbub.events import Link
-from hubbub.verbs.model import JoinRoom, OpenStream, Step, Verb
+from hubbub.verbs.capture import OpenStream
+from hubbub.verbs.model import JoinRoom
+from hubbub.verbs.program import Step, Verb
 
 OWN = frozenset({"connectorName", "audioFormat", "sampleRate"})
 STREAM = (

@@ -18,8 +18,8 @@ from hubbub.ids import Id
 from hubbub.media.g711 import decode_table, encode_table
 from hubbub.media.tones import Pcm
 from hubbub.settings import Account
+from hubbub.verbs.capture import OpenStream
 from hubbub.verbs.dialect import Dialect
-from hubbub.verbs.model import OpenStream
 from hubbub.verbs.streams import Cleared, Marked, Said, Track
 from hubbub.webhooks.signatures import hmac_sha1_text
 

@@ -14,7 +14,8 @@ from hubbub.dialects.swml.lines import line_name
 from hubbub.dialects.swml.sounds import PLAY, all_sounds
 from hubbub.dialects.tables import Attr, Compiler, Element, Node, boolean, choice, decimal, integer, matching, text, url
 from hubbub.events import Link, Party
-from hubbub.verbs.model import Connect, Playlist, Position, Program, Stage, Step, TakeFromLine, Target
+from hubbub.verbs.model import Connect, Playlist, Stage, TakeFromLine, Target
+from hubbub.verbs.program import Position, Program, Step
 
 NUMBER = re.compile(r"\+?[0-9]{1,15}")
 SIP = re.compile(r"sips?:[^\x00-\x20\x7f<>\"@;?]+@[^\x00-\x20\x7f<>\"@?]+")

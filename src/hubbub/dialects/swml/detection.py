@@ -9,7 +9,8 @@ from hubbub.dialects.swml.sounds import STATUS, follower
 from hubbub.dialects.tables import Attr, Compiler, Element, Node, boolean, choice, decimal, integer, matching
 from hubbub.speech.machine import Thresholds
 from hubbub.verbs.hearing import Detection
-from hubbub.verbs.model import Detect, Step
+from hubbub.verbs.model import Detect
+from hubbub.verbs.program import Step
 
 
 def _detect(compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:

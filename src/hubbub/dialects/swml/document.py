@@ -19,16 +19,13 @@ from hubbub.dialects.tables import (
     integer,
 )
 from hubbub.errors import DocumentError
-from hubbub.verbs.model import (
-    Answer,
-    Hangup,
+from hubbub.verbs.model import Answer, Hangup, Pause, Stage
+from hubbub.verbs.program import (
     Note,
-    Pause,
     Position,
     Program,
     Remark,
     Scope,
-    Stage,
     Step,
     Template,
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 import _quickjs as quickjs  # type: ignore[import-not-found]  # the package around it starts threads
 
-from hubbub.verbs.model import Scope
+from hubbub.verbs.program import Scope
 
 LONGEST = 1024
 """Characters of an expression."""

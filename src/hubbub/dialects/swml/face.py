@@ -23,7 +23,8 @@ from hubbub.ids import Id
 from hubbub.settings import Account
 from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, Manners, OutcomeRule
 from hubbub.verbs.held import HoldForFunctions
-from hubbub.verbs.model import Hangup, JoinRoom, PlayAudio, Program, Stage, Verb
+from hubbub.verbs.model import Hangup, JoinRoom, PlayAudio, Stage
+from hubbub.verbs.program import Program, Verb
 from hubbub.webhooks.delivery import Notice
 from hubbub.webhooks.requester import HttpReply, HttpRequest
 

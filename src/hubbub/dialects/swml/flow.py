@@ -26,14 +26,14 @@ from hubbub.dialects.swml.document import (
 from hubbub.dialects.swml.expressions import EvaluationFailed, condition, evaluate, spelled
 from hubbub.dialects.tables import Attr, Compiler, Element, Node, boolean, choice, decimal, integer, loose_url, text, url
 from hubbub.events import Link
-from hubbub.verbs.model import (
+from hubbub.verbs.model import SendRequest
+from hubbub.verbs.program import (
     Execute,
     Goto,
     Label,
     Program,
     Return,
     Scope,
-    SendRequest,
     SetVariables,
     Step,
     Switch,

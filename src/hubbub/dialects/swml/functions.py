@@ -19,7 +19,22 @@ from hubbub.events import CallRecord, Link
 from hubbub.ids import new_id
 from hubbub.settings import Account
 from hubbub.verbs.held import HoldForFunctions, Reaction
-from hubbub.verbs.model import Execute, Hangup, PlayBeside, PlayTone, Position, Program, Remark, Speak, Stage, Step, Tell, Transfer
+from hubbub.verbs.model import (
+    Hangup,
+    PlayBeside,
+    PlayTone,
+    Speak,
+    Stage,
+    Tell,
+)
+from hubbub.verbs.program import (
+    Execute,
+    Position,
+    Program,
+    Remark,
+    Step,
+    Transfer,
+)
 from hubbub.webhooks.requester import HttpRequest, Limits
 
 LIMITS = Limits(connect=30.0, total=120.0, retries=3, retry_on=frozenset({"connect", "timeout", "5xx"}))

@@ -10,7 +10,7 @@ from hubbub.dialects.builders import EVENT_GROUPS, RoomDefaults, join_room
 from hubbub.dialects.swml.document import METHODS, ON_CALL, PREFIX, listed, result_steps, steps_within, wrong
 from hubbub.dialects.swml.streams import room_stream
 from hubbub.dialects.tables import Attr, Compiler, Element, Node, boolean, choice, integer, mapping, method, text, url, words
-from hubbub.verbs.model import Remark, Step
+from hubbub.verbs.program import Remark, Step
 
 ROOM = RoomDefaults("swml", Policy(minimum_to_start=1, capacity=250), style="relay")
 REGIONS = frozenset({"global", "us", "eu", "ch", "us-east", "us-west"})

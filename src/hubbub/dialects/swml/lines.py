@@ -11,7 +11,8 @@ from hubbub.dialects.swml.flow import after_bridge
 from hubbub.dialects.swml.sounds import STATUS, follower
 from hubbub.dialects.tables import Attr, Compiler, Element, Node, decimal, text, url
 from hubbub.events import Link
-from hubbub.verbs.model import Step, WaitInLine
+from hubbub.verbs.model import WaitInLine
+from hubbub.verbs.program import Step
 
 LONGEST_NAME = 64
 

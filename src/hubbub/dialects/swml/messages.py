@@ -6,7 +6,8 @@ from typing import Any
 
 from hubbub.dialects.swml.document import METHODS, WITH_CALLEE, listed, wrong
 from hubbub.dialects.tables import Attr, Compiler, Element, Node
-from hubbub.verbs.model import Step, Tell
+from hubbub.verbs.model import Tell
+from hubbub.verbs.program import Step
 
 
 def _user_event(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:

@@ -18,8 +18,8 @@ from hubbub.dialects.tables import Compiler, Converter, decimal, loose_url, text
 from hubbub.errors import DocumentError, Refused
 from hubbub.events import Link
 from hubbub.ids import new_id
-from hubbub.verbs.model import Pause, PlayAudio, PlayTone, Speak, Stage, Verb
-from hubbub.verbs.program import Program
+from hubbub.verbs.model import Pause, PlayAudio, PlayTone, Speak, Stage
+from hubbub.verbs.program import Program, Verb
 
 Values = Mapping[str, Any]
 LONGEST_SCRIPT = 65536

@@ -7,23 +7,19 @@ from typing import Any
 
 from hubbub.dialects.swml.actions import DETECTED
 from hubbub.events import RecordingRecord, RecordingStatus
+from hubbub.verbs.capture import OpenStream, Record, StartRecording, TapLeg
 from hubbub.verbs.dialect import OutcomeRule
 from hubbub.verbs.model import (
     Connect,
     Detect,
     Gather,
     JoinRoom,
-    OpenStream,
-    Outcome,
-    Record,
     Refer,
     SendRequest,
-    StartRecording,
     TakeFromLine,
-    TapLeg,
-    Verb,
     WaitInLine,
 )
+from hubbub.verbs.program import Outcome, Verb
 
 Address = Callable[[RecordingRecord], str]
 

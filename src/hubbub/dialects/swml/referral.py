@@ -9,7 +9,8 @@ from hubbub.dialects.swml.connecting import SIP
 from hubbub.dialects.swml.document import METHODS, ON_CALL, wrong
 from hubbub.dialects.swml.sounds import STATUS, follower
 from hubbub.dialects.tables import Attr, Compiler, Element, Node, text
-from hubbub.verbs.model import Refer, SetVariables, Step
+from hubbub.verbs.model import Refer
+from hubbub.verbs.program import SetVariables, Step
 
 CREDENTIALS = "the far end is asked inside its own dialog"
 

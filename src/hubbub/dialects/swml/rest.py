@@ -23,7 +23,8 @@ from hubbub.errors import Refused
 from hubbub.events import Party, RecordingRecord
 from hubbub.ids import Id
 from hubbub.settings import Account
-from hubbub.verbs.model import JoinRoom, Program, Stage
+from hubbub.verbs.model import JoinRoom, Stage
+from hubbub.verbs.program import Program
 
 ERRORS: Mapping[str, ErrorRow] = {
     "malformed": ErrorRow(400, "error", "Bad Request"),

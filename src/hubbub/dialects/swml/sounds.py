@@ -8,7 +8,15 @@ from typing import Any
 from hubbub.dialects.swml.document import EVERYWHERE, METHODS, SECONDS, listed, wrong
 from hubbub.dialects.tables import Attr, Compiler, Element, Node, boolean, decimal, loose_url, text, url
 from hubbub.events import Link
-from hubbub.verbs.model import Followed, Pause, PlayAudio, Playlist, PlayTone, Speak, Step, Verb
+from hubbub.verbs.model import (
+    Followed,
+    Pause,
+    PlayAudio,
+    Playlist,
+    PlayTone,
+    Speak,
+)
+from hubbub.verbs.program import Step, Verb
 
 
 def follower(compiler: Compiler, values: Mapping[str, Any], action: str, name: str = "") -> Followed | None:

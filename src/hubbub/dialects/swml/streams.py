@@ -12,7 +12,8 @@ from hubbub.dialects.swml.sounds import STATUS
 from hubbub.dialects.tables import Attr, Compiler, Element, Node, boolean, integer, mapping, matching, method, text
 from hubbub.events import Link
 from hubbub.ids import new_id
-from hubbub.verbs.model import CloseStream, OpenStream, Scope, SetVariables, Step, TapLeg, Template
+from hubbub.verbs.capture import CloseStream, OpenStream, TapLeg
+from hubbub.verbs.program import Scope, SetVariables, Step, Template
 
 Tracks = tuple[str, ...]
 SOCKET = matching(r"wss?://[^\s/]+\S*", "must be a ws or wss URL")

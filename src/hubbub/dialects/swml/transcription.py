@@ -11,7 +11,7 @@ from hubbub.dialects.tables import Attr, Compiler, Element, Node, Out, boolean, 
 from hubbub.events import CallEvent, Link
 from hubbub.settings import Account
 from hubbub.verbs.hearing import StartTranscription, StopTranscription
-from hubbub.verbs.model import Step
+from hubbub.verbs.program import Step
 from hubbub.verbs.wire import Track
 
 NAME = "live_transcribe"

@@ -11,8 +11,10 @@ from hubbub.dialects.swml.sounds import STATUS, VOICES, follower, one_sound
 from hubbub.dialects.tables import Attr, Compiler, Element, Node, boolean, choice, decimal, integer, matching, text
 from hubbub.events import Link, Track
 from hubbub.ids import new_id
+from hubbub.verbs.capture import Record, RecordingEnd, StartRecording, StopRecording
 from hubbub.verbs.hearing import Listening
-from hubbub.verbs.model import Gather, Record, RecordingEnd, SendDigits, SetVariables, StartRecording, Step, StopRecording
+from hubbub.verbs.model import Gather, SendDigits
+from hubbub.verbs.program import SetVariables, Step
 
 SIDES: Mapping[str, Track] = {"speak": "inbound", "listen": "outbound", "both": "both"}
 KEYS = matching(r"[0-9*#]*", "may hold 0-9 * #")

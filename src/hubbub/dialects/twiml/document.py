@@ -29,6 +29,7 @@ from hubbub.dialects.tables import (
 )
 from hubbub.dialects.twiml import callbacks, nouns, recording, speech, streams
 from hubbub.events import Link
+from hubbub.verbs.capture import Record
 from hubbub.verbs.model import (
     Echo,
     Gather,
@@ -36,15 +37,13 @@ from hubbub.verbs.model import (
     JoinRoom,
     Pause,
     PlayAudio,
-    Record,
     Redirect,
     Reject,
     SendDigits,
     Speak,
     Stage,
-    Step,
-    Verb,
 )
+from hubbub.verbs.program import Step, Verb
 
 EVERYWHERE = frozenset({Stage.CALL, Stage.CALLEE, Stage.LINE, Stage.BESIDE, Stage.ANNOUNCEMENT})
 BEFORE_BRIDGE = frozenset({Stage.CALL, Stage.CALLEE, Stage.LINE})

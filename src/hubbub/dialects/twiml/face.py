@@ -23,7 +23,8 @@ from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, Recording
 from hubbub.ids import Id, new_id
 from hubbub.settings import Account
 from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, Manners, OutcomeRule
-from hubbub.verbs.model import Hangup, JoinRoom, PlayAudio, Program, Speak, Stage, Verb
+from hubbub.verbs.model import Hangup, JoinRoom, PlayAudio, Speak, Stage
+from hubbub.verbs.program import Program, Verb
 from hubbub.webhooks.delivery import Notice
 from hubbub.webhooks.requester import HttpReply, HttpRequest
 

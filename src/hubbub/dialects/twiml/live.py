@@ -27,7 +27,7 @@ from hubbub.dialects.tables import text as any_text
 from hubbub.dialects.twiml import words
 from hubbub.dialects.twiml.speech import phrases
 from hubbub.verbs.hearing import StartTranscription, StopTranscription
-from hubbub.verbs.model import Verb
+from hubbub.verbs.program import Verb
 
 BOTH = ("inbound", "outbound")
 TRACKS: Mapping[str, tuple[str, ...]] = {"inbound_track": ("inbound",), "outbound_track": ("outbound",), "both_tracks": BOTH}

@@ -13,7 +13,15 @@ from hubbub.dialects.builders import link, recording_wish, wait
 from hubbub.dialects.tables import Attr, Compiler, Element, Node, described, integer, mapping, matching, method, text, url, words
 from hubbub.dialects.twiml import machine
 from hubbub.events import Party
-from hubbub.verbs.model import Connect, LeaveLine, Refer, TakeFromLine, Target, Verb, WaitInLine
+from hubbub.verbs.model import (
+    Connect,
+    LeaveLine,
+    Refer,
+    TakeFromLine,
+    Target,
+    WaitInLine,
+)
+from hubbub.verbs.program import Verb
 
 LARGEST_GROUP = 10
 BUFFER_SECONDS = 5.0

@@ -6,8 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from hubbub.dialects.twiml.speech import understood
+from hubbub.verbs.capture import Record
 from hubbub.verbs.dialect import OutcomeRule
-from hubbub.verbs.model import Connect, Gather, JoinRoom, Outcome, Record, Refer, TakeFromLine, Verb, WaitInLine
+from hubbub.verbs.model import (
+    Connect,
+    Gather,
+    JoinRoom,
+    Refer,
+    TakeFromLine,
+    WaitInLine,
+)
+from hubbub.verbs.program import Outcome, Verb
 
 
 def _left_room(outcome: Outcome) -> dict[str, Any]:

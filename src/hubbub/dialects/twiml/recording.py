@@ -8,7 +8,8 @@ from typing import Any
 from hubbub.dialects.builders import recording_wish
 from hubbub.dialects.tables import NOT_BUILT, Attr, Compiler, Element, Node, choice, mapping, method, url, words
 from hubbub.dialects.twiml import live
-from hubbub.verbs.model import StartRecording, Step, StopRecording
+from hubbub.verbs.capture import StartRecording, StopRecording
+from hubbub.verbs.program import Step
 
 EVENTS = words(
     {name: frozenset({name}) for name in ("started", "in-progress", "paused", "resumed", "stopped", "completed", "failed", "absent")}

@@ -24,7 +24,8 @@ from hubbub.errors import DocumentError, Refused
 from hubbub.events import Party, RecordingRecord
 from hubbub.ids import Id, parse_id
 from hubbub.settings import Account
-from hubbub.verbs.model import JoinRoom, Position, Program, Stage
+from hubbub.verbs.model import JoinRoom, Stage
+from hubbub.verbs.program import Position, Program
 
 LARGEST_PAGE = 1000
 LARGEST_NUMBER = 10**9
