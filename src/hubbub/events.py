@@ -320,6 +320,10 @@ class RoomEvent:
     detail: str = ""
     call: Id | None = None
     """The call that it is about, also when that has left the room meanwhile (`member` is None then)."""
+    witness: Id | None = None
+    """A call that was in the room then, or was the last one: of events that are about none."""
+    recording: RecordingRecord | None = None
+    """Of the end: the room's last recording, as far as it is known by then; one under way is finished afterwards."""
 
 
 @dataclass(frozen=True)
@@ -346,6 +350,8 @@ class RecordingEvent:
     kind: RecordingKind
     recording: RecordingRecord
     at: float
+    size: int = 0
+    """Members of its room then."""
 
 
 @dataclass(frozen=True)

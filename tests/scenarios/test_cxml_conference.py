@@ -68,6 +68,7 @@ async def test_two_start_and_are_told_in_uuids(application: Application, hubbub_
         assert fields["AccountSid"] == PROJECT
         assert str(uuid.UUID(fields["ConferenceSid"])) == fields["ConferenceSid"]
         assert fields["FriendlyName"] == "Room 1234"
+    assert {fields["Direction"] for fields in told if fields["StatusCallbackEvent"].startswith("participant")} == {"inbound"}
     assert application.requests("/after")[0].params["DialCallStatus"] == "answered"
     first = application.requests("/voice")[0]
     assert first.headers["X-SignalWire-Signature"] == first.headers["X-Twilio-Signature"]

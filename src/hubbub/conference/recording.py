@@ -61,6 +61,8 @@ class Recorded:
     room: Id | None = None
     room_name: str = ""
     tag: str = ""
+    size: Callable[[], int] = lambda: 0
+    """Members of the room."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,17 @@ class Recorder:
     def active(self) -> tuple[RecordingRecord, ...]:
         """Recordings under way, paused ones too, oldest first."""
         return tuple(running.record for running in self._running.values())
+
+    @property
+    def so_far(self) -> RecordingRecord | None:
+        """The last recording: whole, or as long and as large as it is now."""
+        if not self._running:
+            ended = next(reversed(self._ended.values()), None)
+            return ended.result() if ended is not None and ended.done() and ended.exception() is None else None
+        record = next(reversed(self._running.values())).record
+        with contextlib.suppress(OSError):
+            record = replace(record, size=(self._services.folder / record.file).stat().st_size)
+        return replace(record, seconds=self._services.clock.now() - record.started)
 
     def chosen(self, recording: Id | None) -> Id:
         """That recording, or the only one for None. Raises Refused (no-recording, several-recordings)."""
@@ -256,7 +269,7 @@ class Recorder:
         if kind is None:
             self.written = self._services.journal.write([row])
             return
-        event = RecordingEvent(kind, record, record.updated)
+        event = RecordingEvent(kind, record, record.updated, self._recorded.size())
         wish, dialect = order.wish, order.dialect
         notices = rendered(lambda: self._services.render.recording_notices(event, wish, dialect)) if wish is not None else []
         if kind == "completed" and wish is not None and wish.storage is not None:

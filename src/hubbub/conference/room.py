@@ -20,7 +20,19 @@ from hubbub.conference.rows import kept, member_row, room_row
 from hubbub.conference.state import Audio, Effect, MemberChange, RoomCore
 from hubbub.conference.tracks import SpeakerTracks
 from hubbub.errors import HubbubError, Refused
-from hubbub.events import CallStatus, EndReason, LeaveReason, Link, MemberRecord, Presence, Problem, RoomEvent, RoomRecord, RoomStatus
+from hubbub.events import (
+    CallStatus,
+    EndReason,
+    LeaveReason,
+    Link,
+    MemberRecord,
+    Presence,
+    Problem,
+    RoomEvent,
+    RoomEventKind,
+    RoomRecord,
+    RoomStatus,
+)
 from hubbub.ids import Id, new_id
 from hubbub.media.client import Clip, Leg, Media, Mix, Tap
 from hubbub.media.tones import beep_enter, beep_exit
@@ -97,7 +109,9 @@ class Room:
         self._settings_kept = kept(RoomSettings, core.settings)
         self._speaking: set[Id] = set()
         self._tracks: list[SpeakerTracks] = []
-        recorded = Recorded(self.record.account, self._capture, self._witness, self.id, self.record.name, self.record.tag)
+        self._latest: Id | None = None
+        """The call that something was told of last."""
+        recorded = Recorded(self.record.account, self._capture, self._witness, self.id, self.record.name, self.record.tag, self._size)
         kit = RecordingServices(services.media, services.journal, services.render, services.clock, services.recordings)
         self.recorder = Recorder(recorded, kit)
         due = core.due()
@@ -214,6 +228,9 @@ class Room:
         code = services.render.refusal_code(record.dialect, "recording-failed")
         services.journal.report(Problem(record.account, code, "error", why, None, record.id), self._now())
 
+    def _size(self) -> int:
+        return self.record.size
+
     def _witness(self) -> Id | None:
         return next((member.call for member in self.core.members.values() if member.presence is Presence.MIXED), None)
 
@@ -252,7 +269,7 @@ class Room:
                     released.append((self._hosts.pop(call), reason))
                     self._services.beside.member_left(self, call)
                 case state.Notify(event):
-                    events.append(event)
+                    events.append(self._known_of(event))
                     if event.member is not None and event.member.presence is Presence.LEFT:
                         gone[event.member.call] = event.member
                 case state.Close():
@@ -264,6 +281,12 @@ class Room:
             self._close()
         for host, reason in released:
             host.released(reason)
+
+    def _known_of(self, event: RoomEvent) -> RoomEvent:
+        """An event with what the room knows beside its rules."""
+        self._latest = event.call or self._witness() or self._latest
+        recording = self.recorder.so_far if event.kind is RoomEventKind.ENDED else None
+        return replace(event, witness=self._latest, recording=recording)
 
     def _departed(self, left: tuple[MemberRecord, ...], gone: dict[Id, MemberRecord]) -> list[MemberRecord]:
         now = self._now()

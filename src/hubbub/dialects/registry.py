@@ -71,9 +71,9 @@ def all_dialects(public_url: str, find_call: Callable[[Id], CallRecord | None], 
     """Every dialect that is built, by name."""
     return {
         "twiml": TwimlDialect(public_url, find_call),
-        "cxml": CxmlDialect(public_url),
+        "cxml": CxmlDialect(public_url, find_call),
         "bxml": BxmlDialect(public_url, find_call),
-        "swml": SwmlDialect(public_url, accounts),
+        "swml": SwmlDialect(public_url, accounts, find_call),
     }
 
 

@@ -26,6 +26,15 @@ async def change(server: HubbubServer, room: str, call: str, **params: str) -> N
         assert reply.status == 200, await reply.text()
 
 
+async def announce(server: HubbubServer, room: str, url: str) -> None:
+    """To everybody."""
+    face = server.faces["signalwire"]
+    target = server.http_url(f"/api/laml/2010-04-01/Accounts/{face['project']}/Conferences/{room}")
+    headers = {"Authorization": aiohttp.encode_basic_auth(face["project"], face["token"])}
+    async with aiohttp.ClientSession(headers=headers) as session, session.post(target, data={"AnnounceUrl": url}) as reply:
+        assert reply.status == 200, await reply.text()
+
+
 def join(**more: Any) -> str:
     return script({"join_conference": {"name": "team", "beep": "false", "status_callback": "/status", **more}})
 
@@ -56,6 +65,35 @@ async def test_a_coach_is_heard_by_one_and_the_room_is_recorded(
     assert done.json["params"]["name"] == "team"
     (samples,) = await recorded(done.json["params"]["recording_url"])
     assert tones_in(samples) >= {TONE["alice"], TONE["bob"]}
+
+
+async def test_announcements_are_told_and_the_end_names_the_recording(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker
+) -> None:
+    """3.8: `recording_url recording_file_size recording_duration` on `conference-end`; `announcement` is told of to all and to one."""
+    kept = {"record": "record-from-start", "trim": "do-not-trim", "recording_status_callback": "/told"}
+    application.on("/swml", join(status_callback_event="start end announcement", **kept))
+    application.on("/say", '<Response><Pause length="1"/></Response>')
+    calls = {name: await dial(hubbub_server, phone, name) for name in ("alice", "bob")}
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    started = (await application.wait_for("/status", stands("conference-start", "status"))).json["params"]
+    identities = {request.json["call"]["call_id"] for request in application.requests("/swml")}
+    assert started["call_id"] in identities
+    await change(hubbub_server, started["conference_id"], started["call_id"], AnnounceUrl=application.url("/nothing"))
+    failed = (await application.wait_for("/status", stands("announcement-fail", "status"))).json["params"]
+    assert (failed["call_id"], failed["announce_url"]) == (started["call_id"], application.url("/nothing"))
+    assert failed["reason"]
+    await announce(hubbub_server, started["conference_id"], application.url("/say"))
+    assert (await application.wait_for("/status", stands("announcement-end", "status"))).json["params"]["call_id"] in identities
+    await asyncio.sleep(0.5)
+    for call in calls.values():
+        await call.hangup()
+    ended = (await application.wait_for("/status", stands("conference-end", "status"))).json["params"]
+    assert ended["recording_duration"] > 0.5
+    await application.wait_for("/told", stands("record-stop", "status"))
+    (samples,) = await recorded(ended["recording_url"])
+    assert abs(len(samples) / 8000 - ended["recording_duration"]) < 1.0
+    assert abs(ended["recording_file_size"] - 2 * len(samples)) < 2 * 8000
 
 
 async def test_each_status_once_and_in_order(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:

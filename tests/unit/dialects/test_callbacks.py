@@ -13,6 +13,7 @@ from tests.support.facts import ACCOUNT, CALL, MEMBER, PUBLIC, RECORDING, ROOM, 
 from hubbub.calls.call import ProgressWish
 from hubbub.conference.policy import Policy, RecordingWish, RoomSettings, Subscription
 from hubbub.dialects.bxml import BxmlDialect
+from hubbub.dialects.cxml import CxmlDialect
 from hubbub.dialects.swml import SwmlDialect
 from hubbub.dialects.twiml import TwimlDialect
 from hubbub.dialects.twiml.callbacks import forwarded_from, stir_verstat
@@ -47,6 +48,7 @@ def found(call: Id) -> CallRecord | None:
 
 
 TWIML, BXML, SWML = TwimlDialect(PUBLIC), BxmlDialect(PUBLIC, found), SwmlDialect(PUBLIC)
+SWML_HERE = SwmlDialect(PUBLIC, [ACCOUNT], found)
 
 
 def settings(dialect: str) -> RoomSettings:
@@ -423,29 +425,73 @@ def test_bxml_call_events() -> None:
     assert list(BXML.call_notices(ACCOUNT, CallEvent("ringing", CALL, START), WISH)) == []
 
 
-ALWAYS = {"name", "conference_id", "status", "size", "node_id"}
-PARTICIPANT = ALWAYS | {"call_id", "muted", "hold", "coaching", "start_on_join", "end_on_leave"}
+ALWAYS = {"call_id", "name", "conference_id", "status", "size", "node_id"}
+PARTICIPANT = ALWAYS | {"muted", "hold", "coaching", "start_on_join", "end_on_leave"}
 
 
 @pytest.mark.parametrize(
     ("event", "status", "keys"),
     [
-        (happened(RoomEventKind.STARTED), "conference-start", ALWAYS),
+        (happened(RoomEventKind.STARTED, witness=CALL.id), "conference-start", ALWAYS),
         (happened(RoomEventKind.JOINED, MEMBER), "participant-join", PARTICIPANT),
         (happened(RoomEventKind.LEFT, LEFT), "participant-leave", PARTICIPANT),
-        (happened(RoomEventKind.ENDED, room=OVER), "conference-end", ALWAYS | {"call_id", "reason_ended", "call_id_ending_conf"}),
+        (happened(RoomEventKind.ENDED, room=OVER), "conference-end", ALWAYS | {"reason_ended", "call_id_ending_conf"}),
+        (
+            happened(RoomEventKind.ENDED, room=OVER, recording=RECORDING),
+            "conference-end",
+            ALWAYS | {"reason_ended", "call_id_ending_conf", "recording_url", "recording_file_size", "recording_duration"},
+        ),
+        (happened(RoomEventKind.ANNOUNCEMENT_ENDED, url="http://a/x", witness=CALL.id), "announcement-end", ALWAYS | {"announce_url"}),
+        (
+            happened(RoomEventKind.ANNOUNCEMENT_FAILED, MEMBER, url="http://a/x", detail="answered 404"),
+            "announcement-fail",
+            PARTICIPANT | {"announce_url", "reason"},
+        ),
     ],
     ids=lambda part: part if isinstance(part, str) else "",
 )
 def test_swml_conference_events(event: RoomEvent, status: str, keys: set[str]) -> None:
-    """Specification 3.8."""
-    (notice,) = SWML.room_notices(ACCOUNT, event, settings("swml"))
+    """Specification 3.8; the announcements as the compatible dialect spells them ("whether `announcement-*` exist is unverified")."""
+    (notice,) = SWML_HERE.room_notices(ACCOUNT, event, settings("swml"))
     fields = sent(SWML.prepare(ACCOUNT, notice))
     assert set(fields) == {"event_type", "event_channel", "timestamp", "project_id", "space_id", "params"}
     assert fields["event_type"] == "calling.conference"
     assert set(fields["params"]) >= keys
-    assert set(fields["params"]) <= keys | {"call_id", "segment_id", "region", "tag"}
+    assert set(fields["params"]) <= keys | {"segment_id", "region", "tag"}
     assert fields["params"]["status"] == status
+
+
+def test_swml_recording_of_a_conference() -> None:
+    """3.8: "`call_id name conference_id status size` always"; recording callbacks use the same envelope."""
+    wish = RecordingWish(LINK, frozenset({"completed"}))
+    (notice,) = SWML_HERE.recording_notices(ACCOUNT, RecordingEvent("completed", RECORDING, START + 82, 2), wish)
+    params = sent(SWML_HERE.prepare(ACCOUNT, notice))["params"]
+    assert set(params) == ALWAYS | {"recording_url", "recording_duration", "recording_file_size"}
+    assert (params["status"], params["size"], params["recording_file_size"]) == ("record-stop", 2, 1_184_640)
+    assert params["recording_url"].endswith(".wav")
+
+
+WITH_CALL = {"CallSid", "From", "To", "CallStatus", "ApiVersion", "Direction", "AccountSid"}
+AT_THE_END = {"EventName", "RecordingUrl", "RecordingFileSize", "Duration"}
+
+
+@pytest.mark.parametrize(
+    ("event", "keys", "lacks"),
+    [
+        (happened(RoomEventKind.JOINED, MEMBER), MEMBERS | WITH_CALL, AT_THE_END),
+        (happened(RoomEventKind.STARTED, witness=CALL.id), BASE, WITH_CALL - {"AccountSid"}),
+        (happened(RoomEventKind.ENDED, room=OVER), END, AT_THE_END),
+        (happened(RoomEventKind.ENDED, room=OVER, recording=RECORDING), END | AT_THE_END, set()),
+    ],
+    ids=["join", "start", "end", "end of a recorded one"],
+)
+def test_cxml_conference_events(event: RoomEvent, keys: set[str], lacks: set[str]) -> None:
+    """1.7: "Standard parameters (1.2) plus"; `conference-record-end` with the recording fields on the end event, otherwise omitted."""
+    fields = fields_of(CxmlDialect(PUBLIC, found).room_notices(ACCOUNT, event, settings("cxml")))
+    assert set(fields) >= keys
+    assert not set(fields) & lacks
+    if event.recording is not None:
+        assert (fields["EventName"], fields["Duration"], fields["RecordingFileSize"]) == ("conference-record-end", "74", "1184640")
 
 
 def test_swml_document_request() -> None:

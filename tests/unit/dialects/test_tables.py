@@ -199,9 +199,6 @@ UNTOLD: dict[str, dict[object, str]] = {
     },
     "swml": {
         RoomEventKind.CREATED: "the vendor tells the start only",
-        RoomEventKind.DIGIT: "no word is known for keys pressed in a room (3.8)",
-        RoomEventKind.ANNOUNCEMENT_ENDED: "no word is known for announcements (3.8)",
-        RoomEventKind.ANNOUNCEMENT_FAILED: "no word is known for announcements (3.8)",
         **dict.fromkeys(LeaveReason, "participant-leave names no reason (3.8)"),
         **{
             reason: "all ends that are no participant's doing are told as conference-ended-via-api (3.8)"

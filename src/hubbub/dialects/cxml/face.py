@@ -7,17 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 from hubbub.calls.call import ProgressWish
+from hubbub.conference.policy import RoomSettings
 from hubbub.dialects.cxml import requests
 from hubbub.dialects.cxml.document import TABLE
 from hubbub.dialects.cxml.words import CXML
 from hubbub.dialects.ids import Uuid
 from hubbub.dialects.tables import Out, render
 from hubbub.dialects.twiml import callbacks, streams
-from hubbub.dialects.twiml.callbacks import Told
+from hubbub.dialects.twiml.callbacks import Told, recording_url
 from hubbub.dialects.twiml.errors import REFUSALS
 from hubbub.dialects.twiml.face import TwimlDialect
 from hubbub.dialects.twiml.requests import reply_failure
-from hubbub.events import CallEvent, Link, RecordingEvent, StreamEvent
+from hubbub.events import CallEvent, Link, RecordingEvent, RoomEvent, StreamEvent
 from hubbub.settings import Account
 from hubbub.webhooks.delivery import Notice
 from hubbub.webhooks.requester import HttpReply, HttpRequest
@@ -82,6 +83,18 @@ def _mos(told: Told[CallEvent]) -> str | None:
     return None if quality is None else f"{quality['mos_in']:.2f}"
 
 
+RECORD_END: tuple[Out, ...] = (
+    Out("EventName", lambda told: "conference-record-end" if told.fact.recording else None),
+    Out(
+        "RecordingUrl",
+        lambda told: told.fact.recording and recording_url(told.fact.recording.id, told.account, told.public_url, told.words),
+    ),
+    Out("RecordingFileSize", lambda told: str(told.fact.recording.size) if told.fact.recording else None),
+    Out("Duration", lambda told: str(round(told.fact.recording.seconds)) if told.fact.recording else None),
+)
+"""What the end of a recorded conference adds (1.7): as it is then, before silence is cut off."""
+
+
 def _source(told: Told[RecordingEvent]) -> str:
     return SOURCES.get(told.fact.recording.source, "OutBoundApi")
 
@@ -103,6 +116,7 @@ class CxmlDialect(TwimlDialect):
         Out("AudioInMos", _mos),
     )
     """What progress callbacks add (1.2). The words of HangupBy and HangupDirection are unverified."""
+    room_rows = (*callbacks.ROOM, *RECORD_END)
     recording_rows = (*(row for row in callbacks.RECORDING if row.name != "RecordingSource"), Out("RecordingSource", _source))
 
     def http_request(
@@ -121,6 +135,15 @@ class CxmlDialect(TwimlDialect):
     def reply_failure(self, reply: HttpReply) -> tuple[str, str] | None:
         """Code and text where an answer is no document."""
         return requests.failed_status(reply) or reply_failure(reply)
+
+    def room_notices(self, account: Account, event: RoomEvent, settings: RoomSettings) -> Sequence[Notice]:
+        """Conference events: "Standard parameters (1.2) plus", of the call that an event is about."""
+        call = self._find_call(event.call) if event.call is not None else None
+        standard = {} if call is None else self.call_fields(account, call)
+        return [
+            replace(notice, fields=tuple((standard | dict(notice.fields)).items()))
+            for notice in super().room_notices(account, event, settings)
+        ]
 
     def stream_notices(self, account: Account, event: StreamEvent, link: Link) -> Sequence[Notice]:
         """As its compatible dialect tells it, with this one's ids and words (1.5)."""

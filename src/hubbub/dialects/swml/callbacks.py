@@ -26,7 +26,11 @@ STATUS = {
     RoomEventKind.MODIFIED: "participant-modify",
     RoomEventKind.SPEECH_STARTED: "participant-speech-start",
     RoomEventKind.SPEECH_STOPPED: "participant-speech-stop",
+    RoomEventKind.DIGIT: "participant-dtmf",
+    RoomEventKind.ANNOUNCEMENT_ENDED: "announcement-end",
+    RoomEventKind.ANNOUNCEMENT_FAILED: "announcement-fail",
 }
+"""The last three are spelled as the compatible dialect does: the vendor names none (8)."""
 REASONS = {
     EndReason.LAST_LEFT: "last-participant-left",
     EndReason.LAST_REMOVED: "last-participant-kicked",
@@ -160,7 +164,7 @@ def _flag(told: Told[RoomEvent], name: str) -> bool | None:
 
 
 def _call(told: Told[RoomEvent]) -> Id | None:
-    return told.fact.member.call if told.fact.member is not None else _ending(told)
+    return told.fact.call or _ending(told) or told.fact.witness
 
 
 def _ending(told: Told[RoomEvent]) -> Id | None:
@@ -193,6 +197,11 @@ ROOM: tuple[Out, ...] = (
     Out("end_on_leave", lambda told: _flag(told, "end_on_exit")),
     Out("reason_ended", _reason),
     Out("call_id_ending_conf", lambda told: _written(_ending(told))),
+    Out("recording_duration", lambda told: round(told.fact.recording.seconds, 2) if told.fact.recording else None),
+    Out("recording_file_size", lambda told: told.fact.recording.size or None if told.fact.recording else None),
+    Out("announce_url", lambda told: told.fact.url or None),
+    Out("reason", lambda told: told.fact.detail if told.fact.kind is RoomEventKind.ANNOUNCEMENT_FAILED else None),
+    Out("digits", lambda told: told.fact.detail if told.fact.kind is RoomEventKind.DIGIT else None),
 )
 """`params` of a conference event."""
 
@@ -207,6 +216,9 @@ CALL_RECORDING: tuple[Out, ...] = (
 """`params` of a notice about the recording of a call."""
 
 RECORDING: tuple[Out, ...] = (
+    Out("call_id", lambda told: _written(told.fact.recording.call)),
+    Out("size", lambda told: told.fact.size),
+    Out("node_id", lambda told: NODE),
     Out("name", lambda told: told.fact.recording.room_name),
     Out("conference_id", lambda told: _written(told.fact.recording.room)),
     Out("status", lambda told: RECORDING_STATUS.get(told.fact.kind, told.fact.kind)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hubbub.calls.call import ProgressWish
@@ -35,10 +35,12 @@ class SwmlDialect(Manners):
     name = "swml"
     answering = ANSWERING | {HoldForFunctions}
 
-    def __init__(self, public_url: str = "", accounts: Sequence[Account] = ()) -> None:
+    def __init__(
+        self, public_url: str = "", accounts: Sequence[Account] = (), find_call: Callable[[Id], CallRecord | None] = lambda call: None
+    ) -> None:
         self.public_url = public_url
         self._accounts = {account.name: account for account in accounts}
-        self._compatible = CxmlDialect(public_url)
+        self._compatible = CxmlDialect(public_url, find_call)
         """Tells what is asked for in the style of the compatible dialect."""
         self.outcomes: Mapping[type[Verb], OutcomeRule] = outcome_rules(self._recording_url)
 
@@ -109,7 +111,10 @@ class SwmlDialect(Manners):
         if event.kind not in STATUS:
             return []
         told = callbacks.Told(event, account, event.at, event.room.id)
-        fields = render(callbacks.ENVELOPE, told) | {"params": render(callbacks.ROOM, told)}
+        params = render(callbacks.ROOM, told)
+        if event.recording is not None:
+            params["recording_url"] = self._recording_url(event.recording)
+        fields = render(callbacks.ENVELOPE, told) | {"params": params}
         return [as_notice(self.name, account, subscription.link, fields, STATUS[event.kind], room=event.room.id)]
 
     def call_notices(self, account: Account, event: CallEvent, wish: ProgressWish) -> Sequence[Notice]:
