@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import numpy as np
 import pytest
 import pytest_asyncio
+from tests.support.recorded import channels
 from tests.support.rest import Rest, RestError
-from tests.support.stage import EVENTS, TONE, PhoneMaker, assert_matrix, by_caller, call_in, event, room, sid_of, tone_wav
+from tests.support.stage import EVENTS, TONE, PhoneMaker, assert_matrix, by_caller, call_in, event, level_at, room, sid_of, tone_wav
 
 from hubbub.testing import Application, HubbubServer, Phone, assert_hears
 from hubbub.testing.fixtures import phones
@@ -309,3 +311,141 @@ async def test_queues_and_their_members_by_rest(
     with pytest.raises(RestError) as gone:
         await rest.get(f"{path}.json")
     assert gone.value.status == 404
+
+
+async def test_keys_of_a_room_are_heard_in_it(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest) -> None:
+    """3.6: "In-room DTMF: passed as in-band audio to the room, no webhook": by all others; not of one who is muted."""
+    application.on("/voice", room('beep="false"', name="keys"))
+    calls = await call_in(hubbub_server, phone, "alice", "bob")
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    for call in calls.values():
+        call.silence()
+    await assert_matrix(calls, {"alice": "", "bob": ""})
+
+    async def loudest(key: str) -> dict[str, bool]:
+        marks = {name: call.mark() for name, call in calls.items()}
+        await calls["alice"].press(key)
+        await asyncio.sleep(0.8)
+        heard = {name: (await call.since(marks[name])).pcm for name, call in calls.items()}
+        return {
+            name: any(
+                level_at(pcm[n : n + 480], 852.0) > -30 and level_at(pcm[n : n + 480], 1336.0) > -30 for n in range(0, len(pcm) - 480, 160)
+            )
+            for name, pcm in heard.items()
+        }
+
+    assert await loudest("8") == {"alice": False, "bob": True}
+    asked = len(application.requests())
+    await rest.post(f"/Conferences/keys/Participants/{sid_of(application, 'alice')}.json", Muted="true")
+    await application.wait_for("/events", event("participant-mute"))
+    assert await loudest("8") == {"alice": False, "bob": False}
+    assert {r.path for r in application.requests()[asked:]} <= {"/events"}
+    assert not any("Digits" in r.params for r in application.requests())
+
+
+async def test_the_first_who_names_a_region_decides(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
+) -> None:
+    """2 region: "first leg that names one wins; later ignored; report in REST `region`"; 3.1: `unknown` before the start."""
+    named = {"bob": room('region="ie1"', name="where"), "carol": room('region="de1"', name="where")}
+    application.on("/voice", by_caller(alice=room(name="where"), **named))
+    calls = await call_in(hubbub_server, phone, "alice")
+    await application.wait_for("/events", event("participant-join"))
+    assert (await rest.get("/Conferences/where.json"))["region"] == "unknown"
+    calls |= await call_in(hubbub_server, phone, "bob", "carol")
+    await assert_matrix(calls, {"alice": "bc", "bob": "ac", "carol": "ab"})
+    assert (await rest.get("/Conferences/where.json"))["region"] == "ie1"
+    for call in calls.values():
+        await call.hangup()
+    await application.wait_for("/events", event("conference-end"))
+    kept = (await rest.get("/Conferences.json", FriendlyName="where"))["conferences"]
+    assert [found["region"] for found in kept] == ["ie1"]
+
+
+async def test_wait_audio_that_cannot_be_had_ends_the_dial(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
+) -> None:
+    """2.1: "failure of waitUrl: leg is not fully placed in the room; Dial ends → action/next verb, else call drops"."""
+    document = room('waitUrl="/nothing"', name="waiting")
+    application.on("/voice", by_caller(alice=document.replace("</Response>", "<Play loop='0'>/next.wav</Play></Response>"), bob=document))
+    application.on("/nothing", (404, "text/plain", "no"))
+    application.on("/next.wav", tone_wav(2951.0))
+    caller = await (await phone("alice")).call(hubbub_server.uri("+15550001000"))
+    await assert_hears(caller, {2951.0}, among=(2951.0,))
+    assert await codes_of(rest, sid_of(application, "alice"), "11200") == ["11200"]
+    asked = application.requests("/nothing")[0]
+    assert (asked.method, asked.params["FriendlyName"], asked.params["CallSid"]) == ("POST", "waiting", sid_of(application, "alice"))
+    assert asked.params["ConferenceSid"].startswith("CF")
+    other = await (await phone("bob")).call(hubbub_server.uri("+15550001000"))
+    await other.wait_ended()
+    await caller.hangup()
+
+
+async def test_what_a_held_participant_hears_is_in_its_own_recording_and_not_in_the_rooms(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
+) -> None:
+    """0.3: "pre-start wait audio never; per-participant hold audio is not part of the mix, but is on that participant's own leg
+    recording ch 2"; 2.1: hold is asked by GET, announcements and wait audio by POST; `<Play>` by GET and with no parameters."""
+    conference = 'record="record-from-start" recordingStatusCallback="/taped" beep="false" waitUrl="/wait"'
+    own = 'record="record-from-answer-dual" recordingStatusCallback="/own"'
+    application.on("/voice", by_caller(alice=room(conference, own, name="held"), other=room(conference, name="held")))
+    for path, tone in (("/hold", 2951.0), ("/wait", 2113.0), ("/say", 1493.0)):
+        application.on(path, f"<Response><Play loop='0'>{path}.wav?a=b</Play></Response>" if path != "/say" else "<Response/>")
+        application.on(f"{path}.wav", tone_wav(tone))
+    calls = await call_in(hubbub_server, phone, "alice")
+    among = (*TONE.values(), 2951.0, 2113.0)
+    await assert_hears(calls["alice"], {2113.0}, among=among)
+    calls |= await call_in(hubbub_server, phone, "bob")
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    alice = f"/Conferences/held/Participants/{sid_of(application, 'alice')}.json"
+    await rest.post(alice, Hold="true", HoldUrl=application.url("/hold"))
+    await assert_hears(calls["alice"], {2951.0}, among=among)
+    await assert_hears(calls["bob"], set(), among=among)
+    await asyncio.sleep(0.6)
+    await rest.post(alice, Hold="false")
+    await rest.post("/Conferences/held.json", AnnounceUrl=application.url("/say"))
+    await application.wait_for("/events", event("announcement-end"))
+    for call in calls.values():
+        await call.hangup()
+    room_done = await application.wait_for("/taped", timeout=10)
+    own_done = await application.wait_for("/own", timeout=10)
+    (mixed,) = channels(await rest.media(f"/Recordings/{room_done.params['RecordingSid']}"))
+    said, heard = channels(await rest.media(f"/Recordings/{own_done.params['RecordingSid']}"))
+    present = {
+        name: {tone for tone in among if sounds(samples, tone)} for name, samples in (("mix", mixed), ("said", said), ("heard", heard))
+    }
+    assert present["mix"] == {TONE["alice"], TONE["bob"]}
+    assert present["said"] == {TONE["alice"]}
+    assert present["heard"] == {TONE["bob"], 2951.0, 2113.0}
+    assert {application.requests(path)[0].method for path in ("/hold", "/hold.wav", "/wait.wav")} == {"GET"}
+    assert {application.requests(path)[0].method for path in ("/wait", "/say")} == {"POST"}
+    assert dict(application.requests("/hold.wav")[0].params) == {"a": "b"}
+
+
+def sounds(samples: np.ndarray[Any, Any], tone: float) -> bool:
+    """Whether a tone is heard anywhere in it."""
+    return any(level_at(samples[n : n + 1600], tone) > -40 for n in range(0, len(samples) - 1600, 800))
+
+
+async def test_the_first_requests_of_calls(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest) -> None:
+    """1.1: ringing is "also the value in the first inbound webhook"; 1.2: "TwiML is requested when the callee answers
+    (`CallStatus=in-progress`, `Direction=outbound-api`)"; 1.6: a Hangup that is first answers; Reject that is first does not."""
+    application.on("/voice", by_caller(alice="<Response><Hangup/></Response>", bob="<Response><Reject/></Response>"))
+    hung_up = await (await phone("alice")).call(hubbub_server.uri("+15550001000"))
+    await hung_up.wait_ended()
+    assert hung_up.answered.is_set()
+    rejected = await (await phone("bob")).call(hubbub_server.uri("+15550001000"))
+    assert ((await rejected.wait_ended()).code, rejected.answered.is_set()) == (603, False)
+    assert {(r.params["CallStatus"], r.params["Direction"]) for r in application.requests("/voice")} == {("ringing", "inbound")}
+    carol = await phone("carol", auto_answer=False)
+    application.on("/out", "<Response><Hangup/></Response>")
+    made = await rest.post("/Calls.json", To=carol.uri, From="+15550001000", Url=application.url("/out"))
+    assert (made["status"], made["start_time"], made["end_time"], made["duration"]) == ("queued", None, None, None)
+    ringing = await carol.wait_call()
+    assert made["sid"] in [call["sid"] for call in (await rest.get("/Calls.json", Status="queued", PageSize="1000"))["calls"]]
+    ringing.ring()
+    assert application.requests("/out") == []
+    ringing.answer()
+    asked = (await application.wait_for("/out")).params
+    assert (asked["CallStatus"], asked["Direction"], asked["CallSid"]) == ("in-progress", "outbound-api", made["sid"])
+    await ringing.wait_ended()

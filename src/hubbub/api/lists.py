@@ -72,17 +72,19 @@ def windowed(found: Sequence[Any], window: Window, key: Callable[[Any], Any] | N
 
 
 def filters(asked: Asked, *columns: str) -> tuple[Condition, ...]:
-    """Conditions for the filters that were given: equal columns, and bounds on times."""
+    """Conditions for the filters that were given: equal columns (a tuple: any of these), and bounds on times."""
     where: tuple[Condition, ...] = ()
     for name, value in asked.values.items():
         if isinstance(value, Between):
             column = name.rstrip("<>")
             if value.op == "=":
                 where += (Condition(column, ">=", value.low), Condition(column, "<", value.high))
-            else:  # on or before, on or after that day
-                where += (Condition(column, "<", value.high) if value.op == "<" else Condition(column, ">=", value.low),)
+            elif value.op == "<":
+                where += (Condition(column, "<", value.low if value.strict else value.high),)
+            else:
+                where += (Condition(column, ">=", value.low),)
         elif isinstance(value, Mapping):
             where += tuple(Condition(column, "=", wanted) for column, wanted in value.items())
         elif name in columns:
-            where += (Condition(name, "=", value),)
+            where += (Condition(name, "in", list(value)) if isinstance(value, tuple) else Condition(name, "=", value),)
     return where

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
+import structlog
+
 from hubbub.api.calls import fetch_call, known_call
 from hubbub.api.lists import filters, page_of, stored, windowed
 from hubbub.api.media import forget_renditions
@@ -21,6 +23,8 @@ from hubbub.errors import Refused
 from hubbub.events import RecordingRecord, RecordingStatus, RoomStatus
 from hubbub.ids import Id
 from hubbub.storage.store import Condition, Delete, Put, Query
+
+log = structlog.get_logger()
 
 KEPT_SECONDS = 40 * 86400.0
 """How long the facts about a deleted recording are kept."""
@@ -47,7 +51,9 @@ def current_recording(asked: Asked) -> Id:
 async def list_recordings(asked: Asked) -> Page:
     """Recordings of a room, of a call, or of the account."""
     where = filters(asked, "call", "room")
-    if not asked.values.get("deleted_too"):
+    if asked.values.get("deleted_too"):
+        await _forget_old(asked)
+    else:
         where += (Condition("status", "!=", RecordingStatus.DELETED.value),)
     if "room" in asked.path:
         where += (Condition("room", "=", (await fetch_room(asked)).id),)
@@ -60,6 +66,8 @@ async def fetch_recording(asked: Asked) -> RecordingRecord:
     """One recording; the only one under way, where the path says so. Raises Refused."""
     current = asked.face.habits.current_recording
     wanted = current_recording(asked) if current and asked.path["recording"] == current else asked.identity("recording")
+    if asked.values.get("deleted_too"):
+        await _forget_old(asked)
     recording = await stored(asked, "recordings", RecordingRecord, wanted)
     if recording.status is RecordingStatus.DELETED and not asked.values.get("deleted_too"):
         raise Refused("not-found")
@@ -114,8 +122,12 @@ async def update_recording(asked: Asked) -> RecordingRecord:
         raise Refused("recording-over", f"it is {recording.status.value}")
     if wanted == "paused":
         changed = recorder.pause(recording.id, keep_silence=asked.values.get("keep_silence", True))
+    elif wanted == "stopped":
+        changed = recorder.stop(recording.id)
+        if recording.room is not None:
+            log.info("room_recording_stopped", recording=recording.id, note="elsewhere only recordings of calls can be stopped")
     else:
-        changed = recorder.stop(recording.id) if wanted == "stopped" else recorder.resume(recording.id)
+        changed = recorder.resume(recording.id)
     await within(recorder.written)
     return changed
 
@@ -130,14 +142,15 @@ async def delete_recording(asked: Asked) -> None:
     await asyncio.to_thread(forget_renditions, services.recordings / recording.file)
     gone = replace(recording, status=RecordingStatus.DELETED, updated=now, size=0)
     await asked.store.commit(Put("recordings", recording.id, recording_row(gone)))
-    await _forget_old(asked, now - KEPT_SECONDS)
+    await _forget_old(asked)
 
 
-async def _forget_old(asked: Asked, before: float) -> None:
+async def _forget_old(asked: Asked) -> None:
+    """Forget what was deleted long ago: whenever one more is, and before they are shown."""
     where = (
         Condition("account", "=", asked.account.name),
         Condition("status", "=", RecordingStatus.DELETED.value),
-        Condition("updated", "<", before),
+        Condition("updated", "<", asked.hub.services.clock.now() - KEPT_SECONDS),
     )
     old = [from_row(RecordingRecord, row) for row in await asked.store.find(Query("recordings", where))]
     if old:

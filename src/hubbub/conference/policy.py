@@ -21,6 +21,8 @@ class Policy:
     end_when_alone: bool = False
     """Whether a room that has started ends when one member is left."""
     beeps: bool = True
+    keys_heard: bool = False
+    """Whether a key that a member presses is heard by the others, as the tones that it stands for."""
     wait_music: bool = True
     """Whether a member that names no wait audio hears hold music; else silence."""
 

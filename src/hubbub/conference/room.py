@@ -35,7 +35,7 @@ from hubbub.events import (
 )
 from hubbub.ids import Id, new_id
 from hubbub.media.client import Clip, Leg, Media, Mix, Tap
-from hubbub.media.tones import beep_enter, beep_exit
+from hubbub.media.tones import DTMF, beep_enter, beep_exit, dtmf
 from hubbub.storage.store import Change, Put
 from hubbub.tasks import spawn
 
@@ -169,6 +169,12 @@ class Room:
         host.leg.on_speech = lambda started: self._speech(member.call, started)
         self._perform(effects, touched=(member.call,))
 
+    def name_region(self, region: str) -> None:
+        """Note where a member wishes it to be; the first wish counts."""
+        if region and not self.record.region:
+            self.core.room = replace(self.record, region=region)
+            self._write([], (), [])
+
     def early_media(self, call: Id) -> None:
         """Let the room hear a callee that has not answered."""
         self._perform(self.core.early_media(call, self._now()), touched=(call,))
@@ -184,6 +190,8 @@ class Room:
 
     def digit(self, call: Id, digit: str) -> None:
         """A member pressed a key."""
+        if self.settings.policy.keys_heard and call in self._speaking and digit in DTMF:
+            self._play_besides(Clip(dtmf(digit)), call)
         self._perform(self.core.digit(call, digit, self._now()))
 
     def end(self, reason: EndReason) -> None:
@@ -305,12 +313,15 @@ class Room:
 
     def _beep(self, beep: state.Beep) -> None:
         """Heard by all others: whoever comes or goes knows it."""
-        host = self._hosts.get(beep.call)
-        sound = Clip(beep_enter() if beep.entering else beep_exit())
+        self._play_besides(Clip(beep_enter() if beep.entering else beep_exit()), beep.call)
+
+    def _play_besides(self, sound: Clip, call: Id) -> None:
+        """Let all hear it but this member."""
+        host = self._hosts.get(call)
         try:
             self._services.media.play(sound, self.mix, besides=host.leg if host else None)
-        except HubbubError as error:  # a beep is not worth a member
-            log.warning("beep_not_played", room=self.id, error=str(error))
+        except HubbubError as error:  # a short sound is not worth a member
+            log.warning("sound_not_played", room=self.id, error=str(error))
 
     def _write(self, events: list[RoomEvent], touched: tuple[Id, ...], departed: list[MemberRecord]) -> None:
         services = self._services

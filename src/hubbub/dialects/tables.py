@@ -461,3 +461,5 @@ class Between:
     op: str
     low: float
     high: float
+    strict: bool = False
+    """Whether `<` means before that day, not on it or before."""

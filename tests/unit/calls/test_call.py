@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,6 +17,7 @@ from hubbub.dialects.registry import all_dialects
 from hubbub.events import CallRecord, CallStatus, Link, Party
 from hubbub.ids import Id
 from hubbub.settings import Account
+from hubbub.sip.endpoint import SipEnd
 
 SOMEBODY = Party("number", "+15550001000", "sip:+15550001000@127.0.0.1")
 
@@ -93,3 +95,67 @@ def test_keys_that_are_gathered_are_told_to_nobody_else() -> None:
     second()
     call.leg.on_digit("2")  # type: ignore[misc]
     assert told == ["2"]
+
+
+def told_of(call: Call, *events: str) -> list[tuple[str, int | None]]:
+    """What whoever follows the call is told, with the numbers."""
+    told: list[tuple[str, int | None]] = []
+    kinds = frozenset(events)
+    call.progress = (ProgressWish(Link("http://127.0.0.1/p"), kinds) if events else ProgressWish(Link("http://127.0.0.1/p")),)
+    render = SimpleNamespace(call_notices=lambda event, wish: told.append((event.kind, event.number)) or [])
+    call._services = replace(call._services, render=cast(Any, render))
+    call.leg = cast(Any, SimpleNamespace(on_digit=None, quality=lambda: None, close=lambda: None))
+    call._close_leg = _nothing  # type: ignore[method-assign]
+    return told
+
+
+async def _nothing() -> None:
+    return None
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        (("initiated", "ringing", "answered", "completed"), [("initiated", 0), ("ringing", 1), ("answered", 2), ("completed", 3)]),
+        (("answered", "completed"), [("answered", 0), ("completed", 1)]),
+        ((), [("completed", 0)]),
+    ],
+)
+async def test_progress_is_numbered_from_nothing(events: tuple[str, ...], expected: list[tuple[str, int]]) -> None:
+    """4.3: "Events initiated, ringing, answered, completed (default completed only) … SequenceNumber (0-based)"."""
+    call = a_call(None)
+    call.record = replace(call.record, direction="outbound-api", status=CallStatus.QUEUED)
+    told = told_of(call, *events)
+    call.initiated()
+    call._progressed(180, None)
+    call._progressed(180, None)
+    call._answered(None)
+    call._ended(SipEnd(200, "OK", "remote", answered=True))
+    assert told == expected
+
+
+async def test_a_call_that_is_canceled_while_it_is_queued_tells_nobody() -> None:
+    """1.1: "Cancel while still `queued` fires no callbacks"."""
+    call = a_call(None)
+    call.record = replace(call.record, direction="outbound-api", status=CallStatus.QUEUED)
+    told = told_of(call, "initiated", "completed")
+    call.hangup()
+    assert (told, call.status) == ([], CallStatus.CANCELED)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [(486, CallStatus.BUSY), (600, CallStatus.BUSY), (480, CallStatus.NO_ANSWER), (408, CallStatus.NO_ANSWER), (503, CallStatus.FAILED)],
+)
+async def test_how_a_call_that_nobody_took_stands(code: int, status: CallStatus) -> None:
+    """1.1: "busy / no-answer / failed / canceled: never answered; canceled = cancelled through REST"."""
+    call = a_call(None)
+    call.record = replace(call.record, direction="outbound-api", status=CallStatus.RINGING)
+    told_of(call)
+    call._ended(SipEnd(code, "", "remote", answered=False))
+    assert call.status is status
+    call = a_call(None)
+    call.record = replace(call.record, direction="outbound-api", status=CallStatus.RINGING)
+    told_of(call)
+    call._ended(SipEnd(487, "", "local", answered=False))
+    assert call.status is CallStatus.CANCELED

@@ -486,3 +486,73 @@ def test_whoever_has_nothing_to_go_on_with_is_completed_when_the_room_ends() -> 
         if isinstance(effect, Notify) and effect.event.kind is RoomEventKind.LEFT and effect.event.member is not None:
             told[effect.event.member.call] = effect.event.member.call_status
     assert told == {CAROL: CallStatus.IN_PROGRESS, ALICE: CallStatus.COMPLETED, BOB: CallStatus.IN_PROGRESS}
+
+
+@pytest.mark.parametrize("change", [MemberChange(beep_on_exit=False), MemberChange(end_on_exit=True)])
+def test_what_modifies_a_member_is_told_as_that(change: MemberChange) -> None:
+    """4.1: "`modify` fires for BeepOnExit, EndConferenceOnExit, Coaching/CallSidToCoach, WaitUrl"; the same again is none (Q14)."""
+    core = room()
+    join(core, ALICE)
+    join(core, BOB)
+    assert kinds(core.change(BOB, change, 1.0)) == [RoomEventKind.MODIFIED]
+    assert core.change(BOB, change, 2.0) == []
+
+
+def test_beep_on_exit_can_be_changed() -> None:
+    """2 beep: "REST can only change the exit part (`BeepOnExit`)"."""
+    core = room()
+    for call in (ALICE, BOB, CAROL):
+        join(core, call)
+    core.change(CAROL, MemberChange(beep_on_exit=False), 1.0)
+    assert not any(isinstance(effect, Beep) for effect in leave(core, CAROL))
+
+
+def test_the_end_on_exit_of_a_change_counts() -> None:
+    """2 endConferenceOnExit: "changeable by REST"; P7: also while the leg is on hold."""
+    core = room()
+    join(core, ALICE)
+    join(core, BOB)
+    core.change(BOB, MemberChange(held=True), 1.0)
+    core.change(BOB, MemberChange(end_on_exit=True), 2.0)
+    leave(core, BOB)
+    assert core.room.end_reason is EndReason.MODERATOR_LEFT
+
+
+def test_muted_members_and_coaches_take_places_and_start_rooms() -> None:
+    """Q9: "do coaches or muted legs count toward start (2 legs) and maxParticipants: yes, both"."""
+    core = room(Policy(capacity=3))
+    join(core, ALICE, muted=True)
+    join(core, BOB, muted=True)
+    assert core.room.status is RoomStatus.IN_PROGRESS
+    join(core, CAROL, is_coach=True, coaching=(ALICE,))
+    with pytest.raises(Refused) as refused:
+        join(core, DAVE)
+    assert refused.value.reason == "full"
+
+
+def test_a_waiting_member_is_shown_as_it_will_be() -> None:
+    """3.6 waiting: "REST still shows `muted:false`"; nobody hears it, and it hears nobody."""
+    core = room()
+    effects = join(core, ALICE)
+    assert (core.members[ALICE].muted, core.members[ALICE].presence) == (False, Presence.WAITING)
+    assert routes(effects) == {}
+
+
+def test_the_last_member_that_is_removed_among_others_does_not_end_the_room() -> None:
+    """3.3: "The room does not end when one leg remains; it waits silently until that leg leaves"."""
+    core = room()
+    join(core, ALICE)
+    join(core, BOB)
+    effects = leave(core, BOB, LeaveReason.REMOVED)
+    assert core.room.status is RoomStatus.IN_PROGRESS
+    assert not any(isinstance(effect, (StartWait, StartHold)) for effect in effects)
+
+
+def test_redirected_legs_end_the_room_where_their_exit_does() -> None:
+    """3.4: "redirected by POST /Calls/{sid}: leaves immediately; … if it had endConferenceOnExit the room ends too"."""
+    core = room()
+    join(core, ALICE)
+    join(core, BOB, end_on_exit=True)
+    effects = leave(core, BOB, LeaveReason.REDIRECTED)
+    assert core.room.end_reason is EndReason.MODERATOR_LEFT
+    assert Release(ALICE, LeaveReason.MODERATOR_ENDED) in effects

@@ -118,3 +118,44 @@ async def test_what_is_cancelled_is_no_problem() -> None:
     shell.session.call.press("5")
     assert (await asyncio.wait_for(task, 5)).details["digits"] == "5"
     assert shell.session.reports == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "keys", "expected"),
+    [
+        (Gather(), "12#", ("digits", "12", "#")),
+        (Gather(max_digits=2), "123", ("digits", "12", "")),
+        (Gather(finish_on="*"), "1#*", ("digits", "1#", "*")),
+        (Gather(finish_on="", max_digits=3), "1#*", ("digits", "1#*", "")),
+        (Gather(), "#", ("finished-empty", "", "#")),
+        (Gather(ask_when_empty=True), "#", ("digits", "", "#")),
+    ],
+)
+async def test_what_ends_the_gathering_of_keys(verb: Gather, keys: str, expected: tuple[str, str, str]) -> None:
+    """1.6.1: "Ends on finishOnKey, numDigits …"; "Only `#` before any digit = empty"."""
+    prompts = asyncio.create_task(asyncio.sleep(60))
+    events: asyncio.Queue[Any] = asyncio.Queue()
+    for key in keys:
+        events.put_nowait(key)
+    outcome = await _Collecting(cast(Any, None), verb, events, cast(Any, prompts), None).run()
+    assert (outcome.kind, outcome["digits"], outcome["finish"]) == expected
+    await asyncio.sleep(0)
+    assert prompts.cancelled(), "the first digit stops nested audio"
+
+
+@pytest.mark.parametrize(
+    ("verb", "key", "expected"),
+    [
+        (Gather(first_timeout=0.01, next_timeout=60), "", ("nothing", "")),
+        (Gather(first_timeout=60, next_timeout=0.01), "7", ("digits", "7")),
+        (Gather(first_timeout=0.01, ask_when_empty=True), "", ("digits", "")),
+    ],
+)
+async def test_silence_ends_the_gathering_of_keys(verb: Gather, key: str, expected: tuple[str, str]) -> None:
+    """1.6.1: "timeout after last digit"; without any: next verb, or the action where actionOnEmptyResult says so."""
+    prompts = asyncio.create_task(asyncio.sleep(0))
+    events: asyncio.Queue[Any] = asyncio.Queue()
+    if key:
+        events.put_nowait(key)
+    outcome = await _Collecting(cast(Any, None), verb, events, cast(Any, prompts), None).run()
+    assert (outcome.kind, outcome["digits"]) == expected

@@ -51,13 +51,14 @@ def instant(value: str) -> tuple[float, float]:
 
 
 FILTER = "A date; with `<` on or before it, with `>` on or after it."
+BEFORE = "A date or a time; with `<` before it, with `>` on or after it."
 
 
-def _dates(name: str, to: str, read: Callable[[str], tuple[float, float]]) -> tuple[Param, ...]:
-    """`Name`, `Name<` and `Name>` (5.3)."""
+def _dates(name: str, to: str, read: Callable[[str], tuple[float, float]], *, strict: bool = False) -> tuple[Param, ...]:
+    """`Name`, `Name<` and `Name>` (5.3); `strict`: `<` means before."""
 
     def filter_by(op: str) -> Callable[[str], Between]:
-        return described(lambda value: Between(op, *read(value)), FILTER)
+        return described(lambda value: Between(op, *read(value), strict=strict and op == "<"), BEFORE if strict else FILTER)
 
     return tuple(Param(name + op, f"{to}{op}", filter_by(op or "=")) for op in ("", "<", ">"))
 
@@ -121,7 +122,11 @@ def party_filter(column: str) -> Callable[[str], dict[str, str]]:
 
 
 METHOD = choice("GET", "POST", get="GET", post="POST")
-CALL_STATUSES = mapping({status.value: status.value for status in CallStatus if status is not CallStatus.INITIATED})
+CALL_STATUSES = mapping(
+    {status.value: status.value for status in CallStatus if status is not CallStatus.INITIATED}
+    | {CallStatus.QUEUED.value: (CallStatus.QUEUED.value, CallStatus.INITIATED.value)}
+)
+"""REST does not know `initiated`: it shows, and finds, such calls as `queued`."""
 
 PROGRESS = (
     Param("StatusCallback", "progress_url", callback_url, "bad-callback"),
@@ -236,8 +241,8 @@ CALL_FILTERS = (
     Param("From", "caller", party_filter("caller")),
     Param("ParentCallSid", "parent", _call_sid, "bad-sid"),
     Param("Status", "status", CALL_STATUSES),
-    *_dates("StartTime", "started", instant),
-    *_dates("EndTime", "ended", instant),
+    *_dates("StartTime", "started", instant, strict=True),
+    *_dates("EndTime", "ended", instant, strict=True),
 )
 MEMBER_FILTERS = (
     Param("Muted", "muted", truth),

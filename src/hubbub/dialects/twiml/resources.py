@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+from urllib.parse import quote, urlencode
 
 from hubbub.dialects.tables import (
     Out,
@@ -259,6 +260,19 @@ ACCOUNT_RECORDING = Resource(
     "recordings",
 )
 
+
+READABLE = " :/,;'()<>"
+"""What needs no escape in a message that people read too."""
+
+
+def _message(shown: Shown[Any]) -> str:
+    """What happened as a query string: `LogLevel`, `ErrorCode`, `Msg`, and `url` where one was asked."""
+    row, url = shown.thing, shown.thing["data"].get("url")
+    level = "ERROR" if row["level"] == "error" else "WARN"
+    told = {"LogLevel": level, "ErrorCode": row["code"], "Msg": row["data"].get("message") or "", **({"url": url} if url else {})}
+    return urlencode(told, quote_via=quote, safe=READABLE)
+
+
 NOTIFICATION = Resource(
     (
         Out("sid", lambda s: s.words.notification.write(s.thing["id"])),
@@ -267,7 +281,7 @@ NOTIFICATION = Resource(
         Out("call_sid", lambda s: s.words.call.write(s.thing["call"]) if s.thing["call"] else None),
         Out("error_code", lambda s: str(s.thing["code"])),
         Out("log", lambda s: "0" if s.thing["level"] == "error" else "1"),
-        Out("message_text", lambda s: s.thing["data"].get("message")),
+        Out("message_text", _message),
         Out("message_date", lambda s: date(s.thing["created"])),
         Out("more_info", lambda s: f"{s.words.errors}{s.thing['code']}"),
         Out("request_method", lambda s: s.thing["data"].get("method") or None),
