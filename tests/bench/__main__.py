@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from hubbub.media.client import Codec, Leg, Media
-from hubbub.media.layout import H_RECEIVE_NS, TIMES
+from hubbub.media.counters import H_RECEIVE_NS, TIMES
 from hubbub.settings import MediaSettings
 from tests.bench.bare import Bare
 from tests.bench.split import measure as measure_split

@@ -71,7 +71,7 @@ def storm(packets: int, seconds: float, seed: int) -> tuple[int, dict[str, int]]
     """Feed legs of every codec until so many packets were tried and so long has passed; returns how many, and why some were not used."""
     from tests.support.small_engine import small_engine
 
-    from hubbub.media import layout
+    from hubbub.media import counters, layout
     from hubbub.media.jitter import retune, tune
     from hubbub.media.rtp import ingest
     from hubbub.media.tick import run_tick
@@ -105,7 +105,7 @@ def storm(packets: int, seconds: float, seed: int) -> tuple[int, dict[str, int]]
             tune(engine.jitter, int(random.integers(0, LEGS)), int(random.choice([0, 160, 480, 1600])), bool(random.integers(0, 2)))
         run_tick(engine, desk, 0, tick)
         small.events()
-    return tried, {name: int(count) for name, count in zip(layout.DROPS, engine.wires[0].dropped, strict=False) if count}
+    return tried, {name: int(count) for name, count in zip(counters.DROPS, engine.wires[0].dropped, strict=False) if count}
 
 
 @pytest.mark.timeout(900 + 2 * SECONDS)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from hubbub.errors import MediaError
-from hubbub.media import layout, libopus, process
+from hubbub.media import counters, layout, libopus, process
 from hubbub.media.control import Control
 from hubbub.media.layout import RATE
 from hubbub.media.leg import Codec, Leg, LegCounters, PcmLeg
@@ -117,26 +117,26 @@ class Media:
         p50, p99 = np.percentile(times, [50, 99]) / 1e6 if len(times) else (0.0, 0.0)
         supervisor = self._control.supervisor
         return MediaStats(
-            ticks=header[layout.H_RUNS],
-            late=header[layout.H_LATE],
-            tick_late_ms=int(headers[:, layout.H_LATE_MAX_NS].max()) / 1e6,
-            skipped=header[layout.H_SKIPPED],
+            ticks=header[counters.H_RUNS],
+            late=header[counters.H_LATE],
+            tick_late_ms=int(headers[:, counters.H_LATE_MAX_NS].max()) / 1e6,
+            skipped=header[counters.H_SKIPPED],
             tick_p50_ms=float(p50),
             tick_p99_ms=float(p99),
-            busy_seconds=header[layout.H_BUSY_NS] / 1e9,
+            busy_seconds=header[counters.H_BUSY_NS] / 1e9,
             legs=self._control.legs.used,
             mixes=self._control.mixes.used,
             playbacks=self._control.players.used,
-            received=header[layout.H_RECEIVED],
-            sent=header[layout.H_SENT],
-            send_errors=header[layout.H_SEND_ERRORS],
-            dropped=dict(zip(layout.DROPS, np.sum([wire.dropped for wire in wires], axis=0).tolist(), strict=False)),
+            received=header[counters.H_RECEIVED],
+            sent=header[counters.H_SENT],
+            send_errors=header[counters.H_SEND_ERRORS],
+            dropped=dict(zip(counters.DROPS, np.sum([wire.dropped for wire in wires], axis=0).tolist(), strict=False)),
             takeovers=supervisor.takeovers,
             takeover_ms=supervisor.takeover_seconds * 1000,
             standby=supervisor.standby_ready,
-            realtime=int(headers[:, layout.H_REALTIME].min()) == process.REALTIME_FIFO,
-            bad_commands=header[layout.H_BAD_COMMANDS],
-            events_lost=header[layout.H_EVENTS_LOST],
+            realtime=int(headers[:, counters.H_REALTIME].min()) == process.REALTIME_FIFO,
+            bad_commands=header[counters.H_BAD_COMMANDS],
+            events_lost=header[counters.H_EVENTS_LOST],
             reports_sent=self._reports.sent,
             reports_received=self._reports.received,
             quality=summary([line.quality() for line in self._reports.lines()]),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from hubbub.media import dtmf, layout, opus
+from hubbub.media import dtmf, layout, messages, opus
 from hubbub.media.compiled import kernel
+from hubbub.media.counters import H_BAD_COMMANDS
 from hubbub.media.desk import Desk
 from hubbub.media.jitter import DEEPEST, retune, skip, tune
 from hubbub.media.layout import (
@@ -11,25 +12,20 @@ from hubbub.media.layout import (
     APART,
     CLIP,
     CODEC_CLOCK,
-    EDGE_GONE,
-    EVENT_RESERVE,
     FREE,
     GAIN_MAX,
-    H_BAD_COMMANDS,
     HANDED,
     LEAVING,
     LONGEST_PACKET,
-    MIX_GONE,
     PCM_RING,
-    PLAYED,
     SOCKET,
-    TAP_GONE,
     TAP_IN,
     TAP_MIX,
     Array,
     Engine,
 )
 from hubbub.media.libc import fence
+from hubbub.media.messages import EDGE_GONE, EVENT_RESERVE, MIX_GONE, PLAYED, TAP_GONE
 from hubbub.media.mix import leave, link_edge, route
 from hubbub.media.rtp import packet_ok, pass_time, write_peer
 from hubbub.media.signals import event_room, tell
@@ -420,33 +416,33 @@ def _level(engine: Engine, worker: int, words: Array) -> bool:
 @kernel
 def _apply(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> bool:
     code = words[0]
-    if code == layout.ADD:
+    if code == messages.ADD:
         return _add(engine, desk, worker, words, tick)
-    if code == layout.REMOVE or code == layout.STOP:
+    if code == messages.REMOVE or code == messages.STOP:
         return _remove(engine, desk, worker, words[1], words[2], words[3])
-    if code == layout.CONNECT:
+    if code == messages.CONNECT:
         return _connect(engine, desk, worker, words, tick)
-    if code == layout.ROUTE:
+    if code == messages.ROUTE:
         return _route(engine, desk, worker, words)
-    if code == layout.EDGE:
+    if code == messages.EDGE:
         return _edge(engine, desk, worker, words)
-    if code == layout.ADD_MIX:
+    if code == messages.ADD_MIX:
         return _add_mix(engine, desk, worker, words[1])
-    if code == layout.REMOVE_MIX:
+    if code == messages.REMOVE_MIX:
         return _remove_mix(engine, desk, worker, words[1])
-    if code == layout.TAP:
+    if code == messages.TAP:
         return _tap(engine, desk, worker, words, tick)
-    if code == layout.UNTAP:
+    if code == messages.UNTAP:
         return untap(engine, desk, worker, words[1])
-    if code == layout.TUNE:
+    if code == messages.TUNE:
         return _tune(engine, worker, words)
-    if code == layout.SENSE:
+    if code == messages.SENSE:
         return _sense(engine, worker, words)
-    if code == layout.LEVEL:
+    if code == messages.LEVEL:
         return _level(engine, worker, words)
-    if code == layout.HEED:
+    if code == messages.HEED:
         return _heed(engine, worker, words)
-    if code == layout.DIGIT:
+    if code == messages.DIGIT:
         return _digit(engine, worker, words)
     return False
 
@@ -459,7 +455,7 @@ def apply_commands(engine: Engine, desk: Desk, worker: int, tick: int) -> int:
     tail = wires[worker].command_tail[0]
     while done < PER_TICK and tail < wires[worker].command_head[0] and event_room(wires, worker) > EVENT_RESERVE:
         fence()
-        words = wires[worker].command[tail % layout.COMMANDS]
+        words = wires[worker].command[tail % messages.COMMANDS]
         if not _apply(engine, desk, worker, words, tick):
             wires[worker].header[H_BAD_COMMANDS] += 1
         tail += 1

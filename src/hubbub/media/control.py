@@ -12,7 +12,7 @@ from typing import Protocol
 import structlog
 
 from hubbub.errors import ResourceExhausted
-from hubbub.media import block, layout
+from hubbub.media import block, counters, layout, messages
 from hubbub.media.layout import Engine, Sizes
 from hubbub.media.moves import Moves
 from hubbub.media.rings import PcmRing, post_command, take_events
@@ -100,7 +100,7 @@ class Control:
         # No loop will tell any more: whoever waits for the end of a playback or a leg hears it now.
         for slot, (_, listener) in list(self._listeners.items()):
             self.engine.slots[slot].state = layout.FREE
-            listener.handle(layout.REMOVED if slot < self.sizes.legs else layout.PLAYED, 0)
+            listener.handle(messages.REMOVED if slot < self.sizes.legs else messages.PLAYED, 0)
 
     def post(self, code: int, slot: int, *words: int) -> None:
         """Post a command about a slot to its worker, as soon as it is at rest."""
@@ -126,7 +126,7 @@ class Control:
     @property
     def tick(self) -> int:
         """The last tick that was done: one clock for all workers, also while one of them is being replaced."""
-        return max(int(self.engine.wires[worker].header[layout.H_TICK]) for worker in self._workers)
+        return max(int(self.engine.wires[worker].header[counters.H_TICK]) for worker in self._workers)
 
     # Workers.
 
@@ -148,7 +148,7 @@ class Control:
         def arrive() -> None:
             self._place(slot, worker)
             self.engine.ears[slot].first_edge = -1
-            self.send(worker, layout.ADD, slot, generation, -1)
+            self.send(worker, messages.ADD, slot, generation, -1)
             for tap in self._taps.values():
                 if tap.moving and tap.of == (slot, generation):
                     tap.moving = False
@@ -156,12 +156,12 @@ class Control:
             self.moves.arrived(slot)
             arrived()
 
-        self.send(self.worker_of(slot), layout.REMOVE, slot, generation, 1)
+        self.send(self.worker_of(slot), messages.REMOVE, slot, generation, 1)
         self.moves.begin(slot, arrive)
 
     def move_player(self, slot: int, generation: int, arrive: Callable[[], None]) -> None:
         """Take a player from its worker as it stands: `arrive` is called when it can be added again."""
-        self.send(self.worker_of(slot), layout.REMOVE, slot, generation, 1)
+        self.send(self.worker_of(slot), messages.REMOVE, slot, generation, 1)
         self.moves.begin(slot, arrive)
 
     def _place(self, slot: int, worker: int) -> None:
@@ -217,7 +217,7 @@ class Control:
         """Let leg `listener` (slot, generation) hear `source` of the same worker; returns the edge."""
         edge = self.take_edge(gone)
         self.place_edge(edge, listener[0])
-        self.send(self.worker_of(listener[0]), layout.EDGE, edge, *source, *listener, gain)
+        self.send(self.worker_of(listener[0]), messages.EDGE, edge, *source, *listener, gain)
         return edge
 
     def place_edge(self, edge: int, listener: int) -> None:
@@ -227,7 +227,7 @@ class Control:
     def drop_edge(self, edge: int, source: tuple[int, int], listener: tuple[int, int]) -> None:
         """Fade an edge out; its index comes back with the event."""
         if edge in self._edge_owners:
-            self.send(int(self.engine.edges[edge].worker), layout.EDGE, edge, *source, *listener, 0)
+            self.send(int(self.engine.edges[edge].worker), messages.EDGE, edge, *source, *listener, 0)
 
     # Mixes.
 
@@ -239,12 +239,12 @@ class Control:
         record.worker = worker
         self._loads[worker] += 2
         record.generation = (int(record.generation) + 1) & 0x3FFFFFFF
-        self.send(worker, layout.ADD_MIX, mix)
+        self.send(worker, messages.ADD_MIX, mix)
         return mix, int(record.generation)
 
     def close_mix(self, mix: int) -> None:
         """End a mix; its index comes back with the event."""
-        self.send(int(self.engine.mixes[mix].worker), layout.REMOVE_MIX, mix)
+        self.send(int(self.engine.mixes[mix].worker), messages.REMOVE_MIX, mix)
 
     # Rings and taps.
 
@@ -267,7 +267,7 @@ class Control:
     def _send_tap(self, tap: _Tap, *, goes_on: bool) -> None:
         of = self.engine.mixes[tap.of[0]] if tap.kind == layout.TAP_MIX else self.engine.slots[tap.of[0]]
         tap.worker = self.engine.taps[tap.index].worker = int(of.worker)
-        self.send(tap.worker, layout.TAP, tap.index, tap.kind, *tap.of, int(goes_on))
+        self.send(tap.worker, messages.TAP, tap.index, tap.kind, *tap.of, int(goes_on))
 
     def close_tap(self, ring: PcmRing) -> None:
         """Close a tap."""
@@ -277,7 +277,7 @@ class Control:
 
     def _send_untap(self, tap: _Tap) -> None:
         tap.closing = True
-        self.send(tap.worker, layout.UNTAP, tap.index)
+        self.send(tap.worker, messages.UNTAP, tap.index)
 
     # Events.
 
@@ -299,17 +299,17 @@ class Control:
         return len(events)
 
     def _dispatch(self, code: int, index: int, generation: int, value: int) -> None:
-        if code == layout.EDGE_GONE:
+        if code == messages.EDGE_GONE:
             owner = self._edge_owners.pop(index, None)
             if owner:
                 self.edges.give(index)
                 owner(index)
-        elif code == layout.TAP_GONE:
+        elif code == messages.TAP_GONE:
             tap = self._taps.get(index)
             if tap and not tap.moving:
                 del self._taps[index]
                 tap.gone(index)
-        elif code == layout.MIX_GONE:
+        elif code == messages.MIX_GONE:
             self._loads[int(self.engine.mixes[index].worker)] -= 2
             self.mixes.give(index)
         else:
@@ -319,7 +319,7 @@ class Control:
 
     def _tell(self, listener: Listener, code: int, slot: int, value: int) -> None:
         """Tell an object what happened to its slot, unless it has only left one worker for another."""
-        if code == layout.PLAYED and value != layout.HANDED:
+        if code == messages.PLAYED and value != layout.HANDED:
             self.moves.cancel(slot)  # it came to its end before it could go
-        if code not in (layout.REMOVED, layout.PLAYED) or not self.moves.left(slot):
+        if code not in (messages.REMOVED, messages.PLAYED) or not self.moves.left(slot):
             listener.handle(code, value)

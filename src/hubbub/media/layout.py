@@ -15,6 +15,9 @@ from typing import Annotated, Any, Final, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from hubbub.media.counters import COUNTER_WORDS, HEADER_WORDS, TIMES
+from hubbub.media.messages import COMMAND_WORDS, COMMANDS, EVENT_WORDS, EVENTS
+
 Array = NDArray[Any]
 Record_co = TypeVar("Record_co", covariant=True)
 
@@ -54,13 +57,6 @@ KEYS_IN_ORDER: Final = "0123456789*#ABCD"
 PAUSE: Final = 16  # code in a digit queue: no tone, only its gap
 RING_SAMPLES: Final = 65536
 """4.1 s at 16 kHz: what a tap may hold before the writer comes."""
-
-COMMANDS: Final = 4096
-COMMAND_WORDS: Final = 8
-EVENTS: Final = 16384
-EVENT_WORDS: Final = 4
-EVENT_RESERVE: Final = 2048
-"""Commands wait while fewer event places than this are free, so an answer can never be lost."""
 
 # Slot states.
 FREE: Final = 0
@@ -107,95 +103,6 @@ GATE: Final = 1074
 TAP_IN: Final = 1
 TAP_OUT: Final = 2
 TAP_MIX: Final = 3
-
-# Header words of a worker.
-H_TICK: Final = 0
-H_STOP: Final = 1
-H_EPOCH: Final = 2
-H_REALTIME: Final = 3
-H_LATE: Final = 4
-H_LATE_MAX_NS: Final = 5
-H_SKIPPED: Final = 6
-H_BAD_COMMANDS: Final = 7
-H_BUSY_NS: Final = 8
-H_RUNS: Final = 9
-H_RECEIVED: Final = 10
-H_SENT: Final = 11
-H_EVENTS_LOST: Final = 12
-H_REPAIRED: Final = 13
-H_SEND_ERRORS: Final = 14
-H_RECEIVE_NS: Final = 24
-"""Of the busy time, what went into reading sockets."""
-HEADER_WORDS: Final = 32
-TIMES: Final = 4096
-"""Ticks whose durations are kept, for percentiles."""
-
-# Why a datagram was dropped: words of `Counters.dropped` (per worker).
-DROP_SHORT: Final = 0
-DROP_VERSION: Final = 1
-DROP_RTCP: Final = 2
-DROP_MALFORMED: Final = 3
-DROP_PAYLOAD_TYPE: Final = 4
-DROP_SOURCE: Final = 5
-DROP_SSRC: Final = 6
-DROP_LATE: Final = 7
-DROP_DUPLICATE: Final = 8
-DROP_FAR: Final = 9
-DROP_UNWANTED: Final = 10
-DROP_EVENT: Final = 11
-DROP_OVERSIZE: Final = 12
-DROP_SEQUENCE: Final = 13
-DROPS: Final = (
-    "short", "version", "rtcp", "malformed", "payload_type", "source", "ssrc", "late", "duplicate", "far", "unwanted", "event", "oversize",
-    "sequence",
-)  # fmt: skip
-
-# Words of a leg's counters.
-C_RECEIVED: Final = 0
-C_SENT: Final = 1
-C_LATE: Final = 2
-C_DUPLICATE: Final = 3
-C_BAD_SOURCE: Final = 4
-C_BAD_SSRC: Final = 5
-C_UNDERRUNS: Final = 6
-C_FIRST: Final = 7
-C_HIGHEST: Final = 8
-C_ACCEPTED: Final = 9
-C_JITTER: Final = 10
-C_DROPPED: Final = 11
-C_DIGITS: Final = 12
-C_RESTARTS: Final = 13
-C_SLIPS: Final = 14
-C_CONCEALED: Final = 15
-C_OCTETS: Final = 16
-COUNTER_WORDS: Final = 20
-
-# Commands. Words: code, then the arguments named in `commands.py`.
-ADD: Final = 1
-REMOVE: Final = 2
-CONNECT: Final = 3
-ROUTE: Final = 4
-EDGE: Final = 5
-ADD_MIX: Final = 6
-REMOVE_MIX: Final = 7
-STOP: Final = 8
-TAP: Final = 9
-UNTAP: Final = 10
-DIGIT: Final = 11
-TUNE: Final = 12
-SENSE: Final = 13
-HEED: Final = 14
-LEVEL: Final = 15
-
-# Events. Words: code, index, generation, value.
-REMOVED: Final = 1
-PLAYED: Final = 2
-KEY: Final = 3
-SPEECH: Final = 4
-QUIET: Final = 5
-EDGE_GONE: Final = 6
-MIX_GONE: Final = 7
-TAP_GONE: Final = 8
 
 
 @dataclass(frozen=True)

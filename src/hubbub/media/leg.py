@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from hubbub.errors import MediaError
-from hubbub.media import block, layout, libopus
+from hubbub.media import block, counters, layout, libopus, messages
 from hubbub.media.control import Control
 from hubbub.media.layout import KEYS_IN_ORDER, PAUSE, UNITY, decibels
 from hubbub.media.mixes import Mix
@@ -152,7 +152,7 @@ class Leg:
             self._add()
 
     def _add(self) -> None:
-        self._control.post(layout.ADD, self.slot, self._generation, -1)
+        self._control.post(messages.ADD, self.slot, self._generation, -1)
 
     @property
     def address(self) -> tuple[int, int]:
@@ -182,16 +182,16 @@ class Leg:
 
     def tick_at(self, tick: int) -> float:
         """When a tick was due, on the monotonic clock."""
-        return (int(self._header[layout.H_EPOCH]) + tick * layout.TICK_NS) / 1e9
+        return (int(self._header[counters.H_EPOCH]) + tick * layout.TICK_NS) / 1e9
 
     @property
     def ticked(self) -> float:
         """When the last tick was due."""
-        return self.tick_at(int(self._header[layout.H_TICK]))
+        return self.tick_at(int(self._header[counters.H_TICK]))
 
     def heed_loss(self, percent: int) -> None:
         """The far end loses so much of what we send: a codec that can repair loss gets ready for it."""
-        self._post(layout.HEED, percent)
+        self._post(messages.HEED, percent)
 
     def quality(self) -> Quality | None:
         """How the audio gets through both ways; None for a leg without RTP."""
@@ -238,7 +238,7 @@ class Leg:
         if remote[0] == "0.0.0.0" or remote[1] == 0:  # RFC 2543 hold
             packed &= ~(1 << 24)
         form = libopus.format_word(codec.parameters) if number == layout.OPUS else 0
-        self._post(layout.CONNECT, address, packed, codec.ptime * 8, round(self.quiet_seconds * 50), form)
+        self._post(messages.CONNECT, address, packed, codec.ptime * 8, round(self.quiet_seconds * 50), form)
         if self.reports:
             held = remote[0] == "0.0.0.0" or remote[1] == 0
             self.reports.aim(None if held else reports, mux, time.monotonic())
@@ -256,7 +256,7 @@ class Leg:
         index = mix.index if mix is not None and not mix.closed else -1
         if mix is not None and index >= 0 and mix.worker != self.worker and not self._closing:
             self._move(mix.worker)
-        self._post(layout.ROUTE, index, speak, hear)
+        self._post(messages.ROUTE, index, speak, hear)
 
     @property
     def worker(self) -> int:
@@ -279,9 +279,9 @@ class Leg:
         What is on its way keeps its delay until a quiet moment. MediaError when the depth cannot be had.
         """
         if depth == "adaptive":
-            self._post(layout.TUNE, -1)
+            self._post(messages.TUNE, -1)
         elif 0 <= depth <= 200:
-            self._post(layout.TUNE, depth * 8)
+            self._post(messages.TUNE, depth * 8)
         else:
             raise MediaError(f"a jitter buffer of {depth} ms is not possible")
 
@@ -299,7 +299,7 @@ class Leg:
             raise MediaError("levels of speech are -120 to 0 dBFS, times at most 20 s")
         levels = [round(32768**2 * 10 ** (level / 10)) for level in (start_db, stop_db)]
         gate = 0 if gate_db is None else round(32768**2 * 10 ** (gate_db / 10))
-        self._post(layout.SENSE, *levels, round(onset_ms / 20), round(hangover_ms / 20), gate)
+        self._post(messages.SENSE, *levels, round(onset_ms / 20), round(hangover_ms / 20), gate)
 
     def level(self, target_db: float | None = -20) -> None:
         """Bring its talker to that loudness (dBFS of speech, -40 to -9), by at most 12 dB and slowly; None (as at birth): as it is.
@@ -308,7 +308,7 @@ class Leg:
         """
         if target_db is not None and not -40 <= target_db <= -9:
             raise MediaError(f"speech cannot be brought to {target_db} dBFS")
-        self._post(layout.LEVEL, 0 if target_db is None else round(32768**2 * 10 ** (target_db / 10)))
+        self._post(messages.LEVEL, 0 if target_db is None else round(32768**2 * 10 ** (target_db / 10)))
 
     def whisper(self, targets: Collection[Leg]) -> None:
         """Be heard by exactly these legs, beside any mix; none takes all such edges away."""
@@ -355,9 +355,9 @@ class Leg:
         for place, (code, tone, gap) in enumerate(entries):
             # The loop's queue holds 64: what is far away waits here.
             if place < layout.DIGIT_QUEUE // 2 and at - loop.time() < 1:
-                self._post(layout.DIGIT, code, tone, gap)
+                self._post(messages.DIGIT, code, tone, gap)
             else:
-                loop.call_at(at - 0.5, self._post, layout.DIGIT, code, tone, gap)
+                loop.call_at(at - 0.5, self._post, messages.DIGIT, code, tone, gap)
             at += (gap if code == PAUSE else tone + gap) * 0.02
         self._digits_end = at
         return at - loop.time() if entries else 0.0
@@ -376,41 +376,41 @@ class Leg:
         """What the leg has seen so far."""
         words = self._control.engine.links[self.slot].counters.tolist()
         voice = self._control.engine.voices[self.slot]
-        expected = words[layout.C_HIGHEST] - words[layout.C_FIRST] + 1 if words[layout.C_FIRST] else 0
+        expected = words[counters.C_HIGHEST] - words[counters.C_FIRST] + 1 if words[counters.C_FIRST] else 0
         return LegCounters(
-            received=words[layout.C_RECEIVED],
-            sent=words[layout.C_SENT],
-            lost=max(0, expected - words[layout.C_ACCEPTED]),
-            late=words[layout.C_LATE],
-            duplicates=words[layout.C_DUPLICATE],
-            bad_source=words[layout.C_BAD_SOURCE],
-            bad_ssrc=words[layout.C_BAD_SSRC],
-            dropped=words[layout.C_DROPPED],
-            underruns=words[layout.C_UNDERRUNS],
-            restarts=words[layout.C_RESTARTS],
-            digits=words[layout.C_DIGITS],
-            jitter_ms=words[layout.C_JITTER] / 16 / 8,
+            received=words[counters.C_RECEIVED],
+            sent=words[counters.C_SENT],
+            lost=max(0, expected - words[counters.C_ACCEPTED]),
+            late=words[counters.C_LATE],
+            duplicates=words[counters.C_DUPLICATE],
+            bad_source=words[counters.C_BAD_SOURCE],
+            bad_ssrc=words[counters.C_BAD_SSRC],
+            dropped=words[counters.C_DROPPED],
+            underruns=words[counters.C_UNDERRUNS],
+            restarts=words[counters.C_RESTARTS],
+            digits=words[counters.C_DIGITS],
+            jitter_ms=words[counters.C_JITTER] / 16 / 8,
             level_db=decibels(int(voice.level)),
             talking=bool(voice.talking),
         )
 
     def handle(self, code: int, value: int) -> None:
         """An event of the loop."""
-        if code == layout.REMOVED:
+        if code == messages.REMOVED:
             self._removed.set()
-        elif code == layout.KEY and self.on_digit and 0 <= value < len(KEYS_IN_ORDER):
+        elif code == messages.KEY and self.on_digit and 0 <= value < len(KEYS_IN_ORDER):
             self.on_digit(KEYS_IN_ORDER[value])
-        elif code == layout.SPEECH:
+        elif code == messages.SPEECH:
             for told in (self.on_speech, *tuple(self.speech_beside)):
                 if told is not None:
                     told(value > 0)
-        elif code == layout.QUIET and self.on_silence_of_packets:
+        elif code == messages.QUIET and self.on_silence_of_packets:
             self.on_silence_of_packets(value / 50)
 
     async def close(self) -> None:
         """Fade out, stop what it plays, and give the port and slot back. A second call waits for the first."""
         if not self._closing:
-            self._control.post(layout.REMOVE, self.slot, self._generation)
+            self._control.post(messages.REMOVE, self.slot, self._generation)
             self._closing = asyncio.get_running_loop().create_task(self._finish())
         await asyncio.shield(self._closing)
 

@@ -12,7 +12,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from hubbub.media import block, layout
+from hubbub.media import block, layout, messages
 from hubbub.media.control import Control
 from hubbub.media.layout import RATE, UNITY
 from hubbub.media.rings import PcmRing
@@ -184,7 +184,7 @@ class Playback:
             edge = control.take_edge(lambda _: None)
             control.place_edge(edge, listener[0])
         control.place_player(self._slot, worker)
-        control.send(worker, layout.ADD, self._slot, self._generation, edge, *listener, gain)
+        control.send(worker, messages.ADD, self._slot, self._generation, edge, *listener, gain)
 
     def follow(self) -> None:
         """The leg that hears it goes to another worker: it goes along, from where it is."""
@@ -241,13 +241,13 @@ class Playback:
             self._feeder.cancel()
         if self._added:
             post = self._control.post
-            self._control.moves.at_rest(lambda: post(layout.STOP, self._slot, self._generation), *self._legs())
+            self._control.moves.at_rest(lambda: post(messages.STOP, self._slot, self._generation), *self._legs())
         else:
             asyncio.get_running_loop().call_soon(self._finish, False)
 
     def handle(self, code: int, value: int) -> None:
         """The loop says that it is over."""
-        if code == layout.PLAYED:
+        if code == messages.PLAYED:
             self._finish(value == 1)
 
     def _finish(self, complete: bool) -> None:

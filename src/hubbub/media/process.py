@@ -27,7 +27,8 @@ import numpy as np
 
 from hubbub.media.block import block_bytes, map_engine
 from hubbub.media.compiled import cache_folder
-from hubbub.media.layout import H_EPOCH, H_REALTIME, H_STOP, Engine, Sizes
+from hubbub.media.counters import H_EPOCH, H_REALTIME, H_STOP
+from hubbub.media.layout import Engine, Sizes
 
 # Messages of the server, and their entries (leg, generation).
 DESCRIPTORS = b"D"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from hubbub.media import layout
+from hubbub.media import counters, layout
 from hubbub.media.rtcp import Received, Reception, RtcpError, SenderInfo, farewell, ntp_of, opinion, parse
 
 if TYPE_CHECKING:
@@ -104,16 +104,16 @@ class Line:
         words = self.leg.link.counters.tolist()
         clock = self.clock
         received = None
-        if words[layout.C_FIRST]:
-            expected = words[layout.C_HIGHEST] - words[layout.C_FIRST] + 1
-            jitter = words[layout.C_JITTER] // 16 * clock // 8000
+        if words[counters.C_FIRST]:
+            expected = words[counters.C_HIGHEST] - words[counters.C_FIRST] + 1
+            jitter = words[counters.C_JITTER] // 16 * clock // 8000
             link = self.leg.link
-            received = Received(int(link.ssrc), int(link.highest) - 65536, words[layout.C_ACCEPTED], expected, jitter)
+            received = Received(int(link.ssrc), int(link.highest) - 65536, words[counters.C_ACCEPTED], expected, jitter)
         sender = None
-        if words[layout.C_SENT] > self._sent:
-            self._sent = words[layout.C_SENT]
+        if words[counters.C_SENT] > self._sent:
+            self._sent = words[counters.C_SENT]
             rtp = (int(self.leg.link.out_time) + int((monotonic - self.leg.ticked) * clock)) & 0xFFFFFFFF
-            sender = SenderInfo(ntp_of(now), rtp, words[layout.C_SENT], words[layout.C_OCTETS])
+            sender = SenderInfo(ntp_of(now), rtp, words[counters.C_SENT], words[counters.C_OCTETS])
         return self.reception.tell(received, sender, now, clock, self._name)
 
     @property
@@ -149,19 +149,19 @@ class Line:
         """How it has been so far."""
         words = self.leg.link.counters.tolist()
         told = self.reception
-        expected = words[layout.C_HIGHEST] - words[layout.C_FIRST] + 1 if words[layout.C_FIRST] else 0
-        lost = max(0, expected - words[layout.C_ACCEPTED])
+        expected = words[counters.C_HIGHEST] - words[counters.C_FIRST] + 1 if words[counters.C_FIRST] else 0
+        lost = max(0, expected - words[counters.C_ACCEPTED])
         loss_in = 100 * lost / expected if expected > 0 else 0.0
-        loss_out = min(100.0, 100 * told.lost_out / words[layout.C_SENT]) if words[layout.C_SENT] else 0.0
-        jitter = told.jitter_in.mean if told.jitter_in.count else words[layout.C_JITTER] / 16 / 8
+        loss_out = min(100.0, 100 * told.lost_out / words[counters.C_SENT]) if words[counters.C_SENT] else 0.0
+        jitter = told.jitter_in.mean if told.jitter_in.count else words[counters.C_JITTER] / 16 / 8
         return Quality(
             reports=told.received_reports,
-            packets_in=words[layout.C_ACCEPTED],
+            packets_in=words[counters.C_ACCEPTED],
             lost_in=lost,
             loss_in=loss_in,
             jitter_in=jitter,
             jitter_in_most=max(jitter, told.jitter_in.most),
-            packets_out=words[layout.C_SENT],
+            packets_out=words[counters.C_SENT],
             lost_out=told.lost_out,
             loss_out=loss_out,
             jitter_out=told.jitter_out.mean,

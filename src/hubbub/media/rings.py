@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hubbub.media.layout import COMMAND_WORDS, COMMANDS, EVENTS, RING_SAMPLES, Rings, Wires
+from hubbub.media.layout import RING_SAMPLES, Rings, Wires
+from hubbub.media.messages import COMMAND_WORDS, COMMANDS, EVENTS
 
 if TYPE_CHECKING:
     from hubbub.media.layout import Array

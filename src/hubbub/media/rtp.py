@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from hubbub.media import dtmf, opus
 from hubbub.media.compiled import kernel
-from hubbub.media.jitter import DUPLICATE, FAR, LATE, calm, follow, restart, store
-from hubbub.media.layout import (
+from hubbub.media.counters import (
     C_ACCEPTED,
     C_BAD_SOURCE,
     C_BAD_SSRC,
@@ -17,9 +16,6 @@ from hubbub.media.layout import (
     C_LATE,
     C_RECEIVED,
     C_RESTARTS,
-    CODEC_BYTES,
-    CODEC_CLOCK,
-    CODECS,
     DROP_DUPLICATE,
     DROP_EVENT,
     DROP_FAR,
@@ -34,6 +30,12 @@ from hubbub.media.layout import (
     DROP_SSRC,
     DROP_UNWANTED,
     DROP_VERSION,
+)
+from hubbub.media.jitter import DUPLICATE, FAR, LATE, calm, follow, restart, store
+from hubbub.media.layout import (
+    CODEC_BYTES,
+    CODEC_CLOCK,
+    CODECS,
     LONGEST_PACKET,
     NARROW,
     OPUS,

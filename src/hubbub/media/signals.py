@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from hubbub.media.compiled import kernel
-from hubbub.media.layout import EVENTS, H_EVENTS_LOST, Wires
+from hubbub.media.counters import H_EVENTS_LOST
+from hubbub.media.layout import Wires
 from hubbub.media.libc import fence
+from hubbub.media.messages import EVENTS
 
 
 @kernel

@@ -7,9 +7,11 @@ who it is from; a socket that gave its packet is not asked again whether there i
 from __future__ import annotations
 
 from hubbub.media.compiled import kernel
+from hubbub.media.counters import C_DIGITS, C_OCTETS, C_SENT, H_RECEIVED, H_SEND_ERRORS, H_SENT
 from hubbub.media.desk import RECEIVE_BYTES, Desk
-from hubbub.media.layout import C_DIGITS, C_OCTETS, C_SENT, H_RECEIVED, H_SEND_ERRORS, H_SENT, KEY, Engine
+from hubbub.media.layout import Engine
 from hubbub.media.libc import DONTWAIT, connect, recvfrom, sendto
+from hubbub.media.messages import KEY
 from hubbub.media.rtp import UNLATCH, ingest, source_number
 from hubbub.media.signals import tell
 

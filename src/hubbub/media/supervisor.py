@@ -22,7 +22,8 @@ import structlog
 from hubbub.errors import MediaError
 from hubbub.media import process
 from hubbub.media.block import block_bytes, map_engine
-from hubbub.media.layout import H_EPOCH, H_REALTIME, H_STOP, H_TICK, Engine, Sizes, Wire
+from hubbub.media.counters import H_EPOCH, H_REALTIME, H_STOP, H_TICK
+from hubbub.media.layout import Engine, Sizes, Wire
 
 log = structlog.get_logger()
 

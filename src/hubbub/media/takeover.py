@@ -6,21 +6,8 @@ from hubbub.media.commands import activate, mix_ok, source_ok
 from hubbub.media.compiled import kernel
 from hubbub.media.desk import Desk
 from hubbub.media.jitter import restart
-from hubbub.media.layout import (
-    ACTIVE,
-    CODEC_CLOCK,
-    CODEC_WIDE,
-    CODECS,
-    EDGE_GONE,
-    FRAME,
-    FREE,
-    LEAVING,
-    PACKET_BYTES,
-    PACKETS,
-    PAST,
-    TAP_MIX,
-    Engine,
-)
+from hubbub.media.layout import ACTIVE, CODEC_CLOCK, CODEC_WIDE, CODECS, FRAME, FREE, LEAVING, PACKET_BYTES, PACKETS, PAST, TAP_MIX, Engine
+from hubbub.media.messages import EDGE_GONE
 from hubbub.media.mix import leave, link_edge
 from hubbub.media.rows import fill
 from hubbub.media.signals import tell

@@ -7,16 +7,8 @@ from hubbub.media.agc import level_out
 from hubbub.media.codecs import encode, frame_bytes
 from hubbub.media.commands import apply_commands, deactivate, untap
 from hubbub.media.compiled import kernel
-from hubbub.media.desk import Desk
-from hubbub.media.framing import next_opus
-from hubbub.media.jitter import fetch, skip
-from hubbub.media.layout import (
+from hubbub.media.counters import (
     C_UNDERRUNS,
-    CODEC_WIDE,
-    EDGE_GONE,
-    FRAME,
-    FREE,
-    G722,
     H_BUSY_NS,
     H_EPOCH,
     H_LATE,
@@ -27,22 +19,15 @@ from hubbub.media.layout import (
     H_SKIPPED,
     H_STOP,
     H_TICK,
-    HANDED,
-    LEAVING,
-    NARROW,
-    OPUS,
-    PLAYED,
-    QUIET,
-    REMOVED,
-    SOCKET,
-    SPEECH,
-    TAP_MIX,
-    TICK_NS,
     TIMES,
-    Engine,
 )
+from hubbub.media.desk import Desk
+from hubbub.media.framing import next_opus
+from hubbub.media.jitter import fetch, skip
+from hubbub.media.layout import CODEC_WIDE, FRAME, FREE, G722, HANDED, LEAVING, NARROW, OPUS, SOCKET, TAP_MIX, TICK_NS, Engine
 from hubbub.media.levels import detect, energy, passes
 from hubbub.media.libc import MONOTONIC, THREAD_CPU, clock_ns, sleep_until, write
+from hubbub.media.messages import EDGE_GONE, PLAYED, QUIET, REMOVED, SPEECH
 from hubbub.media.mix import advance, encode_mix, join_encoder, leave, listen, listen_narrow, sum_mixes, unlink_edge
 from hubbub.media.players import FINISHED, from_ring, play
 from hubbub.media.resample import widen

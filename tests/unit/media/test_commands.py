@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tests.support.small_engine import SIZES, Small, small_engine
 
-from hubbub.media import block, layout
+from hubbub.media import block, counters, layout, messages
 from hubbub.media.commands import apply_commands
 from hubbub.media.desk import make_desk
 from hubbub.media.layout import ACTIVE, CLIP, FREE, LEAVING, TAP_IN, TAP_MIX, UNITY
@@ -22,21 +22,21 @@ LEGS = SIZES.legs
 
 
 def bad(small: Small) -> int:
-    return int(small.engine.wires[0].header[layout.H_BAD_COMMANDS])
+    return int(small.engine.wires[0].header[counters.H_BAD_COMMANDS])
 
 
 def run(small: Small, ticks: int = 1) -> None:
     header = small.engine.wires[0].header
     for _ in range(ticks):
-        header[layout.H_TICK] += 1
-        run_tick(small.engine, small.desk, 0, int(header[layout.H_TICK]))
+        header[counters.H_TICK] += 1
+        run_tick(small.engine, small.desk, 0, int(header[counters.H_TICK]))
 
 
 def open_leg(small: Small, leg: int, generation: int = 1) -> None:
     block.clear_leg(small.engine, leg)
     small.engine.slots[leg].kind = layout.SOCKET
     small.engine.slots[leg].generation = generation
-    small.post(layout.ADD, leg, generation, -1)
+    small.post(messages.ADD, leg, generation, -1)
 
 
 def test_a_leg_lives_and_dies() -> None:
@@ -44,10 +44,10 @@ def test_a_leg_lives_and_dies() -> None:
     open_leg(small, 3)
     run(small)
     assert small.engine.slots[3].state == ACTIVE
-    small.post(layout.REMOVE, 3, 1)
+    small.post(messages.REMOVE, 3, 1)
     run(small)
     assert small.engine.slots[3].state == FREE
-    assert small.events() == [(layout.REMOVED, 3, 1, 0)]
+    assert small.events() == [(messages.REMOVED, 3, 1, 0)]
     assert bad(small) == 0
 
 
@@ -55,10 +55,10 @@ def test_commands_for_another_life_are_ignored() -> None:
     """A slot's generation is checked: a late command never meets the slot's next owner."""
     small = small_engine()
     open_leg(small, 3, generation=2)
-    small.post(layout.REMOVE, 3, 1)
-    small.post(layout.CONNECT, 3, 1, 0, 0, 160, 0)
-    small.post(layout.ROUTE, 3, 1, -1, 0, 0)
-    small.post(layout.DIGIT, 3, 1, 5, 5, 5)
+    small.post(messages.REMOVE, 3, 1)
+    small.post(messages.CONNECT, 3, 1, 0, 0, 160, 0)
+    small.post(messages.ROUTE, 3, 1, -1, 0, 0)
+    small.post(messages.DIGIT, 3, 1, 5, 5, 5)
     run(small)
     assert small.engine.slots[3].state == ACTIVE
     assert not small.engine.links[3].connected
@@ -69,15 +69,15 @@ def test_indices_out_of_range_are_counted() -> None:
     small = small_engine()
     wrong = [
         (99,),
-        (layout.ADD, 10**6, 0, -1),
-        (layout.ADD, -1, 0, -1),
-        (layout.REMOVE, -5, 0),
-        (layout.ADD_MIX, 8),
-        (layout.REMOVE_MIX, -1),
-        (layout.TAP, 8, TAP_IN, 0, 0),
-        (layout.TAP, 0, 9, 0, 0),
-        (layout.UNTAP, 0),
-        (layout.EDGE, 64, 0, 0, 1, 0, UNITY),
+        (messages.ADD, 10**6, 0, -1),
+        (messages.ADD, -1, 0, -1),
+        (messages.REMOVE, -5, 0),
+        (messages.ADD_MIX, 8),
+        (messages.REMOVE_MIX, -1),
+        (messages.TAP, 8, TAP_IN, 0, 0),
+        (messages.TAP, 0, 9, 0, 0),
+        (messages.UNTAP, 0),
+        (messages.EDGE, 64, 0, 0, 1, 0, UNITY),
     ]
     for words in wrong:
         small.post(*words)
@@ -89,14 +89,14 @@ def test_indices_out_of_range_are_counted() -> None:
 def test_a_player_plays_around_its_end_and_tells() -> None:
     """A clip of 500 samples, twice: 1 000 samples, then silence, then the word."""
     small = small_engine()
-    small.post(layout.ADD_MIX, 0)
+    small.post(messages.ADD_MIX, 0)
     run(small)
     small.engine.arena[100:600] = np.arange(1, 501)
     player = small.engine.players[0]
     player.offset, player.length, player.loops = 100, 500, 2
     slot = small.engine.slots[LEGS]
     slot.kind, slot.mix, slot.speak_to = CLIP, 0, UNITY
-    small.post(layout.ADD, LEGS, 0, -1)
+    small.post(messages.ADD, LEGS, 0, -1)
     heard = []
     for _ in range(4):
         run(small)
@@ -104,32 +104,32 @@ def test_a_player_plays_around_its_end_and_tells() -> None:
     assert np.concatenate(heard)[:1000].tolist() == [*range(1, 501), *range(1, 501)]
     assert not np.concatenate(heard)[1000:].any()
     assert player.played == 1000
-    assert small.events() == [(layout.PLAYED, LEGS, 0, 1)]
+    assert small.events() == [(messages.PLAYED, LEGS, 0, 1)]
 
 
 def test_a_player_that_ends_by_itself_may_be_stopped_too() -> None:
     """The word of its end and the order to stop it cross each other; a mix that goes takes its players with it."""
     small = small_engine()
-    small.post(layout.ADD_MIX, 0)
+    small.post(messages.ADD_MIX, 0)
     player = small.engine.players[0]
     player.offset, player.length, player.loops = 0, 100, 1
     slot = small.engine.slots[LEGS]
     slot.kind, slot.mix = CLIP, 0
-    small.post(layout.ADD, LEGS, 0, -1)
+    small.post(messages.ADD, LEGS, 0, -1)
     run(small, 2)
-    small.post(layout.STOP, LEGS, 0)
+    small.post(messages.STOP, LEGS, 0)
     run(small)
-    assert small.events() == [(layout.PLAYED, LEGS, 0, 1)]
+    assert small.events() == [(messages.PLAYED, LEGS, 0, 1)]
     slot.generation, slot.kind, slot.mix, player.length, player.loops = 1, CLIP, 0, 500, 0
-    small.post(layout.ADD, LEGS, 1, -1)
+    small.post(messages.ADD, LEGS, 1, -1)
     run(small)
-    small.post(layout.REMOVE_MIX, 0)
-    small.post(layout.STOP, LEGS, 1)
-    small.post(layout.STOP, LEGS, 0)
+    small.post(messages.REMOVE_MIX, 0)
+    small.post(messages.STOP, LEGS, 1)
+    small.post(messages.STOP, LEGS, 0)
     run(small, 2)
-    assert {event[:3] for event in small.events()} == {(layout.MIX_GONE, 0, 0), (layout.PLAYED, LEGS, 1)}
+    assert {event[:3] for event in small.events()} == {(messages.MIX_GONE, 0, 0), (messages.PLAYED, LEGS, 1)}
     assert bad(small) == 0
-    small.post(layout.STOP, LEGS, 9)
+    small.post(messages.STOP, LEGS, 9)
     run(small)
     assert bad(small) == 1
 
@@ -143,16 +143,16 @@ def test_a_stopped_player_fades_and_tells() -> None:
     block.clear_slot(small.engine, LEGS)
     small.engine.arena[:] = 10000
     small.engine.slots[LEGS].kind = CLIP
-    small.post(layout.ADD, LEGS, 0, 5, 0, 1, UNITY)
+    small.post(messages.ADD, LEGS, 0, 5, 0, 1, UNITY)
     run(small, 3)
     assert small.engine.ears[0].pcm.tolist() == [10000] * 320
-    small.post(layout.STOP, LEGS, 0)
+    small.post(messages.STOP, LEGS, 0)
     run(small)
     faded = small.engine.ears[0].pcm
     assert faded[0] > 9900
     assert faded[-1] < 40
     assert np.all(np.diff(faded) <= 0)
-    assert small.events() == [(layout.EDGE_GONE, 5, 0, 0), (layout.PLAYED, LEGS, 0, 0)]
+    assert small.events() == [(messages.EDGE_GONE, 5, 0, 0), (messages.PLAYED, LEGS, 0, 0)]
     assert small.engine.ears[0].first_edge == -1
 
 
@@ -175,27 +175,27 @@ def test_a_leg_goes_to_another_worker_with_its_past_its_taps_and_its_clock() -> 
     for worker in range(2):
         engine.mixes[worker].worker = worker
         block.clear_mix(engine, worker)
-        post_command(engine.wires, worker, (layout.ADD_MIX, worker))
+        post_command(engine.wires, worker, (messages.ADD_MIX, worker))
     open_leg(both[0], 3)
-    both[0].post(layout.ROUTE, 3, 1, 0, UNITY, UNITY)
-    both[0].post(layout.TAP, 2, TAP_IN, 3, 1, 0)
+    both[0].post(messages.ROUTE, 3, 1, 0, UNITY, UNITY)
+    both[0].post(messages.TAP, 2, TAP_IN, 3, 1, 0)
     for tick in range(1, 11):
         serve(both, tick)
     sent = int(engine.links[3].out_time)
     assert engine.taps[2].due == 11
-    both[0].post(layout.REMOVE, 3, 1, 1)
+    both[0].post(messages.REMOVE, 3, 1, 1)
     serve(both, 11)
-    assert both[0].events() == [(layout.TAP_GONE, 2, 0, 0), (layout.REMOVED, 3, 1, 0)]
+    assert both[0].events() == [(messages.TAP_GONE, 2, 0, 0), (messages.REMOVED, 3, 1, 0)]
     assert engine.slots[3].state == FREE
     assert (engine.slots[3].speak, engine.slots[3].hear) == (0, 0), "faded"
     serve(both, 12)
     serve(both, 13)  # the server was slow
     slot = engine.slots[3]
     slot.worker, slot.mix, slot.moving, engine.taps[2].worker = 1, -1, 0, 1
-    for words in ((layout.ADD, 3, 1, -1), (layout.TAP, 2, TAP_IN, 3, 1, 1), (layout.ROUTE, 3, 1, 1, UNITY, UNITY)):
+    for words in ((messages.ADD, 3, 1, -1), (messages.TAP, 2, TAP_IN, 3, 1, 1), (messages.ROUTE, 3, 1, 1, UNITY, UNITY)):
         post_command(engine.wires, 1, words)
     serve(both, 14)
-    assert [int(engine.wires[worker].header[layout.H_BAD_COMMANDS]) for worker in range(2)] == [0, 0]
+    assert [int(engine.wires[worker].header[counters.H_BAD_COMMANDS]) for worker in range(2)] == [0, 0]
     assert int(engine.links[3].out_time) == sent + 4 * 160
     assert engine.taps[2].due == 15
     assert int(engine.rings[2].head[0]) == 14 * 320, "one frame per tick, also for those on the way"
@@ -211,11 +211,11 @@ def test_a_player_handed_over_says_so_and_keeps_its_place() -> None:
     small.engine.players[0].length, small.engine.players[0].loops = 16000, 0
     block.clear_slot(small.engine, LEGS)
     small.engine.slots[LEGS].kind = CLIP
-    small.post(layout.ADD, LEGS, 0, 5, 0, 1, UNITY)
+    small.post(messages.ADD, LEGS, 0, 5, 0, 1, UNITY)
     run(small, 3)
-    small.post(layout.REMOVE, LEGS, 0, 1)
+    small.post(messages.REMOVE, LEGS, 0, 1)
     run(small)
-    assert small.events() == [(layout.EDGE_GONE, 5, 0, 0), (layout.PLAYED, LEGS, 0, layout.HANDED)]
+    assert small.events() == [(messages.EDGE_GONE, 5, 0, 0), (messages.PLAYED, LEGS, 0, layout.HANDED)]
     assert small.engine.players[0].position == 4 * 320
 
 
@@ -224,17 +224,17 @@ def test_a_worker_obeys_nobody_elses_commands() -> None:
     open_leg(both[0], 3)
     serve(both, 1)
     wrong = [
-        (layout.ADD, 4, 0, -1),
-        (layout.REMOVE, 3, 1),
-        (layout.ROUTE, 3, 1, -1, 0, 0),
-        (layout.ADD_MIX, 1),
-        (layout.EDGE, 1, 3, 1, 3, 1, UNITY),
-        (layout.TAP, 1, TAP_IN, 3, 1),
+        (messages.ADD, 4, 0, -1),
+        (messages.REMOVE, 3, 1),
+        (messages.ROUTE, 3, 1, -1, 0, 0),
+        (messages.ADD_MIX, 1),
+        (messages.EDGE, 1, 3, 1, 3, 1, UNITY),
+        (messages.TAP, 1, TAP_IN, 3, 1),
     ]
     for words in wrong:
         post_command(both[0].engine.wires, 1, words)
     serve(both, 2)
-    assert both[0].engine.wires[1].header[layout.H_BAD_COMMANDS] == len(wrong)
+    assert both[0].engine.wires[1].header[counters.H_BAD_COMMANDS] == len(wrong)
     assert both[0].engine.slots[3].state == ACTIVE
 
 
@@ -242,37 +242,37 @@ def test_what_points_at_a_leg_goes_with_it() -> None:
     small = small_engine()
     open_leg(small, 0)
     open_leg(small, 1)
-    small.post(layout.EDGE, 7, 0, 1, 1, 1, UNITY)
-    small.post(layout.EDGE, 8, 1, 1, 0, 1, UNITY)
-    small.post(layout.TAP, 2, TAP_IN, 0, 1)
+    small.post(messages.EDGE, 7, 0, 1, 1, 1, UNITY)
+    small.post(messages.EDGE, 8, 1, 1, 0, 1, UNITY)
+    small.post(messages.TAP, 2, TAP_IN, 0, 1)
     run(small)
-    small.post(layout.REMOVE, 0, 1)
+    small.post(messages.REMOVE, 0, 1)
     run(small)
-    assert {event[:2] for event in small.events()} == {(layout.EDGE_GONE, 7), (layout.EDGE_GONE, 8), (layout.REMOVED, 0)}
+    assert {event[:2] for event in small.events()} == {(messages.EDGE_GONE, 7), (messages.EDGE_GONE, 8), (messages.REMOVED, 0)}
     assert small.engine.taps[2].of == -1
     assert [small.engine.ears[leg].first_edge for leg in (0, 1)] == [-1, -1]
 
 
 def test_a_mix_that_ends_sets_its_members_free() -> None:
     small = small_engine()
-    small.post(layout.ADD_MIX, 4)
+    small.post(messages.ADD_MIX, 4)
     open_leg(small, 0)
-    small.post(layout.ROUTE, 0, 1, 4, UNITY, UNITY)
-    small.post(layout.TAP, 1, TAP_MIX, 4, 0)
+    small.post(messages.ROUTE, 0, 1, 4, UNITY, UNITY)
+    small.post(messages.TAP, 1, TAP_MIX, 4, 0)
     run(small, 4)
-    small.post(layout.REMOVE_MIX, 4)
+    small.post(messages.REMOVE_MIX, 4)
     run(small)
     assert small.engine.slots[0].mix == -1
     assert small.engine.taps[1].of == -1
-    assert small.events() == [(layout.MIX_GONE, 4, 0, 0)]
+    assert small.events() == [(messages.MIX_GONE, 4, 0, 0)]
 
 
 def test_commands_wait_while_the_server_does_not_listen() -> None:
     """No answer is ever lost: commands are applied only while there is room for what they lead to."""
     small = small_engine()
     wire = small.engine.wires[0]
-    wire.event_head[0] = layout.EVENTS - layout.EVENT_RESERVE
-    small.post(layout.ADD_MIX, 0)
+    wire.event_head[0] = messages.EVENTS - messages.EVENT_RESERVE
+    small.post(messages.ADD_MIX, 0)
     assert apply_commands(small.engine, small.desk, 0, 1) == 0
     wire.event_tail[0] = 10
     assert apply_commands(small.engine, small.desk, 0, 1) == 1
@@ -282,9 +282,9 @@ def test_taps_keep_the_clock_over_missed_ticks() -> None:
     """Frame n of a tap is tick start + n: what was missed is silence."""
     small = small_engine()
     open_leg(small, 0)
-    small.post(layout.TAP, 3, TAP_IN, 0, 1)
+    small.post(messages.TAP, 3, TAP_IN, 0, 1)
     run(small, 2)
-    small.engine.wires[0].header[layout.H_TICK] += 5
+    small.engine.wires[0].header[counters.H_TICK] += 5
     run(small, 2)
     assert small.engine.rings[3].head[0] == 9 * 320
     for _ in range(300):
@@ -292,18 +292,18 @@ def test_taps_keep_the_clock_over_missed_ticks() -> None:
     assert small.engine.taps[3].overruns > 0
     small.engine.rings[3].tail[0] = small.engine.rings[3].head[0]
     run(small)
-    assert small.engine.taps[3].due == small.engine.wires[0].header[layout.H_TICK] + 1
+    assert small.engine.taps[3].due == small.engine.wires[0].header[counters.H_TICK] + 1
 
 
 def test_the_standby_goes_on_where_the_other_ended() -> None:
     """Lists are made anew from the shared states; edges and taps work as before."""
     small = small_engine()
-    small.post(layout.ADD_MIX, 0)
+    small.post(messages.ADD_MIX, 0)
     for leg in range(3):
         open_leg(small, leg)
-        small.post(layout.ROUTE, leg, 1, 0, UNITY, UNITY)
-    small.post(layout.EDGE, 7, 0, 1, 1, 1, UNITY)
-    small.post(layout.TAP, 2, TAP_MIX, 0, 0)
+        small.post(messages.ROUTE, leg, 1, 0, UNITY, UNITY)
+    small.post(messages.EDGE, 7, 0, 1, 1, 1, UNITY)
+    small.post(messages.TAP, 2, TAP_MIX, 0, 0)
     run(small, 5)
     second = Small(small.engine, make_desk(SIZES))
     assert revalidate(second.engine, second.desk, 0) == 0
@@ -317,7 +317,7 @@ def test_what_cannot_be_is_repaired() -> None:
     small = small_engine()
     open_leg(small, 0)
     open_leg(small, 1)
-    small.post(layout.EDGE, 7, 0, 1, 1, 1, UNITY)
+    small.post(messages.EDGE, 7, 0, 1, 1, 1, UNITY)
     run(small, 2)
     small.engine.slots[0].mix = 77
     small.engine.slots[1].kind = 42
@@ -328,7 +328,7 @@ def test_what_cannot_be_is_repaired() -> None:
     assert small.engine.slots[0].mix == -1
     assert small.engine.slots[1].state == LEAVING
     run(second)
-    assert (layout.REMOVED, 1, 1, 0) in second.events()
+    assert (messages.REMOVED, 1, 1, 0) in second.events()
 
 
 def fuzz(rounds: int, seed: int) -> None:
@@ -339,12 +339,19 @@ def fuzz(rounds: int, seed: int) -> None:
         group.generation[:] = 1
     for round_ in range(rounds):
         for _ in range(int(random.integers(0, 6))):
-            code = int(random.integers(0, layout.HEED + 1))
+            code = int(random.integers(0, messages.HEED + 1))
             words = [int(random.choice([-1, 0, 1, 2, 5, 8, 9, 15, 16, 4096, int(random.integers(-(2**40), 2**40))])) for _ in range(6)]
-            if random.random() < 0.8 and code in (layout.ADD, layout.REMOVE, layout.ROUTE, layout.CONNECT, layout.STOP, layout.DIGIT):
+            if random.random() < 0.8 and code in (
+                messages.ADD,
+                messages.REMOVE,
+                messages.ROUTE,
+                messages.CONNECT,
+                messages.STOP,
+                messages.DIGIT,
+            ):
                 slot = int(random.integers(0, small.engine.slots.size))
                 words[:2] = [slot, 1]
-                if code == layout.ADD and small.engine.slots[slot].state == FREE:
+                if code == messages.ADD and small.engine.slots[slot].state == FREE:
                     if slot < LEGS:
                         block.clear_leg(small.engine, slot)
                     record = small.engine.slots[slot]
@@ -354,7 +361,7 @@ def fuzz(rounds: int, seed: int) -> None:
                         player = small.engine.players[slot - LEGS]
                         player.offset, player.length = int(random.integers(-9, 17000)), int(random.integers(-9, 17000))
                         player.position, player.stopping, player.loops = 0, 0, int(random.integers(-1, 3))
-                if code == layout.CONNECT:
+                if code == messages.CONNECT:
                     words[3:5] = [int(random.integers(0, 2**27)), int(random.choice([80, 160, 240, 480, 481, 7]))]
             small.post(code, *words)
         run(small)

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from tests.support.small_engine import small_engine, tone
 
 from hubbub.media import libopus, opus
+from hubbub.media.counters import C_ACCEPTED
 from hubbub.media.framing import next_opus
 from hubbub.media.jitter import calm, fetch, retune, store
-from hubbub.media.layout import C_ACCEPTED, FRAME, NARROW, OPUS, PCMU, TICK_NS, UNITY
+from hubbub.media.layout import FRAME, NARROW, OPUS, PCMU, TICK_NS, UNITY
 from hubbub.media.libopus import O_HAVE, O_LEVEL
 from hubbub.media.mix import advance, sum_mixes
 from hubbub.media.rtp import ingest, pass_time

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.small_engine import small_engine
 
-from hubbub.media import layout
-from hubbub.media.layout import COMMANDS, EVENTS, RING_SAMPLES
+from hubbub.media import counters
+from hubbub.media.layout import RING_SAMPLES
+from hubbub.media.messages import COMMANDS, EVENTS
 from hubbub.media.players import from_ring
 from hubbub.media.rings import PcmRing, post_command, take_events
 from hubbub.media.signals import tell
@@ -33,7 +34,7 @@ def test_events_come_in_order_and_a_full_ring_counts_what_it_loses() -> None:
         while found := take_events(wires, 0):
             taken += found
         assert taken == [(1, n, turn, 7) for n in range(EVENTS)]
-    assert wires[0].header[layout.H_EVENTS_LOST] == 3
+    assert wires[0].header[counters.H_EVENTS_LOST] == 3
 
 
 @settings(max_examples=30, deadline=None)

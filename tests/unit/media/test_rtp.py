@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tests.support.small_engine import Small, small_engine
 
-from hubbub.media import layout
+from hubbub.media import counters
 from hubbub.media.rtp import AUDIO, NOTHING, STILL, appended, ingest, next_packet, packet_sent, source_number, write_peer
 
 PEER, OTHER = (0x7F000001 << 16) | 4000, (0x7F000001 << 16) | 4002
@@ -35,7 +35,7 @@ class Receiver:
         return int(ingest(engine.wires, 0, engine.links, engine.jitter, engine.keys, 0, buffer, len(data), source, self.tick))
 
     def dropped(self) -> dict[str, int]:
-        return {name: int(count) for name, count in zip(layout.DROPS, self.engine.wires[0].dropped, strict=False) if count}
+        return {name: int(count) for name, count in zip(counters.DROPS, self.engine.wires[0].dropped, strict=False) if count}
 
 
 def packet(
@@ -122,7 +122,7 @@ def test_a_new_ssrc_is_believed_after_two_packets_in_order() -> None:
     results = [receiver.take(packet(number, ssrc=8)) for number in (100, 102, 103, 104, 105)]
     assert results == [NOTHING, NOTHING, AUDIO, AUDIO, AUDIO]
     assert receiver.dropped() == {"ssrc": 2}
-    assert receiver.engine.links[0].counters[layout.C_RESTARTS] == 1
+    assert receiver.engine.links[0].counters[counters.C_RESTARTS] == 1
 
 
 @pytest.mark.parametrize("forged", [{"ssrc": 8}, {"ssrc": 7}])
@@ -134,20 +134,20 @@ def test_a_whole_stream_beside_a_living_one_is_not_heard(forged: dict[str, int])
         if number % 3 == 0:  # packets of 60 ms
             assert receiver.take(packet(1000 + number // 3)) == AUDIO
         assert {receiver.take(packet(30000 + 20 * number + more, **forged)) for more in range(20)} == {NOTHING}
-    assert receiver.engine.links[0].counters[layout.C_RESTARTS] == 0
+    assert receiver.engine.links[0].counters[counters.C_RESTARTS] == 0
 
 
 def test_a_stream_that_has_begun_anew_is_heard_when_the_old_one_is_still() -> None:
     """And its newest packet before that is not lost."""
     receiver = Receiver()
     receiver.take(packet(1))
-    accepted = receiver.engine.links[0].counters[layout.C_ACCEPTED]
+    accepted = receiver.engine.links[0].counters[counters.C_ACCEPTED]
     taken = []
     for number in range(8):
         receiver.tick += 1
         taken.append(receiver.take(packet(500 + number, ssrc=8)))
     assert taken == [NOTHING] * (STILL - 1) + [AUDIO] * (9 - STILL)
-    assert receiver.engine.links[0].counters[layout.C_ACCEPTED] - accepted == 9 - STILL + 1
+    assert receiver.engine.links[0].counters[counters.C_ACCEPTED] - accepted == 9 - STILL + 1
 
 
 def test_a_forged_packet_between_good_ones_changes_nothing() -> None:
@@ -164,7 +164,7 @@ def test_loss_is_counted_from_the_sequence() -> None:
     for number in (65530, 65531, 65534, 65535, 65536, 65540):
         receiver.take(packet(number, time=160 * number))
     words = receiver.engine.links[0].counters
-    assert words[layout.C_HIGHEST] - words[layout.C_FIRST] + 1 - words[layout.C_ACCEPTED] == 5
+    assert words[counters.C_HIGHEST] - words[counters.C_FIRST] + 1 - words[counters.C_ACCEPTED] == 5
 
 
 def test_comfort_noise_and_what_we_do_not_want_are_not_played() -> None:
@@ -233,10 +233,10 @@ def fuzz(rounds: int, seed: int) -> None:
         if round_ % 3 == 0:
             receiver.tick += 1
             fetch(receiver.engine.jitter, receiver.engine.coders, 0, desk, int(random.integers(0, 20000)), desk.frame)
-    counters = receiver.engine.links[0].counters
-    assert counters[layout.C_RECEIVED] == rounds
+    words = receiver.engine.links[0].counters
+    assert words[counters.C_RECEIVED] == rounds
     # The first packet of a new stream is dropped, and used after all when the second vouches for it.
-    assert 0 <= sum(receiver.dropped().values()) - counters[layout.C_DROPPED] <= counters[layout.C_RESTARTS]
+    assert 0 <= sum(receiver.dropped().values()) - words[counters.C_DROPPED] <= words[counters.C_RESTARTS]
 
 
 def test_garbage_is_survived() -> None:
