@@ -267,8 +267,7 @@ class Server:
             "journal_lost_total": self.journal.lost,
             **counts(self.visitors),
         }
-        for name, value in _flat("media", media):
-            found[name] = value
+        found |= _flat("notices", self.delivery.stats()) | _flat("media", media)
         for name, value in self.endpoint.counters().items():
             found[f"sip_{name}"] = value
         return found
@@ -281,15 +280,15 @@ def _routed(entry: NumberRecord) -> Number:
     return Number.model_construct(**{name: getattr(entry, name) for name in same}, **told)
 
 
-def _flat(prefix: str, stats: Any) -> list[tuple[str, float]]:
+def _flat(prefix: str, stats: Any) -> dict[str, float]:
     """The numbers of a dataclass, and of the mappings in it."""
-    found: list[tuple[str, float]] = []
+    found: dict[str, float] = {}
     for name in getattr(stats, "__dataclass_fields__", {}):
         value = getattr(stats, name)
         if isinstance(value, Mapping):
-            found += [(f"{prefix}_{name}_{key}", float(item)) for key, item in value.items()]
+            found |= {f"{prefix}_{name}_{key}": float(item) for key, item in value.items()}
         elif isinstance(value, (int, float)):
-            found.append((f"{prefix}_{name}", float(value)))
+            found[f"{prefix}_{name}"] = float(value)
     return found
 
 

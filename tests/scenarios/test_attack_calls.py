@@ -7,12 +7,14 @@ import json
 
 import pytest
 from tests.support.rest import Rest, RestError
+from tests.support.shared import shared
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, by_caller, call_in, event, room, sid_of, tone_wav
 from tests.support.watch import gauge
 
 from hubbub.testing import Application, HubbubServer, assert_hears
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
+running, application, hubbub_server, phone, rest = shared()
 
 
 @pytest.mark.parametrize("how", ["room ended", "removed", "caller leaves"])
@@ -21,6 +23,7 @@ async def test_an_invited_callee_is_not_left_ringing(
 ) -> None:
     """3.4: "POST /Participants (no document): on room end or kick: hang up": also while it rings; participant_add_failed, canceled."""
     application.on("/voice", room('endConferenceOnExit="true"'))
+    before = len((await rest.get("/Conferences.json", PageSize="1000"))["conferences"])
     calls = await call_in(hubbub_server, phone, "alice")
     bob = await phone("bob", auto_answer=False)
     created = await rest.post("/Conferences/standup/Participants.json", To=bob.uri, From="+15550001000", Label="agent")
@@ -37,8 +40,8 @@ async def test_an_invited_callee_is_not_left_ringing(
     assert (left.params["ReasonParticipantLeft"], left.params["ParticipantCallStatus"]) == ("participant_add_failed", "canceled")
     shown = await rest.get(f"/Calls/{created['call_sid']}.json")
     assert shown["status"] == "canceled"
-    listed = (await rest.get("/Conferences.json"))["conferences"]
-    assert len(listed) == 1, "no second room was born of the invitation"
+    listed = (await rest.get("/Conferences.json", PageSize="1000"))["conferences"]
+    assert len(listed) == before + 1, "no second room was born of the invitation"
 
 
 async def test_hang_up_at_every_moment(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:

@@ -9,12 +9,14 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.support.rest import Pairs, Rest
+from tests.support.shared import shared
 from tests.support.stage import PhoneMaker, call_in, event, room, sid_of
 from tests.support.watch import gauge
 
 from hubbub.testing import Application, HubbubServer
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
+running, application, hubbub_server, phone, rest = shared()
 
 PARTICIPANTS = "/Conferences/standup/Participants.json"
 RECORDING = {

@@ -13,23 +13,26 @@ import aiohttp
 import numpy as np
 import pytest
 from aiohttp import web
+from tests.support.shared import shared
 from tests.support.stage import PhoneMaker, level_at, tone_wav
 from tests.support.v2 import V2
 
 from hubbub.media.audiofile import decode
 from hubbub.testing import Application, HubbubServer, PhoneCall, Request, assert_hears
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 
 NUMBER = "+15550001002"
 PROMPT, NEXT, SPOKEN = 2451.0, 2951.0, 697.0
 AMONG = (PROMPT, NEXT)
 
 
-@pytest.fixture
-def hubbub_config(application: Application) -> dict[str, Any]:
+def config(application: Application) -> dict[str, Any]:
     number = {"number": NUMBER, "account": "dev", "dialect": "bxml", "url": application.url("/bxml")}
     return {"numbers": [{**number, "status_callback": application.url("/over")}]}
+
+
+running, application, hubbub_server, phone, rest = shared(config)
 
 
 @pytest.fixture(autouse=True)
@@ -270,7 +273,7 @@ async def test_what_goes_wrong_ends_the_call_and_says_why(
         assert notes[0] in (await rest.get("/notifications")).body
         shown = (await rest.get(f"/calls/{over['callId']}")).body
         assert (shown["disconnectCause"], shown["errorMessage"]) == (cause, over["errorMessage"])
-        assert [each["callId"] for each in (await rest.get("/calls", disconnectCause=cause)).body] == [over["callId"]]
+        assert over["callId"] in [each["callId"] for each in (await rest.get("/calls", disconnectCause=cause)).body]
         assert (await rest.get("/calls", disconnectCause="busy")).body == []
 
 

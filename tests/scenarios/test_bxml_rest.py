@@ -9,26 +9,29 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.support.shared import shared
 from tests.support.stage import PhoneMaker
 from tests.support.v2 import V2, Answer
 
 from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
 from hubbub.testing import Application, HubbubServer, Request
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 
 BXML = "+15550001002"
 UNKNOWN = "00000000-00000000-0000-0000-0000-000000000000"
 
 
-@pytest.fixture
-def hubbub_config(application: Application) -> dict[str, Any]:
+def config(application: Application) -> dict[str, Any]:
     face = {"username": "slow", "password": "p", "application": "00000000-0000-4000-8000-000000000003", "account": "9900002"}
     slow = {"name": "slow", "bandwidth": {**face, "calls_per_second": "0.01"}}
     one = {"name": "one", "bandwidth": {**face, "username": "one", "account": "9900003", "concurrent_calls": "1"}}
     hasty = {"name": "hasty", "bandwidth": {**face, "username": "hasty", "account": "9900004", "silent_seconds": "1"}}
     numbers = [{"number": BXML, "account": "dev", "dialect": "bxml", "url": application.url("/bxml")}]
     return {"accounts": [DEVELOPMENT_ACCOUNT, slow, one, hasty], "numbers": numbers}
+
+
+running, application, hubbub_server, phone, rest = shared(config)
 
 
 def kind(name: str) -> Callable[[Request], bool]:

@@ -9,6 +9,7 @@ import wave
 import numpy as np
 import pytest
 from tests.support.rest import Rest, RestError
+from tests.support.shared import shared
 from tests.support.stage import (
     EVENTS,
     TONE,
@@ -26,7 +27,8 @@ from tests.support.stage import (
 
 from hubbub.testing import Application, HubbubServer, Request, assert_hears
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
+running, application, hubbub_server, phone, rest = shared()
 
 
 async def test_three_callers_hear_exactly_the_two_others(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:

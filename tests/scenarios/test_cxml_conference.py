@@ -8,23 +8,26 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.support.shared import shared
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, call_in
 
 from hubbub.testing import Application, HubbubServer, Request
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 
 PROJECT, TOKEN = "00000000-0000-4000-8000-000000000001", "PT0123456789"
 EVENTS = 'statusCallback="/events" statusCallbackEvent="start end join leave mute hold"'
 
 
-@pytest.fixture
-def hubbub_config(application: Application) -> dict[str, Any]:
+def config(application: Application) -> dict[str, Any]:
     numbers = [
         {"number": "+15550001000", "account": "dev", "dialect": "cxml", "url": application.url("/voice")},
         {"number": "+15550002000", "account": "dev", "dialect": "twiml", "url": application.url("/other")},
     ]
     return {"numbers": numbers}
+
+
+running, application, hubbub_server, phone, rest = shared(config)
 
 
 def conference(attributes: str = "", dial: str = "") -> str:

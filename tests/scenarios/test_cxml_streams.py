@@ -10,22 +10,26 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pytest
+import pytest_asyncio
 from tests.support.far_side import FarSide, listening
+from tests.support.shared import shared
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, call_in, level_at
 
 from hubbub.testing import Application, HubbubServer, assert_hears
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 SAID = 2951.0
 AMONG = (SAID, *TONE.values())
 
 
-@pytest.fixture
-def hubbub_config(application: Application) -> dict[str, Any]:
+def config(application: Application) -> dict[str, Any]:
     return {"numbers": [{"number": "+15550001000", "account": "dev", "dialect": "cxml", "url": application.url("/voice")}]}
 
 
-@pytest.fixture
+running, application, hubbub_server, phone, rest = shared(config)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def far_side() -> AsyncIterator[FarSide]:
     async with listening() as side:
         yield side

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from tests.support.recorded import EVERYTHING, TOLD, call_sid, channels, refused, settled, status, tones_in
 from tests.support.rest import Rest
+from tests.support.shared import shared
 from tests.support.stage import TONE, PhoneMaker, call_in, level_at, room, sid_of
 
 from hubbub.testing import Application, HubbubServer, Request, assert_hears
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
+running, application, hubbub_server, phone, rest = shared()
 
 
 async def test_a_room_is_recorded_by_rest_at_any_time(

@@ -10,24 +10,27 @@ import uuid
 from typing import Any
 
 import pytest
+from tests.support.shared import shared
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, tone_wav
 
 from hubbub.testing import Application, HubbubServer, PhoneCall, Request, assert_hears
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 
 SWML, CXML = "+15550001003", "+15550001004"
 TOKEN = "PT0123456789"
 NOTED = {"who": "%{call.from}", "x": "${params.x}"}
 
 
-@pytest.fixture
-def hubbub_config(application: Application) -> dict[str, Any]:
+def config(application: Application) -> dict[str, Any]:
     numbers = [
         {"number": number, "account": "dev", "dialect": dialect, "url": application.url(f"/{dialect}")}
         for number, dialect in ((SWML, "swml"), (CXML, "cxml"))
     ]
     return {"numbers": numbers}
+
+
+running, application, hubbub_server, phone, rest = shared(config)
 
 
 def script(*steps: Any, **sections: Any) -> str:

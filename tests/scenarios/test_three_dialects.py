@@ -8,24 +8,27 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.support.shared import shared
 from tests.support.stage import TONE, PhoneMaker, Stage, assert_matrix, room, tone_wav
 
 from hubbub.testing import Application, HubbubServer, Request, assert_hears
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 
 TWIML, BXML, SWML, CXML = "+15550001001", "+15550001002", "+15550001003", "+15550001004"
 ANNOUNCED = 2951.0
 AMONG = (*TONE.values(), ANNOUNCED)
 
 
-@pytest.fixture
-def hubbub_config(application: Application) -> dict[str, Any]:
+def config(application: Application) -> dict[str, Any]:
     numbers = [
         {"number": number, "account": "dev", "dialect": dialect, "url": application.url(f"/{dialect}")}
         for number, dialect in ((TWIML, "twiml"), (BXML, "bxml"), (SWML, "swml"), (CXML, "cxml"))
     ]
     return {"numbers": numbers}
+
+
+running, application, hubbub_server, phone, rest = shared(config)
 
 
 async def dial(server: HubbubServer, phone: PhoneMaker, **numbers: str) -> Stage:

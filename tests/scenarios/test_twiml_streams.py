@@ -9,18 +9,21 @@ import hmac
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from tests.support.far_side import FarSide, listening
 from tests.support.rest import Rest, RestError
+from tests.support.shared import shared
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, call_in, level_at, room, sid_of
 
 from hubbub.testing import Application, HubbubServer, assert_hears
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
+running, application, hubbub_server, phone, rest = shared()
 
 SAID = 2951.0
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def far_side() -> AsyncIterator[FarSide]:
     async with listening() as side:
         yield side

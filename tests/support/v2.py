@@ -43,6 +43,11 @@ class V2:
         """GET below the account."""
         return await self.send("GET", path, params=query)
 
+    async def room(self) -> dict[str, Any]:
+        """The one conference that lives."""
+        (found,) = [each for each in (await self.get("/conferences")).body if not each["completedTime"]]
+        return dict(found)
+
     async def post(self, path: str, **body: Any) -> Answer:
         """POST a JSON object."""
         return await self.send("POST", path, json=body)

@@ -156,6 +156,13 @@ class Application:
         """Forget all requests so far."""
         self._requests.clear()
 
+    def reset(self) -> None:
+        """Forget all requests, answers and faults: the same application for another test."""
+        self.forget()
+        self._answers.clear()
+        for path in list(self._faults):
+            self.heal(path)
+
     async def wait_for(
         self, path: str | None = None, predicate: Callable[[Request], bool] | None = None, *, timeout: float = 5.0, count: int = 1
     ) -> Request:

@@ -93,9 +93,9 @@ class Sender(Protocol):
 class DeliveryStats:
     """Counts since the start, and what is under way."""
 
-    delivered: int
-    failed_attempts: int
-    dead: int
+    delivered_total: int
+    failed_attempts_total: int
+    dead_total: int
     sending: int
     lanes: int
     held: int

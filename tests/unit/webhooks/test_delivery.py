@@ -114,7 +114,7 @@ async def test_in_order_and_done(world: World) -> None:
     await world.delivery.stop()
     done = await world.rows("done")
     assert [row["attempts"] for row in done] == [1] * 100
-    assert world.delivery.stats().delivered == 100
+    assert world.delivery.stats().delivered_total == 100
 
 
 async def test_a_notice_survives_json() -> None:

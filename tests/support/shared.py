@@ -1,0 +1,74 @@
+"""One server for all tests of a module: starting one costs seconds of CPU, and every test has its own phones and documents."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, NamedTuple
+
+import pytest_asyncio
+from tests.support.rest import Rest
+from tests.support.stage import PhoneMaker
+from tests.support.watch import gauge
+
+from hubbub.testing import Application, HubbubServer
+from hubbub.testing.fixtures import phones
+
+Config = Mapping[str, Any] | Callable[[Application], Mapping[str, Any]]
+
+
+class Shared(NamedTuple):
+    """The fixtures of a module, to be unpacked there."""
+
+    running: Any
+    application: Any
+    hubbub_server: Any
+    phone: Any
+    rest: Any
+
+
+def shared(
+    config: Config | None = None, *, answers: Mapping[str, Any] | None = None, path: str = "/voice", dialect: str = "twiml"
+) -> Shared:
+    """Fixtures of one server a module; its application begins every test with `answers`, when no call and no room is left.
+
+    Such a module runs in one loop: `pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]`.
+    """
+
+    @pytest_asyncio.fixture(scope="module", loop_scope="module")
+    async def running() -> AsyncIterator[tuple[Application, HubbubServer, Rest]]:
+        async with Application() as app:
+            said = config(app) if callable(config) else config or {}
+            async with HubbubServer(app.url(path), config=dict(said), dialect=dialect) as server, Rest(server) as rest:
+                yield app, server, rest
+
+    @pytest_asyncio.fixture(loop_scope="module")
+    async def application(running: tuple[Application, HubbubServer, Rest]) -> Application:
+        await calm(running[1])
+        running[0].reset()
+        for place, answer in (answers or {}).items():
+            running[0].on(place, answer)
+        return running[0]
+
+    @pytest_asyncio.fixture(loop_scope="module")
+    async def hubbub_server(running: tuple[Application, HubbubServer, Rest]) -> HubbubServer:
+        return running[1]
+
+    @pytest_asyncio.fixture(loop_scope="module")
+    async def phone() -> AsyncIterator[PhoneMaker]:
+        async with phones() as start:
+            yield start
+
+    @pytest_asyncio.fixture(loop_scope="module")
+    async def rest(running: tuple[Application, HubbubServer, Rest]) -> Rest:
+        return running[2]
+
+    return Shared(running, application, hubbub_server, phone, rest)
+
+
+async def calm(server: HubbubServer) -> None:
+    """Wait until no call, room and notice of the test before is left, three times in a row: a last notice is on its way to its lane."""
+    for _ in range(3):
+        for name in ("hubbub_calls", "hubbub_sip_calls", "hubbub_rooms", "hubbub_notices_lanes"):
+            await gauge(server, name, 0)
+        await asyncio.sleep(0.05)
