@@ -121,6 +121,9 @@ async def test_the_creator_decides_where_events_go_and_how_long_they_may_take(
     async with V2(hubbub_server) as rest:
         shown = await rest.room()
         assert (shown["conferenceEventUrl"], shown["conferenceEventMethod"]) == (application.url("/slow"), "GET")
+    for call in calls.values():
+        await call.hangup()
+    await application.wait_for("/conf", kind("conferenceCompleted"), timeout=15)
 
 
 async def test_limits_belong_to_the_account(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
