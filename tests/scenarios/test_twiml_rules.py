@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from tests.support.recorded import channels
 from tests.support.rest import Rest, RestError
 from tests.support.stage import EVENTS, TONE, PhoneMaker, assert_matrix, by_caller, call_in, event, level_at, room, sid_of, tone_wav
 
-from hubbub.testing import Application, HubbubServer, Phone, assert_hears
+from hubbub.testing import Application, HubbubServer, Phone, PhoneCall, assert_hears
 from hubbub.testing.fixtures import phones
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
@@ -449,3 +449,52 @@ async def test_the_first_requests_of_calls(application: Application, hubbub_serv
     asked = (await application.wait_for("/out")).params
     assert (asked["CallStatus"], asked["Direction"], asked["CallSid"]) == ("in-progress", "outbound-api", made["sid"])
     await ringing.wait_ended()
+
+
+async def refused(wanted: Awaitable[Any]) -> tuple[int, int]:
+    """Status and code of a request that is refused."""
+    with pytest.raises(RestError) as error:
+        await wanted
+    return error.value.status, error.value.body["code"]
+
+
+async def test_announcements_to_the_held(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest) -> None:
+    """3.6: "400/16099 only for Coaching of a held target and for AnnounceUrl on a held leg": not where the same request takes it back."""
+    application.on("/voice", room(name="announced"))
+    application.on("/say", "<Response/>")
+    await call_in(hubbub_server, phone, "alice", "bob")
+    await application.wait_for("/events", event("conference-start"))
+    alice = f"/Conferences/announced/Participants/{sid_of(application, 'alice')}.json"
+    await rest.post(alice, Hold="true")
+    assert await refused(rest.post(alice, AnnounceUrl=application.url("/say"))) == (400, 16099)
+    assert application.requests("/say") == []
+    assert (await rest.post(alice, AnnounceUrl=application.url("/say"), Hold="false"))["hold"] is False
+    await application.wait_for("/events", event("announcement-end"))
+
+
+async def test_updates_of_calls(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest) -> None:
+    """5.4: "Status (`canceled` = only queued/ringing; `completed` = hang up or cancel)"; a live call is not deleted (20009), one that
+    is over is (204); 5.1: "also tolerate query parameters on POST"."""
+    application.on("/out", "<Response><Pause length='20'/></Response>")
+    bob = await phone("bob", auto_answer=False)
+
+    async def calling() -> tuple[str, PhoneCall]:
+        made = await rest.post("/Calls.json", To=bob.uri, From="+15550001000", Url=application.url("/out"))
+        return f"/Calls/{made['sid']}.json", await bob.wait_call()
+
+    path, ringing = await calling()
+    assert await refused(rest.delete(path)) == (409, 20009)
+    await rest.post(path, Status="canceled")
+    assert ((await ringing.wait_ended()).answered, (await rest.get(path))["status"]) == (False, "canceled")
+    path, ringing = await calling()
+    await rest.post(path, Status="completed")
+    assert ((await ringing.wait_ended()).answered, (await rest.get(path))["status"]) == (False, "canceled")
+    path, ringing = await calling()
+    ringing.answer()
+    await application.wait_for("/out")
+    assert await refused(rest.post(path, Status="canceled")) == (400, 20001)
+    assert (await rest.post(f"{path}?Status=completed"))["status"] == "completed", "a parameter in the query of a POST"
+    await ringing.wait_ended()
+    assert await refused(rest.post(path, Url=application.url("/out"))) == (400, 21220)
+    await rest.delete(path)
+    assert await refused(rest.get(path)) == (404, 20404)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -356,3 +357,45 @@ def test_update_of_a_recording_keeps_silence_unless_it_is_skipped() -> None:
     assert [params["Status"].read(word) for word in ("in-progress", "paused", "stopped")] == ["in-progress", "paused", "stopped"]
     with pytest.raises(ValueError, match="stopped"):
         params["Status"].read("completed")
+
+
+@pytest.mark.parametrize("name", ["StatusCallback", "RecordingStatusCallback", "AsyncAmdStatusCallback"])
+def test_callback_urls(name: str) -> None:
+    """1.4: "StatusCallback hosts must not contain underscores"; absolute, http or https."""
+    read = rows("create_call")[name].read
+    assert read("https://app.test/a_b?c_d=e#rc=2") == "https://app.test/a_b?c_d=e#rc=2"
+    for value in ("https://my_app.test/a", "/relative", "ftp://app.test/a", "https:///a"):
+        with pytest.raises(ValueError, match="must"):
+            read(value)
+
+
+@pytest.mark.parametrize(
+    ("document", "codes"),
+    [
+        ("<Record action='https://app.test/x'/>", []),
+        ("<Record/>", ["15004"]),
+        ("<Record action='/x'/>", ["15004"]),
+        ("<Gather action='/x'/>", ["15004"]),
+        ("<Gather action='https://app.test/x'/>", []),
+    ],
+)
+def test_documents_given_to_rest(document: str, codes: list[str]) -> None:
+    """1.5: "REST `Twiml` string: no base URL: `action` of Record/Gather/Pay must be absolute (15004, 11100)"."""
+    assert sorted(remark.code for remark in FACE.program(f"<Response>{document}</Response>").remarks) == codes
+
+
+def test_parents_act_on_subaccounts() -> None:
+    """5.1: "parent credentials may act on subaccount paths"; a subaccount's act on no other path."""
+    parent = ACCOUNT.faces["twilio"]
+    child = {"sid": "AC" + "7" * 32, "token": "f" * 32, "parent": parent["sid"]}
+    own = ACCOUNT.model_copy(update={"name": "child", "faces": {"twilio": child}})
+    face = TwimlRest(DIALECT, [ACCOUNT, own])
+
+    def basic(sid: str, token: str) -> str:
+        return "Basic " + base64.b64encode(f"{sid}:{token}".encode()).decode()
+
+    assert face.authenticate(basic(parent["sid"], parent["token"]), child["sid"]) is own
+    assert face.authenticate(basic(child["sid"], child["token"]), child["sid"]) is own
+    with pytest.raises(Refused) as refused:
+        face.authenticate(basic(child["sid"], child["token"]), parent["sid"])
+    assert refused.value.reason == "forbidden"
