@@ -404,6 +404,16 @@ Level = Literal["error", "warning"]
 
 
 @dataclass(frozen=True)
+class Exchange:
+    """A request to an application and its answer, as texts; empty where there was none."""
+
+    sent: str = ""
+    headers: str = ""
+    """Of the answer, a line each."""
+    body: str = ""
+
+
+@dataclass(frozen=True)
 class Problem:
     """Something went wrong that the account's owner should read (law 6)."""
 
@@ -416,3 +426,5 @@ class Problem:
     url: str = ""
     method: str = ""
     line: int | None = None
+    exchange: Exchange | None = None
+    """What was sent and answered, where it is about a request to an application."""

@@ -31,7 +31,7 @@ from hubbub.conference.room import Rooms, RoomServices
 from hubbub.conference.transcription import Transcriber
 from hubbub.dialects.registry import DEFAULT, DEFAULT_SETTINGS, Renderings, all_dialects, check_accounts, command_faces, rest_faces
 from hubbub.errors import ConfigurationError, HubbubError, RequestFailed
-from hubbub.events import CallRecord, Event, Problem
+from hubbub.events import CallRecord, Event, Level, Problem
 from hubbub.ids import Id
 from hubbub.media.audiofile import Spare
 from hubbub.media.client import Media, recover_captures
@@ -49,6 +49,7 @@ from hubbub.verbs.documents import Documents
 from hubbub.verbs.hub import Hub
 from hubbub.verbs.services import VerbServices
 from hubbub.webhooks.delivery import Delivery, Notice
+from hubbub.webhooks.exchange import of_notice
 from hubbub.webhooks.requester import HttpReply, Requester
 
 log = structlog.get_logger()
@@ -165,7 +166,7 @@ class Server:
 
     def _application(self, public_url: str) -> Starlette:
         settings = self.settings
-        faces = rest_faces(public_url, settings.accounts, self.clock.now, self.directory.key)
+        faces = rest_faces(public_url, settings.accounts, self.clock.now, self.directory)
         pace = Pace(settings.http.requests_per_second)  # one for all faces: an account's limit is its own, whatever it speaks
         given = (self.hub, self.store, settings.storage.recordings, lambda: self.journal.healthy, self._sip_address)
         rests = [Rest(face, *given, open_media=settings.http.open_media, pace=pace) for face in faces]
@@ -226,20 +227,25 @@ class Server:
             self.delivery.wake()
 
     def _delivered(self, notice: Notice, result: HttpReply | RequestFailed, final: bool) -> None:
-        """Keep for its account that a notice was not accepted."""
-        status = result.status
-        if isinstance(result, HttpReply) and result.status < 400:
+        """Keep for its account that a notice was not accepted, or that its answer says something that nobody reads."""
+        status, dialect = result.status, self.dialects[notice.face]
+        reply = result if isinstance(result, HttpReply) else None
+        if reply is not None and reply.status < 400:
             log.info("notice_delivered", notice_event=notice.event, status=status, room=notice.room, call=notice.call)
+            found = dialect.notice_remark(notice, reply)
+            if found is not None:
+                self._report_notice(notice, found[0], "warning", f"{notice.event}: {found[1]}", reply)
             return
         if not final:
             return
         kind = result.kind if isinstance(result, RequestFailed) else "status"
-        code, level = self.dialects[notice.face].notice_failure(notice, status, kind)
+        code, level = dialect.notice_failure(notice, status, kind)
         text = f"{notice.event} was answered {status}" if status else f"{notice.event}: {result}"
-        problem = Problem(
-            notice.account, code, "error" if level == "error" else "warning", text, notice.call, notice.room, notice.url, notice.method
-        )
-        self.journal.report(problem, self.clock.now())
+        self._report_notice(notice, code, "error" if level == "error" else "warning", text, reply)
+
+    def _report_notice(self, notice: Notice, code: str, level: Level, text: str, reply: HttpReply | None) -> None:
+        about = (notice.call, notice.room, notice.url, notice.method, None, of_notice(notice, reply))
+        self.journal.report(Problem(notice.account, code, level, text, *about), self.clock.now())
 
     def _find_call(self, call: Id) -> CallRecord | None:
         return self.calls.record_of(call)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 import aiohttp
 import pytest
 from tests.support.rest import Rest, RestError
@@ -126,7 +128,25 @@ async def test_events_and_notifications_of_a_call(
     assert [(n["error_code"], n["log"], n["call_sid"]) for n in found] == [("13235", "1", sid)]
     assert (await rest.get(f"/Calls/{sid}/Notifications.json", Log="0"))["notifications"] == []
     assert (await rest.get("/Notifications.json", **{"MessageDate<": "2020-01-01"}))["notifications"] == []
+    assert (found[0]["request_method"], found[0]["request_url"]) == ("POST", application.url("/voice"))
+    assert f"CallSid={sid}" in found[0]["request_variables"].split("&")
+    assert ("content-type: application/xml" in found[0]["response_headers"].lower(), "loud" in found[0]["response_body"]) == (True, True)
     one = await rest.get(f"/Notifications/{found[0]['sid']}.json")
     assert one == found[0]
     with pytest.raises(RestError):
         await rest.get(f"/Calls/CA{'0' * 32}/Events.json")
+    await in_the_older_form(rest, sid)
+
+
+async def in_the_older_form(rest: Rest, sid: str) -> None:
+    """5.1: "no suffix or `.xml`: legacy XML"; a page and its next one, an error."""
+    for path in (f"/Calls/{sid}.xml", f"/Calls/{sid}"):
+        one = ElementTree.fromstring(await rest.get(path))
+        assert (one.tag, one.findtext("Call/Sid"), one.findtext("Call/Status")) == ("TwilioResponse", sid, "in-progress")
+    (page,) = ElementTree.fromstring(await rest.get("/IncomingPhoneNumbers.xml", PageSize="1"))
+    assert (page.tag, page[0].tag, page[0].findtext("PhoneNumber")) == ("IncomingPhoneNumbers", "IncomingPhoneNumber", "*")
+    assert page.get("uri") == f"/2010-04-01/Accounts/{rest.sid}/IncomingPhoneNumbers.xml?PageSize=1&Page=0"
+    with pytest.raises(RestError) as error:
+        await rest.get(f"/Calls/CA{'0' * 32}.xml")
+    told = ElementTree.fromstring(error.value.body)
+    assert (error.value.status, told.findtext("RestException/Code")) == (404, "20404")

@@ -88,8 +88,19 @@ async def test_a_stream_of_a_leg_in_a_room(
     assert (await far_side.wait("stop"))["stop"]["callSid"] == sid_of(application, "alice")
 
 
-async def test_a_stream_that_cannot_be_opened(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
-    """31920: the handshake fails; the call goes on with what follows."""
+async def notified(rest: Rest, sid: str, *codes: str) -> None:
+    """Wait until a call has exactly these notifications."""
+    found: list[str] = []
+    for _ in range(100):
+        found = sorted(note["error_code"] for note in (await rest.get(f"/Calls/{sid}/Notifications.json"))["notifications"])
+        if len(found) >= len(codes):
+            break
+        await asyncio.sleep(0.05)
+    assert found == sorted(codes)
+
+
+async def test_a_stream_that_cannot_be_opened(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest) -> None:
+    """31902: the connection is refused; the call goes on with what follows."""
     application.on(
         "/voice",
         '<Response><Connect><Stream url="ws://127.0.0.1:9/media" name="tap" statusCallback="/told"/></Connect>'
@@ -102,6 +113,48 @@ async def test_a_stream_that_cannot_be_opened(application: Application, hubbub_s
     told = (await application.wait_for("/told")).params
     assert (told["StreamEvent"], told["StreamName"], told["CallSid"]) == ("stream-error", "tap", sid_of(application, "alice"))
     assert told["StreamError"]
+    await notified(rest, told["CallSid"], "31902")
+
+
+async def test_what_a_far_side_does_wrong_is_told_once(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, far_side: FarSide, rest: Rest
+) -> None:
+    """31950: bytes; 31951: a message of no known kind, "sent once per Stream"; 31921: closed without a good reason."""
+    application.on("/voice", f'<Response><Connect><Stream url="{far_side.url}"/></Connect><Redirect>/next</Redirect></Response>')
+    application.on("/next", "<Response><Pause length='20'/></Response>")
+    await call_in(hubbub_server, phone, "alice")
+    await far_side.wait("start")
+    assert far_side.socket is not None
+    for _ in range(3):
+        await far_side.send("shout")
+        await far_side.socket.send_bytes(b"audio")
+    await far_side.socket.close(code=1011)
+    await application.wait_for("/next")
+    await notified(rest, sid_of(application, "alice"), "31921", "31950", "31951")
+
+
+async def test_a_far_side_that_refuses_the_handshake_or_the_protocol(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, far_side: FarSide, rest: Rest
+) -> None:
+    """31920: handshake; 31904: host unreachable; 31924: "not conformant with WebSocket protocol"."""
+    nowhere = far_side.url.replace("/media", "/nothing")
+    unknown = "ws://nobody.invalid/media"
+    application.on(
+        "/voice",
+        "<Response>"
+        + "".join(f'<Connect><Stream url="{url}"/></Connect>' for url in (nowhere, unknown, far_side.url))
+        + "<Redirect>/next</Redirect></Response>",
+    )
+    application.on("/next", "<Response><Pause length='20'/></Response>")
+    await call_in(hubbub_server, phone, "alice")
+    await far_side.wait("start")
+    assert far_side.socket is not None
+    assert far_side.socket._req is not None
+    transport = far_side.socket._req.transport
+    assert transport is not None
+    transport.write(b"\x8f\x00")  # opcode 15 is reserved (RFC 6455 5.2)
+    await application.wait_for("/next")
+    await notified(rest, sid_of(application, "alice"), "31904", "31920", "31924")
 
 
 async def test_a_stream_by_request(

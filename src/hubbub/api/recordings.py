@@ -120,6 +120,8 @@ async def update_recording(asked: Asked) -> RecordingRecord:
     recorder = recorder_of(asked)
     if recorder is None or recording.id not in {record.id for record in recorder.active}:
         raise Refused("recording-over", f"it is {recording.status.value}")
+    if wanted == "stopped" and "room" in asked.path and not asked.face.habits.stops_room_recordings:
+        asked.notes.append(("compatibility", "the vendor stops no recording of a conference: it is stopped here"))
     if wanted == "paused":
         changed = recorder.pause(recording.id, keep_silence=asked.values.get("keep_silence", True))
     elif wanted == "stopped":

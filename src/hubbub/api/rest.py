@@ -41,7 +41,7 @@ from hubbub.api.slashes import encoded, unmarked
 from hubbub.api.views import MediaFile
 from hubbub.conference.rows import from_row
 from hubbub.dialects.readers import read_json
-from hubbub.dialects.tables import NOT_BUILT, Operation, Page, Param
+from hubbub.dialects.tables import NOT_BUILT, Operation, Page, Param, Resource
 from hubbub.errors import Refused, StorageUnavailable
 from hubbub.events import CallRecord, Problem, RecordingRecord, RecordingStatus
 from hubbub.ids import new_id
@@ -170,7 +170,16 @@ class Rest:
         self._refusals.audit(refusal, request, account.name if account else None, self._hub.services.clock.monotonic())
         status, body = self._face.error(refusal, encoded(request.scope["path"]))
         headers = {401: {"WWW-Authenticate": self._face.challenge}, 429: {"Retry-After": "1"}}.get(status, {})
-        return JSONResponse(body, status, headers, media_type=self._face.habits.content_type)
+        return self._answer(request, None, body, status, headers)
+
+    def _answer(self, request: Request, resource: Resource | None, body: Any, status: int, headers: Mapping[str, str]) -> Response:
+        """What is shown, in the form that the path asks for; no resource: an error."""
+        habits = self._face.habits
+        spelled = habits.spelled(encoded(request.scope["path"]), resource, body)
+        if spelled is None:
+            return JSONResponse(body, status, headers, media_type=habits.content_type)
+        content, content_type = spelled
+        return Response(content, status, headers, media_type=content_type)
 
     async def _unknown(self, request: Request) -> Response:
         async def nothing(_account: Account) -> Response:
@@ -211,7 +220,8 @@ class Rest:
             audit_change(asked, operation, self._face.base, result)
         if isinstance(result, Page):
             body = self._face.show_page(operation.shows, result, account, encoded(request.scope["path"]), query)
-            return JSONResponse(body, headers=habits.page_headers(result, str(request.url)), media_type=habits.content_type)
+            headers = habits.page_headers(result, str(request.url))
+            return self._answer(request, self._face.resources.get(operation.shows), body, 200, headers)
         if isinstance(result, MediaFile):
             return await self._file(result)
         if result is None or not operation.shows:
@@ -219,7 +229,7 @@ class Rest:
         created = operation.status == 201
         shown = self._face.show(operation.shows, result, account, created=created)
         headers = habits.created_headers(shown) if created else {}
-        return JSONResponse(shown, operation.status, headers, media_type=habits.content_type)
+        return self._answer(request, self._face.resources.get(operation.shows), shown, operation.status, headers)
 
     async def _given(self, request: Request, operation: Operation) -> list[tuple[str, str]]:
         """Parameters of the query and the body, as the face reads bodies."""

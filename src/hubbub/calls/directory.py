@@ -120,6 +120,11 @@ class Directory:
         same = hmac.compare_digest(digest_of(secret), found.digest if found is not None else "")
         return found if same else None
 
+    def key_named(self, identity: Id) -> KeyRecord | None:
+        """The key with that identity."""
+        found: KeyRecord | None = self._things[KeyRecord].get(identity)
+        return found
+
     def answering(self, user: str) -> NumberRecord | None:
         """Who answers a dialled number: exactly, then with `+` put before it, then the one that catches the rest."""
         everything = self._everything(NumberRecord)

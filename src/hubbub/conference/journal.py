@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
@@ -155,7 +156,13 @@ def problem_row(problem: Problem, now: float) -> dict[str, object]:
         "level": problem.level,
         "code": problem.code,
         "created": now,
-        "data": {"message": problem.message, "url": problem.url, "method": problem.method, "line": problem.line},
+        "data": {
+            "message": problem.message,
+            "url": problem.url,
+            "method": problem.method,
+            "line": problem.line,
+            **({"exchange": asdict(problem.exchange)} if problem.exchange is not None else {}),
+        },
     }
 
 

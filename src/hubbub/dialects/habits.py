@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hubbub.dialects.tables import Operation, Page
+from hubbub.dialects.tables import Operation, Page, Resource
 from hubbub.errors import Refused
 from hubbub.settings import Account
 
@@ -32,6 +32,8 @@ class Habits:
     """How much longer an invited member rings than was asked for."""
     request_id = ""
     """The header in which every answer has an identity of its own; empty: none."""
+    stops_room_recordings = True
+    """Whether its vendor would stop the recording of a room when it is asked to."""
     unanswered_redirect = False
     """Whether an incoming call may be given another document before it is answered."""
 
@@ -61,6 +63,10 @@ class Habits:
     def media_type(self, kind: str) -> str:
         """What a recording's file is called."""
         return "audio/x-wav"
+
+    def spelled(self, path: str, resource: Resource | None, body: Any) -> tuple[bytes, str] | None:
+        """An answer in another form than JSON, where its path asks for one: bytes and their type. No resource: an error."""
+        return None
 
     def token(self, authorization: str, form: Mapping[str, str]) -> dict[str, Any]:
         """A token for credentials. Raises Refused (unauthenticated)."""

@@ -16,8 +16,9 @@ from hubbub.dialects.cxml.rest import CompatibleRest, CxmlRest
 from hubbub.dialects.swml import SwmlDialect
 from hubbub.dialects.swml.rest import CallingRest, CallLogsRest, RelayRest, RoomLogsRest
 from hubbub.dialects.twiml import TwimlDialect
+from hubbub.dialects.twiml.credentials import Keys
 from hubbub.dialects.twiml.insights import InsightsRest
-from hubbub.dialects.twiml.rest import FindKey, TwimlRest, no_key
+from hubbub.dialects.twiml.rest import TwimlRest
 from hubbub.errors import ConfigurationError
 from hubbub.events import ActionEvent, CallEvent, CallRecord, Link, RecordingEvent, RoomEvent
 from hubbub.ids import Id
@@ -37,7 +38,7 @@ FACES: Mapping[str, tuple[str, ...]] = {
     "bandwidth": ("account", "username", "password", "application"),
 }
 OPTIONAL: Mapping[str, tuple[str, ...]] = {
-    "twilio": ("parent", "shared_key", "shared_key_secret"),
+    "twilio": ("secondary_token", "parent", "shared_key", "shared_key_secret"),
     "signalwire": ("signing_key",),
     "bandwidth": bxml_account.OPTIONAL,
 }
@@ -78,7 +79,7 @@ def all_dialects(public_url: str, find_call: Callable[[Id], CallRecord | None], 
 
 
 def rest_faces(
-    public_url: str, accounts: Sequence[Account], now: Callable[[], float], keys: FindKey = no_key
+    public_url: str, accounts: Sequence[Account], now: Callable[[], float], keys: Keys | None = None
 ) -> list[TwimlRest | BxmlRest | RelayRest]:
     """Every REST face that is built; `now` dates tokens, `keys` finds API keys."""
     scripts = SwmlDialect(public_url, accounts)
@@ -88,8 +89,8 @@ def rest_faces(
         RoomLogsRest(scripts, accounts),
         CallLogsRest(scripts, accounts),
         CxmlRest(compatible, accounts),
-        TwimlRest(TwimlDialect(public_url), accounts, keys),
-        InsightsRest(TwimlDialect(public_url), accounts, keys),
+        TwimlRest(TwimlDialect(public_url), accounts, keys, now),
+        InsightsRest(TwimlDialect(public_url), accounts, keys, now),
         BxmlRest(BxmlDialect(public_url), accounts, now),
     ]
 

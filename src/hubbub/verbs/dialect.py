@@ -127,6 +127,10 @@ class Manners:
         """What is told of something that is done on a call: nothing."""
         return ()
 
+    def notice_remark(self, notice: Notice, reply: HttpReply) -> tuple[str, str] | None:
+        """Code and words where the answer to a notice that was accepted says something that nobody reads."""
+        return None
+
     def longest_call(self, account: Account) -> float | None:
         """Seconds after which an answered call ends, whatever else was wished."""
         return None
@@ -156,6 +160,9 @@ class Dialect(Protocol):
 
     def recording_of(self, url: str) -> Id | None:
         """The recording whose audio a URL is: see Manners."""
+
+    def notice_remark(self, notice: Notice, reply: HttpReply) -> tuple[str, str] | None:
+        """What is wrong with an answer that was accepted: see Manners."""
 
     def compile(self, body: bytes, content_type: str, base: str, stage: Stage) -> Program:
         """A program from a document. DocumentError where it is wrong as a whole."""

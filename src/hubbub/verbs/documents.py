@@ -9,19 +9,17 @@ import structlog
 from hubbub.clock import Clock
 from hubbub.conference.journal import Journal
 from hubbub.errors import DocumentError, RequestFailed
-from hubbub.events import CallRecord, Level, Problem
+from hubbub.events import CallRecord, Exchange, Level, Problem
 from hubbub.ids import Id, new_id
 from hubbub.settings import Account
 from hubbub.storage.store import Append
 from hubbub.verbs.dialect import Dialect, DocumentRequest
 from hubbub.verbs.model import Stage
 from hubbub.verbs.program import Program
+from hubbub.webhooks.exchange import of_request, readable
 from hubbub.webhooks.requester import HttpReply, HttpRequest, Requester
 
 log = structlog.get_logger()
-
-KEPT_BODY = 16_384
-"""Characters of a request or answer kept for its account to read."""
 
 
 @dataclass(frozen=True)
@@ -67,22 +65,31 @@ class Documents:
         failure = dialect.reply_failure(reply)
         if failure is not None:
             code, text = failure
-            self._report(account, code, text, http, request.call, room)
+            self._report(account, code, text, http, request.call, room, reply=reply)
             raise RequestFailed("status", text, status=reply.status, url=http.url)
         try:
             program = dialect.compile(reply.body, reply.content_type, reply.url, stage)
         except DocumentError as error:
-            self._report(account, error.code, str(error), http, request.call, room, line=error.line)
+            self._report(account, error.code, str(error), http, request.call, room, line=error.line, reply=reply)
             raise
-        self.remarks(program, account, request.call, room)
+        self.remarks(program, account, request.call, room, of_request(http, reply), http.method)
         return program
 
-    def remarks(self, program: Program, account: Account, call: CallRecord | None, room: Id | None = None) -> None:
-        """Keep a program's warnings for its account to read."""
+    def remarks(
+        self,
+        program: Program,
+        account: Account,
+        call: CallRecord | None,
+        room: Id | None = None,
+        exchange: Exchange | None = None,
+        method: str = "",
+    ) -> None:
+        """Keep a program's warnings for its account to read, with the request that brought it."""
         for remark in program.remarks:
             level: Level = "error" if remark.level == "error" else "warning"
             text = remark.message + (f" (line {remark.at.line})" if remark.at.line else "")
-            problem = Problem(account.name, remark.code, level, text, call.id if call else None, room, program.base, line=remark.at.line)
+            about = (call.id if call else None, room, program.base, method, remark.at.line, exchange)
+            problem = Problem(account.name, remark.code, level, text, *about)
             self.journal.report(problem, self.clock.now())
 
     async def _send(self, http: HttpRequest, account: Account, call: CallRecord | None, room: Id | None, dialect: Dialect) -> HttpReply:
@@ -103,11 +110,11 @@ class Documents:
         data = {
             "method": http.method,
             "url": http.url,
-            "body": _text(http.body if isinstance(http.body, bytes) else None),
+            "body": readable(http.body if isinstance(http.body, bytes) else None),
             "status": reply.status if reply else None,
             "seconds": reply.seconds if reply else None,
             "content_type": reply.content_type if reply else None,
-            "response": _text(reply.body) if reply else None,
+            "response": readable(reply.body) if reply else None,
             "error": error,
         }
         row = {"id": new_id(), "account": account.name, "call": call.id, "created": self.clock.now(), "data": data}
@@ -122,15 +129,13 @@ class Documents:
         call: CallRecord | None,
         room: Id | None,
         line: int | None = None,
+        reply: HttpReply | None = None,
     ) -> None:
-        problem = Problem(account.name, code, "error", text, call.id if call else None, room, http.url, http.method, line)
+        about = (call.id if call else None, room, http.url, http.method, line, of_request(http, reply))
+        problem = Problem(account.name, code, "error", text, *about)
         self.journal.report(problem, self.clock.now())
 
 
 def _failure_fields(dialect: Dialect, request: DocumentRequest, error: RequestFailed | DocumentError) -> dict[str, str]:
     code = error.code if isinstance(error, DocumentError) else dialect.request_failure_code(error.kind)
     return {"failed_code": code, "failed_url": request.link.url}
-
-
-def _text(body: bytes | None) -> str:
-    return (body or b"")[:KEPT_BODY].decode("utf-8", "replace")

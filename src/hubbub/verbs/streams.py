@@ -22,7 +22,7 @@ import soxr
 import structlog
 
 from hubbub.conference.journal import rendered
-from hubbub.errors import HubbubError, MediaError
+from hubbub.errors import HubbubError, MediaError, RequestFailed
 from hubbub.events import CallRecord, Link, StreamEvent, StreamRecord
 from hubbub.ids import Id, new_id
 from hubbub.media.client import Leg, Mix, Pcm, Tap
@@ -242,8 +242,20 @@ def recorded(streamed: Streamed, verb: OpenStream) -> StreamRecord:
     return StreamRecord(new_id(), streamed.record.id, verb.name, verb.url, now, verb.tracks, streamed.room, verb.what)
 
 
+UNOPENED = {
+    **dict.fromkeys(("connect_timeout", "timeout"), "stream-timeout"),
+    **dict.fromkeys(("dns", "network", "blocked"), "stream-unreachable"),
+    **dict.fromkeys(("tls", "tls_name", "tls_expired", "tls_chain"), "stream-tls"),
+    "refused": "stream-refused",
+}
+"""Why a far side cannot be reached, by the kind of the request's failure; anything else is a handshake that failed: `stream`."""
+GOOD_CLOSES = frozenset({aiohttp.WSCloseCode.OK, aiohttp.WSCloseCode.GOING_AWAY, 1005})
+"""1005: closed without a word why (RFC 6455 7.4.1)."""
+
+
 def _report(streamed: Streamed, verb: OpenStream, problem: object) -> None:
-    streamed.report(streamed.dialect.refusal_code("stream"), str(problem), level="error", line=verb.at.line)
+    reason = UNOPENED.get(problem.kind, "stream") if isinstance(problem, RequestFailed) else "stream"
+    streamed.report(streamed.dialect.refusal_code(reason), str(problem), level="error", line=verb.at.line)
 
 
 def _reject(
@@ -291,7 +303,8 @@ async def converse(streamed: Streamed, verb: OpenStream, record: StreamRecord) -
         outgoing.put_nowait(message)
     sending = asyncio.create_task(_send(socket, outgoing))
     tapping = asyncio.create_task(_tap(ear, talk, outgoing))
-    listening = asyncio.create_task(_listen(socket, talk, mouth, both_ways=verb.both_ways))
+    told = Once(streamed, verb)
+    listening = asyncio.create_task(_listen(socket, talk, mouth, told, both_ways=verb.both_ways))
     try:
         done, _ = await asyncio.wait({listening, tapping}, return_when=asyncio.FIRST_COMPLETED)
         (listening if listening in done else tapping).result()
@@ -337,24 +350,53 @@ async def _tap(ear: Ear, talk: Conversation, outgoing: asyncio.Queue[str]) -> No
         await asyncio.sleep(ROUND)
 
 
-async def _listen(socket: aiohttp.ClientWebSocketResponse, talk: Conversation, mouth: Mouth, *, both_ways: bool) -> None:
+class Once:
+    """Tells the author of a stream what its far side does wrong: each mistake once, however often it is made."""
+
+    def __init__(self, streamed: Streamed, verb: OpenStream) -> None:
+        self._streamed = streamed
+        self._verb = verb
+        self._told: set[str] = set()
+
+    def __call__(self, reason: str, text: str, level: str = "warning") -> None:
+        """A mistake, by its neutral word."""
+        if reason not in self._told:
+            self._told.add(reason)
+            self._streamed.report(self._streamed.dialect.refusal_code(reason), text, level=level, line=self._verb.at.line)
+
+
+async def _listen(socket: aiohttp.ClientWebSocketResponse, talk: Conversation, mouth: Mouth, told: Once, *, both_ways: bool) -> None:
     """Until the far side closes."""
     widen: dict[int, soxr.ResampleStream] = {}
     async for message in socket:
-        if message.type is not aiohttp.WSMsgType.TEXT or not both_ways:
-            continue
-        match talk.read(message.data):
-            case Said(pcm, rate):
-                if rate not in widen:
-                    widen = {rate: soxr.ResampleStream(rate, 2 * WIRE_RATE, 1, dtype="int16")}
-                await mouth.say(len(pcm) / rate, np.asarray(widen[rate].resample_chunk(pcm), dtype=np.int16))
-            case Marked(name):
-                mouth.mark(name, talk.reached)
-            case Cleared():
-                mouth.clear(talk.reached)
+        if message.type is aiohttp.WSMsgType.ERROR:
+            told("stream-protocol", f"the far side breaks the protocol: {message.data}", "error")
+            return
+        elif message.type is not aiohttp.WSMsgType.TEXT:
+            told("stream-malformed", "the far side sent bytes; messages are text")
+        elif not both_ways:
+            told("stream-message", "the far side sent a message on a stream that goes one way")
+        else:
+            await _obey(message.data, talk, mouth, told, widen)
+    if socket.close_code not in GOOD_CLOSES:
+        told("stream-closed", f"the far side closed the stream ({socket.close_code})", "error")
+
+
+async def _obey(text: str, talk: Conversation, mouth: Mouth, told: Once, widen: dict[int, soxr.ResampleStream]) -> None:
+    """Do what a message says."""
+    match talk.read(text):
+        case Said(pcm, rate):
+            if rate not in widen:
                 widen.clear()
-            case None:
-                log.info("stream_message_ignored")
+                widen[rate] = soxr.ResampleStream(rate, 2 * WIRE_RATE, 1, dtype="int16")
+            await mouth.say(len(pcm) / rate, np.asarray(widen[rate].resample_chunk(pcm), dtype=np.int16))
+        case Marked(name):
+            mouth.mark(name, talk.reached)
+        case Cleared():
+            mouth.clear(talk.reached)
+            widen.clear()
+        case None:
+            told("stream-message", f"a message of the far side means nothing here: {text[:80]!r}")
 
 
 __all__ = ["Cleared", "Conversation", "Marked", "Said", "Speaks", "Track", "perform", "stop"]

@@ -149,9 +149,13 @@ class Requester:
             async with asyncio.timeout(Limits.total):
                 return await self._sockets.ws_connect(url, headers=dict(headers), heartbeat=20.0, max_msg_size=LARGEST_MESSAGE)
         except TimeoutError:
-            raise RequestFailed("timeout", "the WebSocket was not opened in time", url=loggable(url)) from None
+            raise RequestFailed("connect_timeout", "the WebSocket was not opened in time", url=loggable(url)) from None
+        except aiohttp.WSServerHandshakeError as error:
+            text = f"the WebSocket was not opened: the answer was {error.status} {error.message}"
+            raise RequestFailed("handshake", text, status=error.status, url=loggable(url)) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise RequestFailed("network", f"the WebSocket cannot be opened: {error}", url=loggable(url)) from error
+            found = explain_failure(error, Progress(), loggable(url))
+            raise RequestFailed(found.kind, f"the WebSocket cannot be opened: {found}", url=loggable(url)) from error
 
     def forget(self, key: str) -> None:
         """Drop the cookies of a call that has ended."""

@@ -12,6 +12,8 @@ from typing import Any
 
 import requests
 from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.credential.client_credential_provider import ClientCredentialProvider
+from twilio.http.client_token_manager import ClientTokenManager
 from twilio.http.http_client import TwilioHttpClient
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
@@ -25,7 +27,7 @@ class OtherHost(TwilioHttpClient):  # type: ignore[misc]
         self._base = base
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
-        for host in ("https://api.twilio.com", "https://insights.twilio.com"):
+        for host in ("https://api.twilio.com", "https://insights.twilio.com", "https://oauth.twilio.com"):
             url = url.replace(host, self._base)
         return super().request(method, url, *args, **kwargs)
 
@@ -167,6 +169,24 @@ def recordings(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def tokens(job: dict[str, Any]) -> dict[str, Any]:
+    """Credentials of every kind: an access token for a key, and the secondary auth token."""
+    host = OtherHost(job["base"])
+    client = Client(job["sid"], job["secondary"], http_client=host)
+    key = client.new_keys.create(friendly_name="oauth")
+    manager = ClientTokenManager("client_credentials", key.sid, key.secret)
+    manager.client = Client("none", "none", http_client=host)
+    through = Client(account_sid=job["sid"], credential_provider=ClientCredentialProvider(key.sid, key.secret, manager), http_client=host)
+    through.username = through.password = None
+    calls = len(through.calls.list())
+    client.keys(key.sid).delete()
+    try:
+        through.calls.list()
+    except TwilioException as error:
+        refused = "401" in str(error)
+    return {"calls": calls, "refused": refused}
+
+
 def validate(job: dict[str, Any]) -> dict[str, Any]:
     """The package's own validator on every request that arrived."""
     validator = RequestValidator(job["token"])
@@ -177,5 +197,6 @@ def validate(job: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    work = {"recordings": recordings, "rest": rest, "directory": directory, "insights": insights, "validate": validate}[sys.argv[1]]
+    works = (tokens, recordings, rest, directory, insights, validate)
+    work = {each.__name__: each for each in works}[sys.argv[1]]
     print(json.dumps(work(json.load(sys.stdin))))

@@ -10,7 +10,8 @@ import pytest
 from hubbub.api.calls import _check_caller
 from hubbub.api.members import _invited
 from hubbub.dialects.habits import Habits
-from hubbub.dialects.twiml.rest import TwimlHabits
+from hubbub.dialects.twiml import TwimlDialect
+from hubbub.dialects.twiml.rest import TwimlRest
 from hubbub.events import Party
 from hubbub.verbs.outgoing import OutgoingCall
 
@@ -39,7 +40,7 @@ def test_a_caller_is_a_number_of_the_account(caller: Party, callee: Party, expec
     assert noted == ([expected] if expected else [])
 
 
-@pytest.mark.parametrize(("habits", "expected"), [(TwimlHabits(), 65.0), (Habits(), 60.0)])
+@pytest.mark.parametrize(("habits", "expected"), [(TwimlRest(TwimlDialect(), []).habits, 65.0), (Habits(), 60.0)])
 def test_an_invited_member_rings_a_little_longer(habits: Habits, expected: float) -> None:
     """3.5: "Ring timeout for REST-added legs 5-600 s, default 60, +5 s"."""
     asked = cast(Any, SimpleNamespace(face=SimpleNamespace(habits=habits)))

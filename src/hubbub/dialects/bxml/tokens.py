@@ -1,19 +1,18 @@
-"""OAuth2 client credentials (1.2): tokens are JWTs that this server signs and reads again; nothing is stored."""
+"""OAuth2 client credentials (1.2): tokens that list the account they may be used for."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
-import json
 from collections.abc import Sequence
-from typing import Any
 
+from hubbub.dialects import tokens
 from hubbub.dialects.bxml import account as accounts
+from hubbub.dialects.tokens import SECONDS
 from hubbub.settings import Account
 
-SECONDS = 3600
+__all__ = ["SECONDS", "basic", "read", "same", "write"]
 
 
 def basic(authorization: str) -> tuple[str, str]:
@@ -36,40 +35,18 @@ def same(given: tuple[str, str], expected: tuple[str, str]) -> bool:
 
 def write(account: Account, now: float) -> str:
     """A token that lists the account it may be used for."""
-    claims = {
-        "iss": "hubbub",
-        "sub": accounts.client(account)[0],
-        "accounts": [accounts.face(account, "account")],
-        "iat": int(now),
-        "exp": int(now) + SECONDS,
-    }
-    signed = f"{_encoded({'alg': 'HS256', 'typ': 'JWT'})}.{_encoded(claims)}"
-    return f"{signed}.{_base64(_signature(signed, account))}"
+    return tokens.written({"sub": accounts.client(account)[0], "accounts": [accounts.face(account, "account")]}, _secret(account), now)
 
 
 def read(token: str, known: Sequence[Account], now: float) -> Account | None:
     """The account whose token this is, while it is valid."""
-    signed, _, signature = token.rpartition(".")
     found = None
     for account in known:  # all are tried, so that time says nothing about which one it is
-        if hmac.compare_digest(_base64(_signature(signed, account)).encode(), signature.encode()) and all(accounts.client(account)):
+        if tokens.is_signed(token, _secret(account)):
             found = account
-    if found is None:
-        return None
-    claims = json.loads(base64.urlsafe_b64decode(signed.partition(".")[2] + "=="))
-    return found if now < claims["exp"] else None
+    return found if tokens.is_fresh(tokens.claims_of(token), now) else None
 
 
-def _signature(signed: str, account: Account) -> bytes:
-    """The key is the client's secret, for this purpose alone: a new secret ends all tokens, a restart none."""
+def _secret(account: Account) -> str:
     client, secret = accounts.client(account)
-    key = hashlib.sha256(f"hubbub token {client}:{secret}".encode()).digest()
-    return hmac.new(key, signed.encode(), hashlib.sha256).digest()
-
-
-def _encoded(value: dict[str, Any]) -> str:
-    return _base64(json.dumps(value, separators=(",", ":")).encode())
-
-
-def _base64(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+    return f"{client}:{secret}" if client and secret else ""

@@ -145,6 +145,10 @@ class CxmlDialect(TwimlDialect):
             for notice in super().room_notices(account, event, settings)
         ]
 
+    def notice_remark(self, notice: Notice, reply: HttpReply) -> tuple[str, str] | None:
+        """Nothing: any answer below 400 is right here."""
+        return None
+
     def stream_notices(self, account: Account, event: StreamEvent, link: Link) -> Sequence[Notice]:
         """As its compatible dialect tells it, with this one's ids and words (1.5)."""
         fields = render(STREAM, self._told(event, account))

@@ -10,6 +10,7 @@ from typing import Any
 from hubbub.dialects.cxml.document import TABLE
 from hubbub.dialects.cxml.talk import RelayTalk, codec, wire
 from hubbub.dialects.cxml.words import BASE, CXML, Loose
+from hubbub.dialects.habits import Habits
 from hubbub.dialects.rooms import Codec
 from hubbub.dialects.tables import (
     Converter,
@@ -28,10 +29,11 @@ from hubbub.dialects.tables import (
     words,
 )
 from hubbub.dialects.twiml import machine
+from hubbub.dialects.twiml.credentials import Doors
 from hubbub.dialects.twiml.errors import ERRORS
 from hubbub.dialects.twiml.operations import OPERATIONS, truth
 from hubbub.dialects.twiml.resources import ABSENT_CODES, RESOURCES, MemberView, Shown
-from hubbub.dialects.twiml.rest import TwimlRest
+from hubbub.dialects.twiml.rest import TwimlHabits, TwimlRest
 from hubbub.dialects.twiml.words import API_VERSION, address, date
 from hubbub.errors import Refused
 from hubbub.events import CallRecord, Presence, RecordingRecord
@@ -233,6 +235,17 @@ def _operation(row: Operation) -> Operation:
 STREAMED = {"stream": STREAM, "room-stream": ROOM_STREAM}
 
 
+class CxmlHabits(TwimlHabits):
+    """Answers are JSON whatever the path ends in, and there are no access tokens."""
+
+    token_path = ""
+    stops_room_recordings = True
+
+    def spelled(self, path: str, resource: Resource | None, body: Any) -> tuple[bytes, str] | None:
+        """JSON."""
+        return None
+
+
 class CxmlRest(TwimlRest):
     """REST of this dialect, on the vendor's own path."""
 
@@ -261,6 +274,10 @@ class CxmlRest(TwimlRest):
     json_bodies = True
     public_media = True
     table = TABLE
+
+    def _habits(self, doors: Doors) -> Habits:
+        """What this face does otherwise than most."""
+        return CxmlHabits(doors)
 
     def identity(self, kind: str, spelled: str) -> Id | None:
         """The identity that a path names; streams are spelled as everything else here."""

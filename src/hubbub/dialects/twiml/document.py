@@ -257,8 +257,8 @@ RECORD = (
     Attr("recordingStatusCallback", "recording_url", url, None, "13256"),
     Attr("recordingStatusCallbackMethod", "recording_method", method, "POST", "13256"),
     Attr("recordingStatusCallbackEvent", "recording_events", RECORDING_EVENTS, None, "13621"),
-    Attr("transcribe", "transcribe", boolean, False),
-    Attr("transcribeCallback", "transcript_url", url, None, why="asks for a transcript too"),
+    Attr("transcribe", "transcribe", boolean, False, "13614"),
+    Attr("transcribeCallback", "transcript_url", url, None, "11100", why="asks for a transcript too"),
     Attr("recordingConfigurationId", None, why="names a storage set-up that exists in the cloud only"),
 )
 

@@ -259,6 +259,10 @@ class TwimlDialect(Manners):
         link, fields = link_of(notice), dict(notice.fields)
         return self.http_request(account, link, list(fields.items()), cookies=notice.call, token=notice.id, notice=True)
 
+    def notice_remark(self, notice: Notice, reply: HttpReply) -> tuple[str, str] | None:
+        """ "Warning answer to status callback" (1.10)."""
+        return requests.needless_answer(reply)
+
     def notice_failure(self, notice: Notice, status: int | None, kind: str) -> tuple[str, str]:
         """Number and level of a notice that was not accepted (1.3, 4.2)."""
         if status is None:

@@ -11,6 +11,7 @@ from hubbub.dialects.habits import Habits
 from hubbub.dialects.ids import Prefixed
 from hubbub.dialects.tables import Between, Operation, Out, Page, Param, Resource, choice, described, mapping, text
 from hubbub.dialects.twiml import words
+from hubbub.dialects.twiml.credentials import Doors
 from hubbub.dialects.twiml.operations import instant
 from hubbub.dialects.twiml.rest import TwimlRest
 from hubbub.dialects.twiml.words import address
@@ -253,8 +254,11 @@ class InsightsRest(TwimlRest):
     base = "/v1"
     suffixes = ("",)
     operations = OPERATIONS
-    habits = SummaryHabits()
     resources: Mapping[str, Resource] = {"summary": CONFERENCE, "stay": PARTICIPANT}
+
+    def _habits(self, doors: Doors) -> Habits:
+        """What this face does otherwise than most."""
+        return SummaryHabits()
 
     def authenticate(self, authorization: str, account: str) -> Account:
         """The account of the credentials. Raises Refused (unauthenticated)."""

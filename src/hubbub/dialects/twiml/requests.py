@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -178,3 +179,14 @@ def empty_chunks(reply: HttpReply) -> tuple[str, str] | None:
     if reply.status == 200 and not reply.body and reply.headers.get("transfer-encoding", "").lower() == "chunked":
         return "11770", "the application answered in chunks, and there was nothing in them"
     return None
+
+
+EMPTY = re.compile(rb"\s*(<\?xml[^>]*>)?\s*(<!--.*?-->\s*)*<Response\s*(/>|>\s*</Response\s*>)\s*", re.DOTALL)
+
+
+def needless_answer(reply: HttpReply) -> tuple[str, str] | None:
+    """Code and text of an answer to a callback: "204, or 200 with `text/xml` and an empty `<Response/>`; other bodies" warn (1.3)."""
+    if not reply.body.strip() or (reply.content_type in ("text/xml", "application/xml") and EMPTY.fullmatch(reply.body)):
+        return None
+    kind = reply.content_type or "unknown"
+    return "15003", f"the answer ({reply.status}, {kind}) is not read: answer 204, or an empty <Response/> as text/xml"

@@ -273,6 +273,14 @@ def _message(shown: Shown[Any]) -> str:
     return urlencode(told, quote_via=quote, safe=READABLE)
 
 
+EXCHANGED = {"request_variables": "sent", "response_headers": "headers", "response_body": "body"}
+
+
+def _of_exchange(name: str, key: str) -> Out:
+    """Of the request that a notification is about; null where it is about none, or nothing was answered."""
+    return Out(name, lambda s: s.thing["data"].get("exchange", {}).get(key) or None)
+
+
 NOTIFICATION = Resource(
     (
         Out("sid", lambda s: s.words.notification.write(s.thing["id"])),
@@ -286,7 +294,7 @@ NOTIFICATION = Resource(
         Out("more_info", lambda s: f"{s.words.errors}{s.thing['code']}"),
         Out("request_method", lambda s: s.thing["data"].get("method") or None),
         Out("request_url", lambda s: s.thing["data"].get("url") or None),
-        *(Out(name, lambda s: None) for name in ("request_variables", "response_headers", "response_body")),
+        *(_of_exchange(name, key) for name, key in EXCHANGED.items()),
         Out("date_created", lambda s: date(s.thing["created"])),
         Out("date_updated", lambda s: date(s.thing["created"])),
         Out("uri", lambda s: f"{s.base}/Notifications/{s.words.notification.write(s.thing['id'])}.json"),

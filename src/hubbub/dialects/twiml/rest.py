@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-from hubbub.calls.directory import KeyRecord
 from hubbub.dialects.builders import EVENT_GROUPS, join_room
 from hubbub.dialects.habits import Habits
 from hubbub.dialects.tables import Compiler, DocumentTable, ErrorRow, Operation, Page, Resource, Window, render
-from hubbub.dialects.twiml import announcements, directory, streams, words
+from hubbub.dialects.twiml import announcements, directory, legacy, streams, words
+from hubbub.dialects.twiml.credentials import Doors, Keys, NoKeys
 from hubbub.dialects.twiml.document import TABLE, valid_label
 from hubbub.dialects.twiml.errors import ERRORS
 from hubbub.dialects.twiml.face import TwimlDialect
@@ -46,53 +43,64 @@ OTHERS = {
 }
 
 
-FindKey = Callable[[Id, str], KeyRecord | None]
-"""The API key with that identity, if this is its secret."""
-
-
-def no_key(_identity: Id, _secret: str) -> KeyRecord | None:
-    """There are no keys."""
-    return None
-
-
 class TwimlHabits(Habits):
     """Habits of this face."""
 
     owned_callers = True
-
-    def admit(self, operation: Operation, authorization: str) -> None:
-        """ "Standard keys cannot manage Accounts/Keys" (5.1)."""
-        if operation.path.startswith("/Keys") and _basic(authorization)[0].startswith(directory.KEY_SID.prefix):
-            raise Refused("key-may-not", "keys are managed with the account's own credentials")
-
     current_recording = "Twilio.CURRENT"
     invited_buffer_seconds = 5.0
     """"Ring timeout for REST-added legs 5-600 s, default 60, +5 s" (3.5)."""
+    token_path = "/v2/token"
+    stops_room_recordings = False
+    """ "`stopped` not supported for conferences", and "in the enum" (0.3)."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+
+    def admit(self, operation: Operation, authorization: str) -> None:
+        """ "Standard keys cannot manage Accounts/Keys" (5.1)."""
+        if operation.path.startswith("/Keys") and self._doors.is_key(authorization):
+            raise Refused("key-may-not", "keys are managed with the account's own credentials")
+
+    def token(self, authorization: str, form: Mapping[str, str]) -> dict[str, Any]:
+        """OAuth client credentials: a key and its secret, in the form. Raises Refused (unauthenticated, bad-body)."""
+        return self._doors.token(form)
+
+    def spelled(self, path: str, resource: Resource | None, body: Any) -> tuple[bytes, str] | None:
+        """ "No suffix or `.xml`: legacy XML" (5.1)."""
+        if not legacy.is_wanted(path):
+            return None
+        return legacy.document(body, resource.list_key if resource is not None else ""), legacy.CONTENT_TYPE
 
 
 class TwimlRest:
     """REST of this dialect."""
 
     base = f"/{words.API_VERSION}/Accounts/{{account}}"
-    suffixes: tuple[str, ...] = (SUFFIX,)
+    suffixes: tuple[str, ...] = (SUFFIX, ".xml", "")
     operations: tuple[Operation, ...] = OPERATIONS
     resources: Mapping[str, Resource] = RESOURCES
     errors: Mapping[str, ErrorRow] = ERRORS
     json_bodies = False
-    habits: Habits = TwimlHabits()
     public_media = False
     table: DocumentTable = TABLE
 
-    def __init__(self, dialect: TwimlDialect, accounts: Sequence[Account], keys: FindKey = no_key) -> None:
+    def __init__(
+        self, dialect: TwimlDialect, accounts: Sequence[Account], keys: Keys | None = None, now: Callable[[], float] = lambda: 0.0
+    ) -> None:
         self.dialect = dialect
-        self._keys = keys
-        self._by_sid = {sid: account for account in accounts if (sid := dialect.words.account_sid(account))}
+        self._doors = Doors(dialect.words, accounts, keys or NoKeys(), now)
+        self.habits: Habits = self._habits(self._doors)
+
+    def _habits(self, doors: Doors) -> Habits:
+        """What this face does otherwise than most."""
+        return TwimlHabits(doors)
 
     # -- who asks ----------------------------------------------------------------------------------------------
 
     def owner(self, account: str) -> Account:
         """The account of a path that is open to everybody. Raises Refused (not-found)."""
-        found = self._by_sid.get(account)
+        found = self._doors.by_sid.get(account)
         if found is None:
             raise Refused("not-found")
         return found
@@ -100,30 +108,18 @@ class TwimlRest:
     def authenticate(self, authorization: str, account: str) -> Account:
         """The account that a request may act on. Raises Refused (unauthenticated, forbidden)."""
         owner = self.account_of(authorization)
-        wanted = self._by_sid.get(account)
+        wanted = self._doors.by_sid.get(account)
         if wanted is None or (wanted is not owner and self._parent(wanted) is not owner):
             raise Refused("forbidden")
         return wanted
 
     def account_of(self, authorization: str) -> Account:
-        """The account whose credentials, or whose key, these are. Raises Refused (unauthenticated)."""
-        user, password = _basic(authorization)
-        owner = self._owner_of_key(user, password) or self._by_sid.get(user)
-        expected = self.dialect.words.auth_token(owner) if owner is not None else "-"
-        same = hmac.compare_digest(password.encode(), expected.encode())
-        if owner is None or not (same or user.startswith(directory.KEY_SID.prefix)):
-            raise Refused("unauthenticated")
-        return owner
-
-    def _owner_of_key(self, user: str, password: str) -> Account | None:
-        """The account of an API key and its secret."""
-        identity = directory.KEY_SID.read(user)
-        key = self._keys(identity, password) if identity is not None else None
-        return next((a for a in self._by_sid.values() if key is not None and a.name == key.account), None)
+        """The account whose credentials, key or access token these are. Raises Refused (unauthenticated)."""
+        return self._doors.account_of(authorization)
 
     def _parent(self, account: Account) -> Account | None:
         """Its "credentials may act on subaccount paths"."""
-        return self._by_sid.get(account.faces[self.dialect.words.face].get("parent", "-"))
+        return self._doors.by_sid.get(account.faces[self.dialect.words.face].get("parent", "-"))
 
     challenge = 'Basic realm="hubbub API"'
 
@@ -256,14 +252,3 @@ class TwimlRest:
 
 REST_DEFAULTS: Mapping[str, Any] = {"beep": "both"}
 START_AND_END = EVENT_GROUPS["start"] | EVENT_GROUPS["end"]
-
-
-def _basic(authorization: str) -> tuple[str, str]:
-    scheme, _, encoded = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        return "", ""
-    try:
-        user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return "", ""
-    return user, password

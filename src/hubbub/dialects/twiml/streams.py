@@ -176,11 +176,12 @@ RESOURCE = Resource(
     ),
     "streams",
 )
+NO_CONNECTOR = matching(r"", "names a connector, and none is installed here")
 STREAM = (
-    Attr("url", "url", matching(r"wss?://[^\s/]+\S*", "must be a ws or wss URL"), "", "31900", "error", required=True),
+    Attr("url", "url", matching(r"wss?://[^\s/]+\S*", "must be a ws or wss URL"), "", "31922", "error", required=True),
     Attr("name", "name", text, ""),
-    Attr("track", "tracks", mapping(TRACKS), ("inbound",), "31900"),
-    Attr("connectorName", None, why="connectors are installed in the cloud only"),
+    Attr("track", "tracks", mapping(TRACKS), ("inbound",), "31941"),
+    Attr("connectorName", None, NO_CONNECTOR, None, "31940", "error", why="connectors are installed in the cloud only: told to the author"),
     Attr("statusCallback", "notices", url, None, "11100"),
     Attr("statusCallbackMethod", "notices_method", method, "POST", "13221"),
     Attr("audioFormat", None, choice("audio/x-mulaw"), why="mu-law, as ever"),

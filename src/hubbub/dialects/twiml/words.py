@@ -47,6 +47,11 @@ class Words:
         """The secret that authenticates."""
         return account.faces.get(self.face, {}).get("token", "")
 
+    def tokens(self, account: Account) -> tuple[str, ...]:
+        """All secrets that authenticate: the one that signs, and beside it the one that takes its place (or did)."""
+        found = account.faces.get(self.face, {})
+        return tuple(token for key in ("token", "secondary_token") if (token := found.get(key, "")))
+
     def signing_key(self, account: Account) -> str:
         """The secret that signs."""
         found = account.faces.get(self.face, {})

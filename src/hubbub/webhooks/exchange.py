@@ -1,0 +1,38 @@
+"""What was sent to an application and what it answered, as texts that its owner can read."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urlencode
+
+from hubbub.events import Exchange
+from hubbub.webhooks.notices import Notice
+from hubbub.webhooks.requester import HttpReply, HttpRequest
+
+KEPT = 16_384
+"""Characters of a request or of an answer that are kept."""
+
+
+def of_request(request: HttpRequest, reply: HttpReply | None) -> Exchange:
+    """A request with its body, or with its query where it has none."""
+    body = request.body if isinstance(request.body, bytes) else b""
+    sent = readable(body) or request.url.partition("#")[0].partition("?")[2][:KEPT]
+    return _answered(sent, reply)
+
+
+def of_notice(notice: Notice, reply: HttpReply | None) -> Exchange:
+    """A notice with its fields."""
+    fields = json.dumps(notice.fields) if isinstance(notice.fields, dict) else urlencode(notice.fields)
+    return _answered(fields[:KEPT], reply)
+
+
+def readable(body: bytes | None) -> str:
+    """The begin of a body, as text."""
+    return (body or b"")[:KEPT].decode("utf-8", "replace")
+
+
+def _answered(sent: str, reply: HttpReply | None) -> Exchange:
+    if reply is None:
+        return Exchange(sent)
+    headers = "\n".join(f"{name}: {value}" for name, value in reply.headers.items())
+    return Exchange(sent, headers[:KEPT], readable(reply.body))
