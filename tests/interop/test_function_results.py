@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from tests.interop.test_signalwire_sdk import run_sdk
 
-from hubbub.dialects.swml.functions import Declared, Memory, SwaigDesk
+from hubbub.dialects.swml.functions import Declared, SwaigDesk
+from hubbub.dialects.swml.replies import Memory
 from hubbub.events import Link
-from hubbub.verbs.held import Reaction
+from hubbub.verbs.held import FunctionCall, Reaction
 from hubbub.verbs.model import (
     Connect,
     Hangup,
@@ -87,8 +88,8 @@ DOES: dict[str, type[Any]] = {
 
 def reaction(said: dict[str, Any]) -> tuple[Reaction, Memory]:
     memory = Memory({"b": 2}, {"f": {"n": 1}})
-    desk = SwaigDesk({"f": Declared(Link("http://app.test/f"), {"function": "f"})}, True, "session", memory)
-    return desk.reaction("f", json.dumps(said).encode(), "http://app.test/f"), memory
+    desk = SwaigDesk({"f": Declared(Link("http://app.test/f"), {"function": "f", "meta_data_token": "f"})}, "session", memory)
+    return desk.reaction(FunctionCall("f", {}, {}, 0.0), json.dumps(said).encode(), "http://app.test/f"), memory
 
 
 def all_steps(program: Program | None) -> list[Step]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from hubbub.conference.policy import Wait
 from hubbub.errors import Refused, RequestFailed
-from hubbub.verbs.held import HoldForFunctions
+from hubbub.verbs.held import FunctionCall, HoldForFunctions
 from hubbub.verbs.program import Outcome
+from hubbub.webhooks.requester import HttpReply
 
 if TYPE_CHECKING:
     from hubbub.verbs.handlers import CallShell
@@ -50,16 +51,18 @@ class Functions:
             raise Refused("busy", "the call is on hold")
         services = self.shell.services
         account = services.accounts[self.shell.call.account]
-        request = self.verb.desk.request(account, self.shell.call, name, arguments, self.variables())
+        asking = self.verb.desk.call(account, self.shell.call, FunctionCall(name, arguments, self.variables(), services.clock.now()))
+        found: HttpReply | RequestFailed | None = None
+        if asking.request is not None:
+            try:
+                found = await services.requester.send(asking.request)
+            except RequestFailed as error:
+                found = error
         try:
-            reply = await services.requester.send(request)
+            reaction = asking.reaction(found)
         except RequestFailed as error:
             self._report(str(error))
             raise
-        if reply.status >= 300:
-            self._report(f"{request.url} answered {reply.status}")
-            raise RequestFailed("status", f"the application answered {reply.status}", status=reply.status, url=request.url)
-        reaction = self.verb.desk.reaction(name, reply.body, reply.url)
         for remark in reaction.remarks:
             self._report(remark.message)
         if self.ended.done():

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from hubbub.errors import RequestFailed
 from hubbub.events import CallRecord
 from hubbub.settings import Account
 from hubbub.verbs.program import Program, Remark, Verb
-from hubbub.webhooks.requester import HttpRequest
+from hubbub.webhooks.requester import HttpReply, HttpRequest
 
 
 @dataclass(frozen=True)
@@ -23,16 +24,33 @@ class Reaction:
     remarks: tuple[Remark, ...] = ()
 
 
+@dataclass(frozen=True)
+class FunctionCall:
+    """Which function is called, and with what."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    variables: Mapping[str, Any]
+    """Of the call's document."""
+    now: float
+
+
+class Asking(Protocol):
+    """One function that is being called."""
+
+    @property
+    def request(self) -> HttpRequest | None:
+        """What is asked of somebody; None: nobody is asked."""
+
+    def reaction(self, found: HttpReply | RequestFailed | None) -> Reaction:
+        """What comes of it. Raises RequestFailed where somebody had to answer, DocumentError where what was answered is wrong."""
+
+
 class FunctionDesk(Protocol):
-    """The functions of an application that may be called while a call is held."""
+    """The functions that may be called while a call is held."""
 
-    def request(
-        self, account: Account, call: CallRecord, name: str, arguments: Mapping[str, Any], variables: Mapping[str, Any]
-    ) -> HttpRequest:
-        """What asks for a function. Raises Refused (not-found)."""
-
-    def reaction(self, name: str, body: bytes, base: str) -> Reaction:
-        """What the reply of a function asks for. DocumentError where it is none."""
+    def call(self, account: Account, call: CallRecord, asked: FunctionCall) -> Asking:
+        """One that is being called. Raises Refused (not-found), DocumentError."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,60 @@ def functions(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def datamaps(job: dict[str, Any]) -> dict[str, Any]:
+    """Functions that this SDK builds with DataMap; and what its own simulation makes of them, where it has the platform's rules."""
+    try:
+        from signalwire.core.data_map import DataMap, create_expression_tool, create_simple_api_tool
+        from signalwire.core.function_result import FunctionResult as Result
+    except ImportError:
+        from signalwire_agents.core.data_map import DataMap, create_expression_tool, create_simple_api_tool
+        from signalwire_agents.core.function_result import SwaigFunctionResult as Result
+    base = job["base"]
+    walk = {"input_key": "results", "output_key": "lines", "max": 2, "append": "${this.title} (${this.score}); "}
+    found = Result("Found ${total}: ${lines}for ${input.args.query}").add_action("set_meta_data", {"last": "${input.args.query}"})
+    room = {"version": "1.0.0", "sections": {"main": [{"join_conference": "${args.room}"}]}}
+    built = [
+        DataMap("search")
+        .description("Search")
+        .parameter("query", "string", "What", required=True)
+        .webhook("POST", base + "/search?q=${lc:enc:args.query}", headers={"X-Key": "k"})
+        .params({"query": "${args.query}", "limit": 3, "tier": "${global_data.tier}"})
+        .foreach(walk)
+        .output(found)
+        .error_keys(["error"])
+        .fallback_output(Result("no luck with ${args.query}")),
+        DataMap("array").webhook("GET", base + "/array").output(Result("${array[0].joke} ${array[-1].joke} %{global_data.tier}")),
+        DataMap("failing")
+        .webhook("GET", base + "/failing")
+        .output(Result("x"))
+        .error_keys(["error"])
+        .fallback_output(Result("sorry ${args.q}")),
+        DataMap("broken").webhook("GET", base + "/broken").output(Result("x")).fallback_output(Result("broken")),
+        DataMap("post_expressions")
+        .webhook("GET", base + "/array")
+        .webhook_expressions([{"string": "${array[0].joke}", "pattern": "^KNOCK", "output": Result("who is there").to_dict()}])
+        .output(Result("not a joke")),
+        DataMap("chosen")
+        .webhook("GET", base + "/nobody", require_args=["zip"])
+        .output(Result("zip"))
+        .webhook("GET", base + "/array", require_args=["city"])
+        .output(Result("city ${input.args.city}")),
+        DataMap("join").expression("${args.room}", r"^[a-z]+$", Result("joining").execute_swml(room), nomatch_output=Result("bad name")),
+        create_expression_tool("files", {"${args.command}": (r"start.*", Result("go").add_action("say", "${args.file}"))}),
+        create_simple_api_tool(
+            "simple", base + "/search?q=${args.query}", "total ${total}", method="POST", body={"query": "${args.query}"}
+        ),
+    ]
+    functions = {tool["function"]: tool for tool in (each.to_swaig_function() for each in built)}
+    simulated = {}
+    if job["simulate"]:
+        from signalwire.cli.execution.datamap_exec import execute_datamap_function
+
+        for index, (name, arguments) in enumerate(job["calls"]):
+            simulated[str(index)] = execute_datamap_function(functions[name], arguments, call_data={"global_data": {"tier": "gold"}})
+    return {"functions": list(functions.values()), "simulated": simulated}
+
+
 def helpers(job: dict[str, Any]) -> dict[str, Any]:
     """What every helper of FunctionResult says, as the SDK serialises it; None where this version has none, and which are not asked."""
     try:
@@ -183,7 +237,13 @@ def compat(job: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    work = {"functions": functions, "rest": rest, "validate": validate, "calling": calling, "compat": compat, "helpers": helpers}[
-        sys.argv[1]
-    ]
+    work = {
+        "datamaps": datamaps,
+        "functions": functions,
+        "rest": rest,
+        "validate": validate,
+        "calling": calling,
+        "compat": compat,
+        "helpers": helpers,
+    }[sys.argv[1]]
     print(json.dumps(work(json.load(sys.stdin))))

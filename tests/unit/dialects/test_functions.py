@@ -6,11 +6,14 @@ import json
 from typing import Any
 
 import pytest
+from tests.support.facts import START
 
-from hubbub.dialects.swml.functions import HOLD_SECONDS, LONGEST_HOLD, Declared, Memory, SwaigDesk
+from hubbub.dialects.swml.functions import Declared, SwaigDesk
 from hubbub.dialects.swml.methods import compile_script
+from hubbub.dialects.swml.replies import HOLD_SECONDS, LONGEST_HOLD, Memory
 from hubbub.errors import DocumentError
 from hubbub.events import Link
+from hubbub.verbs.held import FunctionCall
 from hubbub.verbs.model import PlayTone, Stage
 
 
@@ -37,13 +40,16 @@ def test_what_is_null_is_not_given() -> None:
 
 def desk() -> SwaigDesk:
     memory = Memory({"a": 1, "b": 2}, {"f": {"c": 3}})
-    return SwaigDesk({"f": Declared(Link("http://app.test/f"), {"function": "f"})}, True, "session", memory)
+    return SwaigDesk({"f": Declared(Link("http://app.test/f"), {"function": "f", "meta_data_token": "f"})}, "session", memory)
+
+
+CALLED = FunctionCall("f", {}, {}, START)
 
 
 def test_only_texts_are_names_of_data() -> None:
     ours = desk()
     said = {"action": [{"unset_global_data": [{}, "a", 1, []]}, {"unset_meta_data": {}}, {"unset_meta_data": [["c"]]}]}
-    ours.reaction("f", json.dumps(said).encode(), "http://app.test/")
+    ours.reaction(CALLED, json.dumps(said).encode(), "http://app.test/")
     assert (ours.memory.global_data, ours.memory.meta_data) == ({"b": 2}, {"f": {"c": 3}})
 
 
@@ -52,7 +58,7 @@ def test_only_texts_are_names_of_data() -> None:
     [(5, 5.0), ("7", 7.0), ("nan", HOLD_SECONDS), ("inf", HOLD_SECONDS), (10**400, HOLD_SECONDS), (9999, LONGEST_HOLD)],
 )
 def test_a_hold_lasts_a_finite_time(given: Any, seconds: float) -> None:
-    program = desk().reaction("f", json.dumps({"action": {"hold": given}}).encode(), "http://app.test/").program
+    program = desk().reaction(CALLED, json.dumps({"action": {"hold": given}}).encode(), "http://app.test/").program
     assert program is not None
     (tone,) = program.main
     assert isinstance(tone, PlayTone)
@@ -62,4 +68,4 @@ def test_a_hold_lasts_a_finite_time(given: Any, seconds: float) -> None:
 @pytest.mark.parametrize("body", [b'{"action": {"hold": NaN}}', b'{"action": {"set_global_data": {"a": "\\ud800"}}}'])
 def test_a_reply_that_is_no_json_is_an_error_of_the_document(body: bytes) -> None:
     with pytest.raises(DocumentError, match="not JSON"):
-        desk().reaction("f", body, "http://app.test/")
+        desk().reaction(CALLED, body, "http://app.test/")

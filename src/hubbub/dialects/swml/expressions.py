@@ -15,6 +15,9 @@ LONGEST = 1024
 """Characters of an expression."""
 SECONDS = 0.075
 """The engine looks at its clock now and then, so that an endless loop ends within twice this time ("<= 150 ms")."""
+PATTERN_SECONDS = 0.004
+"""Of a search, which looks at its clock more seldom."""
+LONGEST_SEARCHED = 8192
 MEMORY = 16 << 20
 STACK = 256 << 10
 MOST_STEPS = 64
@@ -110,6 +113,22 @@ def condition(text: str, scope: Scope) -> bool:
     return bool(run(f"!!({bare})", scope))
 
 
+def matches(pattern: str, flags: str, text: str) -> bool:
+    """Whether a regular expression is found in a text; one that is wrong is not. Raises EvaluationFailed where it takes too long."""
+    inline = re.match(r"\(\?([is]+)\)", pattern)
+    if inline is not None:  # as other engines write flags
+        pattern, flags = pattern[inline.end() :], "".join(set(flags + inline[1]))
+    context = _context(PATTERN_SECONDS)
+    for name, value in (("pattern", pattern.replace("(?P<", "(?<")), ("flags", flags), ("text", text[:LONGEST_SEARCHED])):
+        context.set(name, value)
+    try:
+        return bool(context.eval("new RegExp(pattern, flags).test(text)"))
+    except quickjs.JSException as error:
+        if "interrupted" in str(error):
+            raise EvaluationFailed(f"the pattern {pattern[:100]!r} takes too long") from error
+        return False
+
+
 def evaluate(text: str, scope: Scope) -> Any:
     """A plain path is looked up (unset: None), anything else is JavaScript. Raises EvaluationFailed."""
     if _PATH.fullmatch(text) and text not in _WORDS and len(text) <= LONGEST:
@@ -145,16 +164,22 @@ def _roots(scope: Scope) -> dict[str, Mapping[str, Any]]:
     return {"vars": scope, "params": scope.params, "envs": facts.get("envs", {}), "call": facts.get("call", {})}
 
 
+def _context(seconds: float) -> Any:
+    """A sandbox."""
+    context = quickjs.Context()
+    context.set_memory_limit(MEMORY)
+    context.set_max_stack_size(STACK)
+    context.set_time_limit(seconds)
+    return context
+
+
 def run(text: str, scope: Scope) -> Any:
     """The value of a JavaScript expression. Raises EvaluationFailed."""
     if len(text) > LONGEST:
         raise EvaluationFailed(f"an expression has at most {LONGEST} characters")
     roots = _roots(scope)
     names = {**roots["call"], **roots["envs"], **roots["vars"], **roots}
-    context = quickjs.Context()
-    context.set_memory_limit(MEMORY)
-    context.set_max_stack_size(STACK)
-    context.set_time_limit(SECONDS)
+    context = _context(SECONDS)
     try:
         for name, value in names.items():
             if _NAME.fullmatch(str(name)):

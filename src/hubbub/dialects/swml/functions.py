@@ -1,76 +1,45 @@
-"""DOCUMENT and REQUESTS of `ai`: it holds the call; its functions are asked as SWAIG webhooks, and their replies act on the call (3.12)."""
+"""DOCUMENT and REQUESTS of `ai`: it holds the call; its functions, webhooks or data maps, act on the call (3.12)."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from urllib.parse import urljoin
 
 from hubbub.dialects.readers import read_json
-from hubbub.dialects.swml.document import ANYTHING, METHODS, ON_CALL, PREFIX, compile_script, listed, mistake, wrong
+from hubbub.dialects.swml.callbacks import CALL_STATES
+from hubbub.dialects.swml.datamap import DataMap, Mapped
+from hubbub.dialects.swml.document import ANYTHING, METHODS, ON_CALL, PREFIX, mistake, steps_within, wrong
+from hubbub.dialects.swml.expressions import EvaluationFailed, filled, has_variables
+from hubbub.dialects.swml.replies import Allowed, Memory, is_true, reaction
 from hubbub.dialects.swml.requests import facts as facts_of
 from hubbub.dialects.swml.requests import http_request
 from hubbub.dialects.tables import Attr, Compiler, Element, Node, loose_url
-from hubbub.errors import DocumentError, Refused
+from hubbub.errors import DocumentError, Refused, RequestFailed
 from hubbub.events import CallRecord, Link
 from hubbub.ids import new_id
 from hubbub.settings import Account
-from hubbub.verbs.held import HoldForFunctions, Reaction
-from hubbub.verbs.model import (
-    Hangup,
-    PlayBeside,
-    PlayTone,
-    Speak,
-    Stage,
-    Tell,
-)
-from hubbub.verbs.program import (
-    Execute,
-    Position,
-    Program,
-    Remark,
-    Step,
-    Transfer,
-)
-from hubbub.webhooks.requester import HttpRequest, Limits
+from hubbub.verbs.held import Asking, FunctionCall, HoldForFunctions, Reaction
+from hubbub.verbs.program import Remark, Scope, Step, Template
+from hubbub.webhooks.requester import HttpReply, HttpRequest, Limits
 
 LIMITS = Limits(connect=30.0, total=120.0, retries=3, retry_on=frozenset({"connect", "timeout", "5xx"}))
-ON_THE_MODEL = frozenset(
-    {
-        *("context_switch", "change_context", "change_step", "change_voice", "settings", "replace_in_history", "user_input"),
-        *("wait_for_user", "back_to_back_functions", "add_dynamic_hints", "clear_dynamic_hints", "end_of_speech_timeout"),
-        *("speech_event_timeout", "functions_on_speaker_timeout", "extensive_data"),
-    }
-)
-"""Actions on the model, which is not here: their author is told."""
-HOLD_SECONDS, LONGEST_HOLD = 300.0, 900.0
 Shape = TypeVar("Shape", dict[str, Any], list[Any])
 
 
 @dataclass(frozen=True)
 class Declared:
-    """One function of an `ai`."""
+    """One function of an `ai`: what is asked for it, or what computes it."""
 
-    link: Link
+    link: Link | None
     given: Mapping[str, Any]
+    data_map: DataMap | None = None
 
     @property
     def token(self) -> str:
-        """Whose `meta_data` it shares."""
-        return str(self.given.get("meta_data_token") or self.given["function"])
-
-
-@dataclass
-class Memory:
-    """What the replies of functions have changed, for as long as the `ai` lasts."""
-
-    global_data: dict[str, Any]
-    meta_data: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By token."""
-    inactive: set[str] = field(default_factory=set)
+        """Whose `meta_data` it shares: "If not supplied, metadata will be scoped to function's `web_hook_url`"."""
+        return str(self.given.get("meta_data_token") or (self.link.url if self.link is not None else ""))
 
 
 @dataclass(frozen=True)
@@ -78,223 +47,179 @@ class SwaigDesk:
     """The functions of one `ai`."""
 
     functions: Mapping[str, Declared]
-    allows_scripts: bool
     session: str
     memory: Memory
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """Of the `ai`."""
 
-    def request(
-        self, account: Account, call: CallRecord, name: str, arguments: Mapping[str, Any], variables: Mapping[str, Any]
-    ) -> HttpRequest:
-        """The SWAIG request. Raises Refused (not-found)."""
+    def call(self, account: Account, call: CallRecord, asked: FunctionCall) -> Asking:
+        """One function that is being called. Raises Refused (not-found)."""
+        name = asked.name
         if name not in self.functions or name in self.memory.inactive:
-            raise Refused("not-found", f"the document declares no function {name!r} with a URL, or it is toggled off")
-        link, declared = self.functions[name].link, self.functions[name].given
-        kept = self.memory.meta_data.get(self.functions[name].token, {})
-        facts = facts_of(account, call)
-        body = {
-            "function": name,
-            "argument": {"parsed": [dict(arguments)], "raw": json.dumps(dict(arguments))},
-            "argument_desc": declared.get("argument") or declared.get("parameters") or {},
-            "description": declared.get("description") or declared.get("purpose") or "",
-            "call_id": facts["call"].get("call_id", ""),
+            raise Refused("not-found", f"the document declares no function {name!r} with a URL or a data map, or it is toggled off")
+        declared = self.functions[name]
+        found = self._facts(account, call, declared, asked)
+        if declared.data_map is not None:
+            told = {key: found[key] for key in COMPUTED_FROM if key in found}
+            data = declared.data_map.data(told, self.memory.global_data, self._meta_data(declared), asked, self._prompt_variables(call))
+            return Mapped(declared.data_map, data, asked.now, lambda reply: self._reaction(declared, reply, asked, ""))
+        assert declared.link is not None
+        body = {**found, **self._posted(declared, asked, facts_of(account, call)["call"])}
+        return Webhook(self, declared, asked, http_request(account, declared.link, body, LIMITS))
+
+    def reaction(self, asked: FunctionCall, body: bytes, base: str) -> Reaction:
+        """What the reply of a webhook asks for. DocumentError where it is none."""
+        try:
+            reply = read_json(body) if body.strip() else {}
+        except (ValueError, RecursionError) as error:
+            raise DocumentError(PREFIX + "parse_error", f"the reply is not JSON: {error}") from error
+        return self._reaction(self.functions[asked.name], reply, asked, base)
+
+    def _reaction(self, declared: Declared, reply: Any, asked: FunctionCall, base: str) -> Reaction:
+        params = self.params
+        names = ("swaig_allow_swml", "swaig_allow_settings", "swaig_set_global_data")
+        allowed = Allowed(*(not _false(params.get(name)) for name in names))
+        found = reaction(reply, base, allowed, self.memory, declared.token)
+        self.memory.log = [*self.memory.log, *_logged(asked, reply)][-LONGEST_LOG:]
+        return found
+
+    def _meta_data(self, declared: Declared) -> dict[str, Any]:
+        return {**(declared.given.get("meta_data") or {}), **self.memory.meta_data.get(declared.token, {})}
+
+    def _facts(self, account: Account, call: CallRecord, declared: Declared, asked: FunctionCall) -> dict[str, Any]:
+        """What is told of every function."""
+        given = declared.given
+        purpose = given.get("description") or given.get("purpose") or ""
+        facts = facts_of(account, call)["call"]
+        told = {
+            "function": asked.name,
+            "argument": {"parsed": [dict(asked.arguments)], "raw": json.dumps(dict(asked.arguments)), "substituted": ""},
+            "argument_desc": given.get("argument") or given.get("parameters") or {},
+            "description": purpose,
+            "purpose": purpose,
+            "call_id": facts.get("call_id", ""),
             "ai_session_id": self.session,
-            "app_name": "hubbub",
-            "meta_data_token": declared.get("meta_data_token") or "",
-            "meta_data": {**(declared.get("meta_data") or {}), **kept},
-            "channel_active": True,
-            "channel_offhook": True,
-            "channel_ready": True,
+            "app_name": str(self.params.get("app_name") or "hubbub"),
+            "channel_active": not call.status.final,
+            "channel_offhook": CALL_STATES.get(call.status.value) == "answered",
+            "channel_ready": not call.status.final,
             "content_type": "text/swaig",
             "content_disposition": "SWAIG Function",
             "version": "2.0",
             "global_data": dict(self.memory.global_data),
             "caller_id_name": call.caller.display,
             "caller_id_num": call.caller.value,
-            "project_id": facts["call"].get("project_id", ""),
-            "space_id": facts["call"].get("space_id", ""),
-            "SWMLVars": dict(variables),
-            "SWMLCall": facts["call"],
+            "project_id": facts.get("project_id", ""),
+            "space_id": facts.get("space_id", ""),
         }
-        return http_request(account, link, body, LIMITS)
+        tracked = self.params.get("conversation_id")
+        return {**told, "conversation_id": str(tracked), "conversation_type": "voice"} if tracked else told
 
-    def reaction(self, name: str, body: bytes, base: str) -> Reaction:
-        """What a reply asks for. DocumentError where it is none."""
-        try:
-            reply = read_json(body) if body.strip() else {}
-        except (ValueError, RecursionError) as error:
-            raise DocumentError(PREFIX + "parse_error", f"the reply is not JSON: {error}") from error
-        actions = reply.get("action", []) if isinstance(reply, dict) else None
-        actions = [actions] if isinstance(actions, dict) else actions
-        if not isinstance(actions, list) or not all(isinstance(action, dict) for action in actions):
-            raise DocumentError(PREFIX + "element_wrong_type", "the reply must be an object with 'response' and a list of actions")
-        reading = _Reading(base, self.allows_scripts, self.memory, self.functions[name].token)
-        for action in actions:
-            reading.take(action)
-        program = Program({"main": tuple(reading.steps)}, base) if reading.steps else None
-        return Reaction(program, reading.ends, reply, tuple(reading.remarks))
+    def _posted(self, declared: Declared, asked: FunctionCall, call: Mapping[str, Any]) -> dict[str, Any]:
+        """What webhooks are told besides."""
+        found: dict[str, Any] = {"meta_data_token": declared.given.get("meta_data_token") or "", "meta_data": self._meta_data(declared)}
+        wished = self.params.get("swaig_post_swml_vars")
+        if isinstance(wished, list) or is_true(wished):
+            names = set(asked.variables) if not isinstance(wished, list) else {name for name in wished if isinstance(name, str)}
+            found |= {"SWMLVars": {name: value for name, value in asked.variables.items() if name in names}, "SWMLCall": dict(call)}
+        if is_true(self.params.get("swaig_post_conversation")):
+            found |= {"call_log": list(self.memory.log), "raw_call_log": list(self.memory.log)}
+        return found
 
-
-class _Reading:
-    """Reads the actions of one reply, in order; what is wrong with one costs that one."""
-
-    def __init__(self, base: str, allows_scripts: bool, memory: Memory, token: str) -> None:
-        self._base = base
-        self._allows = allows_scripts
-        self._memory = memory
-        self._token = token
-        self.steps: list[Step] = []
-        self.ends = False
-        self.remarks: list[Remark] = []
-
-    def take(self, action: Mapping[str, Any]) -> None:
-        """Do one action; `transfer` beside `SWML` belongs to that."""
-        for key, value in action.items():
-            if key == "SWML":
-                self._script(value, _true(action.get("transfer")))
-            elif key == "transfer" and "SWML" in action:
-                continue
-            elif key in ACTIONS:
-                ACTIONS[key](self, value)
-            elif key in ON_THE_MODEL:
-                self._warn(f"the action {key!r} has no effect: no model listens here")
-            else:
-                self._warn(f"the action {key[:100]!r} is not known")
-
-    def _say(self, value: Any) -> None:
-        if isinstance(value, str) and value:
-            self.steps.append(Speak(text=value))
-
-    def _hangup(self, value: Any) -> None:
-        if _true(value):
-            self.steps.append(Hangup())
-
-    def _stop(self, value: Any) -> None:
-        self.ends = self.ends or _true(value)
-
-    def _hold(self, value: Any) -> None:
-        """Hold music for so many seconds; then `ai` goes on."""
-        given = value.get("timeout", HOLD_SECONDS) if isinstance(value, dict) else value
-        try:
-            wished = float(given)
-        except (TypeError, ValueError, OverflowError):
-            wished = math.nan
-        seconds = min(max(wished, 0.0), LONGEST_HOLD) if math.isfinite(wished) else HOLD_SECONDS
-        self.steps.append(PlayTone(kind="music", seconds=seconds))
-
-    def _background(self, value: Any) -> None:
-        target = value.get("file") if isinstance(value, dict) else value
-        try:
-            link = Link(urljoin(self._base, loose_url(str(target or ""))), "GET")
-        except ValueError as error:
-            self._warn(f"the action 'playback_bg': {error}")
-            return
-        self.steps.append(PlayBeside(link=link))
-
-    def _event(self, value: Any) -> None:
-        self.steps.append(Tell(event=value))
-
-    def _set_global(self, value: Any) -> None:
-        self._memory.global_data.update(value if isinstance(value, dict) else {})
-
-    def _unset_global(self, value: Any) -> None:
-        for name in _names(value):
-            self._memory.global_data.pop(name, None)
-
-    def _set_meta(self, value: Any) -> None:
-        self._memory.meta_data.setdefault(self._token, {}).update(value if isinstance(value, dict) else {})
-
-    def _unset_meta(self, value: Any) -> None:
-        for name in _names(value):
-            self._memory.meta_data.get(self._token, {}).pop(name, None)
-
-    def _toggle(self, value: Any) -> None:
-        for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, dict) and isinstance(each.get("function"), str):
-                (self._memory.inactive.discard if _true(each.get("active")) else self._memory.inactive.add)(each["function"])
-
-    def _script(self, script: Any, transfer: bool) -> None:
-        if not self._allows:
-            self._warn("swaig_allow_swml is false: the script is not run")
-            return
-        try:
-            if isinstance(script, str):
-                script = read_json(script)
-            if isinstance(script, dict):
-                inside = script.get("transfer")  # one SDK puts it there
-                script = {key: value for key, value in script.items() if key != "transfer"}
-                transfer = transfer or _true(inside)
-            program = compile_script(script, self._base, Stage.CALL)
-        except (DocumentError, ValueError, RecursionError) as error:
-            self._warn(f"the script of an action is wrong: {error}")
-            return
-        note = mistake("nested_too_deep", "an action's script is nested too deeply", Position("/action/SWML"), ends=True)
-        self.steps.append(Execute(program if transfer else _coming_back(program), {}, note, note))
-        self.ends = self.ends or transfer
-
-    def _transfer(self, value: Any) -> None:
-        dest = value.get("dest") if isinstance(value, dict) else value
-        if not isinstance(dest, str) or not dest.startswith(("http://", "https://")):
-            self._warn("the action 'transfer' needs a URL here")
-            return
-        note = mistake("too_many_transfers", "more than 32 transfers in one call", Position("/action/transfer"), ends=True)
-        self.steps.append(Transfer(Link(dest, "POST"), {}, note, note))
-        self.ends = True
-
-    def _warn(self, message: str) -> None:
-        self.remarks.append(Remark(PREFIX + "method_parameter_invalid_value", message))
+    def _prompt_variables(self, call: CallRecord) -> dict[str, Any]:
+        direction = "inbound" if call.direction == "inbound" else "outbound"
+        found = {"call_direction": direction, "caller_id_name": call.caller.display, "caller_id_number": call.caller.value}
+        return {**found, "local_tz": self.params.get("local_tz")}
 
 
-ACTIONS: Mapping[str, Callable[[_Reading, Any], None]] = {
-    "say": _Reading._say,
-    "hangup": _Reading._hangup,
-    "stop": _Reading._stop,
-    "hold": _Reading._hold,
-    "transfer": _Reading._transfer,
-    "user_event": _Reading._event,
-    "playback_bg": _Reading._background,
-    "stop_playback_bg": lambda reading, _value: reading.steps.append(PlayBeside()),
-    "set_global_data": _Reading._set_global,
-    "unset_global_data": _Reading._unset_global,
-    "set_meta_data": _Reading._set_meta,
-    "unset_meta_data": _Reading._unset_meta,
-    "toggle_functions": _Reading._toggle,
-}
+@dataclass(frozen=True)
+class Webhook:
+    """A function that is asked of an application, which has to answer."""
+
+    desk: SwaigDesk
+    declared: Declared
+    asked: FunctionCall
+    request: HttpRequest | None
+
+    def reaction(self, found: HttpReply | RequestFailed | None) -> Reaction:
+        """What its reply asks for. Raises RequestFailed or DocumentError."""
+        if not isinstance(found, HttpReply):
+            assert found is not None
+            raise found
+        if found.status >= 300:
+            raise RequestFailed("status", f"the application answered {found.status}", status=found.status, url=found.url)
+        return self.desk.reaction(self.asked, found.body, found.url)
 
 
-def _coming_back(program: Program) -> Program:
-    """A script after which `ai` goes on: its transfers come back too."""
-
-    def steps(given: tuple[Step, ...]) -> tuple[Step, ...]:
-        return tuple(Execute(step.to, step.params, step.missing, step.too_many) if isinstance(step, Transfer) else step for step in given)
-
-    return replace(program, sections={name: steps(section) for name, section in program.sections.items()})
+COMPUTED_FROM = (
+    *("function", "call_id", "ai_session_id", "app_name", "conversation_id", "caller_id_name", "caller_id_num", "project_id", "space_id"),
+)
+"""What data maps may read of a call, beside arguments and data."""
+LONGEST_LOG = 200
 
 
-def _names(value: Any) -> list[str]:
-    """The texts of a list, or the one that there is."""
-    return [name for name in (value if isinstance(value, list) else [value]) if isinstance(name, str)]
-
-
-def _true(value: Any) -> bool:
-    """`true` and "true"."""
-    return value is True or str(value).lower() == "true"
+def _logged(asked: FunctionCall, reply: Any) -> list[dict[str, Any]]:
+    """The conversation as far as there is one without a model: the call of a function, and what it gave; times in microseconds."""
+    said = reply.get("response", "") if isinstance(reply, dict) else ""
+    identity, moment = str(new_id()), round(asked.now * 1e6)
+    function = {"name": asked.name, "arguments": json.dumps(dict(asked.arguments))}
+    return [
+        {"role": "assistant", "timestamp": moment, "tool_calls": [{"id": identity, "type": "function", "function": function}]},
+        {"role": "tool", "timestamp": moment, "tool_call_id": identity, "content": said if isinstance(said, str) else json.dumps(said)},
+    ]
 
 
 def _ai(compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
-    params = _given(values["params"], dict, node.at.path)
-    swaig = _given(params.get("SWAIG"), dict, f"{node.at.path}/SWAIG")
+    """Variables are bound when it is reached, but for those of data maps, and what only a model would read."""
+    given = _given(values["params"], dict, node.at.path)
+    swaig = _given(given.get("SWAIG"), dict, f"{node.at.path}/SWAIG")
+    functions = _given(swaig.get("functions"), list, f"{node.at.path}/SWAIG/functions")
+    maps = {index: each["data_map"] for index, each in enumerate(functions) if isinstance(each, dict) and "data_map" in each}
+    bare = [{k: v for k, v in each.items() if k != "data_map"} if isinstance(each, dict) else each for each in functions]
+    read = {"SWAIG": {**swaig, "functions": bare}, "params": given.get("params"), "global_data": given.get("global_data")}
+    if not has_variables(read):
+        return _held(compiler, node, read, maps)
+
+    def bind(scope: Scope) -> tuple[Step, ...]:
+        try:
+            return (_held(compiler, node, filled(read, scope), maps),)
+        except EvaluationFailed as error:
+            return (mistake("js_eval_error", f"{node.at.path}: {error}", node.at),)
+
+    return Template(bind, node.at)
+
+
+def _held(compiler: Compiler, node: Node, params: Mapping[str, Any], maps: Mapping[int, Any]) -> HoldForFunctions:
+    swaig = params["SWAIG"]
     defaults = _given(swaig.get("defaults"), dict, f"{node.at.path}/SWAIG/defaults")
-    functions = {}
-    for index, declared in enumerate(_given(swaig.get("functions"), list, f"{node.at.path}/SWAIG/functions")):
-        if not isinstance(declared, dict) or not isinstance(declared.get("function"), str):
-            raise wrong("method_parameter_missing", f"{node.at.path}/SWAIG/functions[{index}]: needs 'function'")
-        _given(declared.get("meta_data"), dict, f"{node.at.path}/SWAIG/functions[{index}]/meta_data")
-        link = _webhook(compiler, {**defaults, **declared}, f"{node.at.path}/SWAIG/functions[{index}]")
-        if link is not None:
-            functions[declared["function"]] = Declared(link, declared)
-    allows = _given(params.get("params"), dict, f"{node.at.path}/params").get("swaig_allow_swml", True)
+    functions: dict[str, Declared] = {}
+    for index, given in enumerate(swaig["functions"]):
+        path = f"{node.at.path}/SWAIG/functions[{index}]"
+        if not isinstance(given, dict) or not isinstance(given.get("function"), str):
+            raise wrong("method_parameter_missing", f"{path}: needs 'function'")
+        declared = _declared(compiler, node, {**given, "data_map": maps.get(index)}, defaults, path)
+        if declared is not None:
+            functions[given["function"]] = declared
+    if swaig.get("includes"):
+        compiler.remarks.append(Remark(PREFIX + "method_parameter_undefined", f"{node.at.path}/SWAIG/includes has no effect", node.at))
+    settings = _given(params.get("params"), dict, f"{node.at.path}/params")
     data = _given(params.get("global_data"), dict, f"{node.at.path}/global_data")
-    return HoldForFunctions(desk=SwaigDesk(functions, not _false(allows), str(new_id()), Memory(dict(data))), at=node.at)
+    inactive = {name for name, declared in functions.items() if _false(declared.given.get("active"))}
+    desk = SwaigDesk(functions, str(new_id()), Memory(dict(data), inactive=inactive), settings)
+    return HoldForFunctions(desk=desk, at=node.at)
+
+
+def _declared(compiler: Compiler, node: Node, given: dict[str, Any], defaults: Mapping[str, Any], path: str) -> Declared | None:
+    """A function with a data map, or with a URL of its own or of all; None where it has neither."""
+    _given(given.get("meta_data"), dict, f"{path}/meta_data")
+    if given.get("gates"):
+        told = f"{path}/gates has no effect: no model decides here"
+        compiler.remarks.append(Remark(PREFIX + "method_parameter_invalid_value", told, node.at))
+    computed = given.get("data_map")
+    if computed is not None:
+        return Declared(None, given, DataMap.read(_given(computed, dict, f"{path}/data_map"), f"{path}/data_map"))
+    link = _webhook(compiler, {**defaults, **given}, path)
+    return None if link is None else Declared(link, given)
 
 
 def _given(value: Any, kind: type[Shape], path: str) -> Shape:
@@ -321,6 +246,6 @@ def _false(value: Any) -> bool:
     return value is False or str(value).lower() == "false"
 
 
-PARAMS = Attr(ANYTHING, "params", listed, None, why="the model's own settings have no effect: the call is held for its functions")
+PARAMS = Attr(ANYTHING, "params", steps_within, None, why="the model's own settings have no effect: the call is held for its functions")
 AI: Sequence[Element] = tuple(Element(name, _ai, (PARAMS,), ON_CALL) for name in ("ai", "amazon_bedrock"))
 METHODS.update({method.name: method for method in AI})
