@@ -11,41 +11,19 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from tests.support.far_side import FarSide, listening, mulaw, tone
+from tests.support.shared import shared
 from tests.support.stage import TONE, PhoneMaker, level_at
 
 from hubbub.testing import Application, HubbubServer, PhoneCall, assert_hears
-from hubbub.testing.fixtures import phones
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 SAID = 2951.0
 AMONG = (*TONE.values(), SAID)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[tuple[Application, HubbubServer]]:
-    """One server for all tests of this module."""
-    async with Application() as app, HubbubServer(app.url("/initiate"), dialect="bxml") as server:
-        yield app, server
-
-
-@pytest.fixture
-def application(running: tuple[Application, HubbubServer]) -> Application:
-    """The application, with nothing remembered."""
-    running[0].forget()
-    running[0].on("/stream", None)
-    running[0].on("/after", "<Response><Pause duration='20'/></Response>")
-    return running[0]
-
-
-@pytest.fixture
-def hubbub_server(running: tuple[Application, HubbubServer]) -> HubbubServer:
-    return running[1]
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def phone() -> AsyncIterator[PhoneMaker]:
-    async with phones() as start:
-        yield start
+running, application, hubbub_server, phone, rest = shared(
+    path="/initiate", dialect="bxml", answers={"/after": "<Response><Pause duration='20'/></Response>"}
+)
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import numpy as np
 import pytest
-import pytest_asyncio
 from tests.support.far_side import listening
+from tests.support.shared import shared
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, level_at, tone_wav
 
 from hubbub.testing import Application, HubbubServer, PhoneCall, Request, assert_hears
-from hubbub.testing.fixtures import phones
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 PROJECT, TOKEN = "00000000-0000-4000-8000-000000000001", "PT0123456789"
@@ -23,33 +21,11 @@ HIGH, AMONG = 2951.0, (2951.0, *TONE.values())
 NUMBER = "+15550001000"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[tuple[Application, HubbubServer]]:
-    """One server for all tests of this module."""
-    async with Application() as app:
-        numbers = [{"number": "*", "account": "dev", "dialect": "swml", "url": app.url("/swml")}]
-        async with HubbubServer(app.url("/swml"), config={"numbers": numbers}) as server:
-            yield app, server
+def config(application: Application) -> dict[str, Any]:
+    return {"numbers": [{"number": "*", "account": "dev", "dialect": "swml", "url": application.url("/swml")}]}
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def application(running: tuple[Application, HubbubServer]) -> Application:
-    """The application, with nothing remembered."""
-    running[0].forget()
-    running[0].on("/state", None)
-    running[0].on("/high.wav", tone_wav(HIGH, 20.0))
-    return running[0]
-
-
-@pytest.fixture
-def server(running: tuple[Application, HubbubServer]) -> HubbubServer:
-    return running[1]
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def phone() -> AsyncIterator[PhoneMaker]:
-    async with phones() as start:
-        yield start
+running, application, server, phone, rest = shared(config, answers={"/high.wav": tone_wav(HIGH, 20.0)})
 
 
 def script(*steps: Any) -> dict[str, Any]:

@@ -6,20 +6,18 @@ import asyncio
 import io
 import random
 import wave
-from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
 import pytest
-import pytest_asyncio
 from tests.support.rest import Rest
+from tests.support.shared import shared
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, caller_of, level_at, tone_wav
 from tests.support.watch import gauge, gauges
 
 from hubbub.sip.endpoint import Address
 from hubbub.sip.sippy_endpoint import SippyEndpoint
 from hubbub.testing import Application, HubbubServer, Phone, PhoneCall, assert_hears
-from hubbub.testing.fixtures import phones
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 AMONG = (*TONE.values(), 2951.0)
@@ -30,35 +28,7 @@ CONFIG = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[tuple[Application, HubbubServer, Rest]]:
-    """One server for all tests of this module: each has its own phones and documents."""
-    async with Application() as app, HubbubServer(app.url("/voice"), config=CONFIG) as server, Rest(server) as rest:
-        yield app, server, rest
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def application(running: tuple[Application, HubbubServer, Rest]) -> Application:
-    """The application, with nothing remembered."""
-    running[0].forget()
-    running[0].on("/after", "<Response/>")
-    return running[0]
-
-
-@pytest.fixture
-def hubbub_server(running: tuple[Application, HubbubServer, Rest]) -> HubbubServer:
-    return running[1]
-
-
-@pytest.fixture
-def rest(running: tuple[Application, HubbubServer, Rest]) -> Rest:
-    return running[2]
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def phone() -> AsyncIterator[PhoneMaker]:
-    async with phones() as start:
-        yield start
+running, application, hubbub_server, phone, rest = shared(CONFIG, answers={"/after": "<Response/>"})
 
 
 def dial(nouns: str, attributes: str = 'action="/after"', then: str = "") -> str:

@@ -4,56 +4,40 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
+from tests.support.shared import shared
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, tone_wav
 from tests.support.v2 import V2
 
 from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
 from hubbub.testing import Application, HubbubServer, PhoneCall, Request, assert_hears
-from hubbub.testing.fixtures import phones
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 AMONG = (*TONE.values(), 2951.0)
 NUMBER, SMALL = "+15550001002", "+15550001004"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[tuple[Application, HubbubServer]]:
-    """One server for all tests of this module: each has its own phones and documents."""
-    async with Application() as app:
-        number = {"number": "*", "account": "dev", "dialect": "bxml", "url": app.url("/initiate"), "status_callback": app.url("/over")}
-        phones = [{"username": "desk", "password": "secret", "account": "dev"}]
-        face = {"username": "small", "password": "p", "application": "00000000-0000-4000-8000-000000000003", "account": "9900002"}
-        small = {"name": "small", "bandwidth": {**face, "concurrent_calls": "1"}}
-        few = {**number, "number": SMALL, "account": "small"}
-        accounts = [DEVELOPMENT_ACCOUNT, small]
-        async with HubbubServer(config={"accounts": accounts, "numbers": [few, number], "phones": phones}) as server:
-            yield app, server
+def config(application: Application) -> dict[str, Any]:
+    number = {
+        "number": "*",
+        "account": "dev",
+        "dialect": "bxml",
+        "url": application.url("/initiate"),
+        "status_callback": application.url("/over"),
+    }
+    phones = [{"username": "desk", "password": "secret", "account": "dev"}]
+    face = {"username": "small", "password": "p", "application": "00000000-0000-4000-8000-000000000003", "account": "9900002"}
+    small = {"name": "small", "bandwidth": {**face, "concurrent_calls": "1"}}
+    return {
+        "accounts": [DEVELOPMENT_ACCOUNT, small],
+        "numbers": [{**number, "number": SMALL, "account": "small"}, number],
+        "phones": phones,
+    }
 
 
-@pytest.fixture
-def application(running: tuple[Application, HubbubServer]) -> Application:
-    """The application, with nothing remembered."""
-    running[0].forget()
-    for path in ("/complete", "/answer", "/gone", "/target", "/over"):
-        running[0].on(path, None)
-    running[0].on("/next.wav", tone_wav(2951.0))
-    return running[0]
-
-
-@pytest.fixture
-def hubbub_server(running: tuple[Application, HubbubServer]) -> HubbubServer:
-    return running[1]
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def phone() -> AsyncIterator[PhoneMaker]:
-    async with phones() as start:
-        yield start
+running, application, hubbub_server, phone, rest = shared(config, answers={"/next.wav": tone_wav(2951.0)})
 
 
 async def call(server: HubbubServer, phone: PhoneMaker, name: str) -> PhoneCall:

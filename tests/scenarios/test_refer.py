@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
+from tests.support.shared import shared
 from tests.support.stage import PhoneMaker, tone_wav
 
 from hubbub.testing import Application, HubbubServer, PhoneCall, assert_hears
-from hubbub.testing.fixtures import phones
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 TARGET = "sip:elsewhere@127.0.0.1:9"
 REFER = f"<Response><Refer action='/after'><Sip>{TARGET}?X-Account=42</Sip></Refer></Response>"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[tuple[Application, HubbubServer]]:
-    """One server for all tests of this module."""
-    async with Application() as app, HubbubServer(app.url("/voice")) as server:
-        yield app, server
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def application(running: tuple[Application, HubbubServer]) -> Application:
-    """The application, with nothing remembered."""
-    running[0].forget()
-    running[0].on("/voice", REFER)
-    running[0].on("/after", "<Response><Play loop='0'>/on.wav</Play></Response>")
-    running[0].on("/on.wav", tone_wav(2951.0))
-    return running[0]
-
-
-@pytest.fixture
-def hubbub_server(running: tuple[Application, HubbubServer]) -> HubbubServer:
-    return running[1]
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def phone() -> AsyncIterator[PhoneMaker]:
-    async with phones() as start:
-        yield start
+running, application, hubbub_server, phone, rest = shared(
+    answers={"/voice": REFER, "/after": "<Response><Play loop='0'>/on.wav</Play></Response>", "/on.wav": tone_wav(2951.0)}
+)
 
 
 async def referred(server: HubbubServer, phone: PhoneMaker, *told: int, accepts: bool = True) -> tuple[PhoneCall, list[str]]:

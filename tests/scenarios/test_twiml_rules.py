@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from typing import Any
 
 import numpy as np
 import pytest
-import pytest_asyncio
 from tests.support.recorded import channels
 from tests.support.rest import Rest, RestError
+from tests.support.shared import shared
 from tests.support.stage import EVENTS, TONE, PhoneMaker, assert_matrix, by_caller, call_in, event, level_at, room, sid_of, tone_wav
 
 from hubbub.testing import Application, HubbubServer, Phone, PhoneCall, assert_hears
-from hubbub.testing.fixtures import phones
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 CONFIG = {
@@ -23,36 +22,7 @@ CONFIG = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[tuple[Application, HubbubServer, Rest]]:
-    """One server for all tests of this module: each has its own phones, documents and rooms."""
-    async with Application() as app, HubbubServer(app.url("/voice"), config=CONFIG) as server, Rest(server) as rest:
-        yield app, server, rest
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def application(running: tuple[Application, HubbubServer, Rest]) -> Application:
-    """The application, with nothing remembered."""
-    running[0].forget()
-    running[0].on("/after", "<Response/>")
-    running[0].on("/events", None)
-    return running[0]
-
-
-@pytest.fixture
-def hubbub_server(running: tuple[Application, HubbubServer, Rest]) -> HubbubServer:
-    return running[1]
-
-
-@pytest.fixture
-def rest(running: tuple[Application, HubbubServer, Rest]) -> Rest:
-    return running[2]
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def phone() -> AsyncIterator[PhoneMaker]:
-    async with phones() as start:
-        yield start
+running, application, hubbub_server, phone, rest = shared(CONFIG, answers={"/after": "<Response/>"})
 
 
 async def codes_of(rest: Rest, call: str, wanted: str) -> list[str]:

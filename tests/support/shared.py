@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, NamedTuple
 
 import pytest_asyncio
-from tests.support.rest import Rest
+from tests.support.rest import Rest, RestError
 from tests.support.stage import PhoneMaker
 from tests.support.watch import gauge
 
@@ -44,7 +45,7 @@ def shared(
 
     @pytest_asyncio.fixture(loop_scope="module")
     async def application(running: tuple[Application, HubbubServer, Rest]) -> Application:
-        await calm(running[1])
+        await calm(running[1], running[2])
         running[0].reset()
         for place, answer in (answers or {}).items():
             running[0].on(place, answer)
@@ -66,8 +67,15 @@ def shared(
     return Shared(running, application, hubbub_server, phone, rest)
 
 
-async def calm(server: HubbubServer) -> None:
-    """Wait until no call, room and notice of the test before is left, three times in a row: a last notice is on its way to its lane."""
+async def calm(server: HubbubServer, rest: Rest) -> None:
+    """End the calls that the test before has left, and wait until no call, room and notice is left.
+
+    Three times in a row: a last notice may be on its way to its lane.
+    """
+    for status in ("queued", "ringing", "in-progress"):
+        for call in (await rest.get("/Calls.json", Status=status, PageSize="1000"))["calls"]:
+            with contextlib.suppress(RestError):
+                await rest.post(f"/Calls/{call['sid']}.json", Status="completed")
     for _ in range(3):
         for name in ("hubbub_calls", "hubbub_sip_calls", "hubbub_rooms", "hubbub_notices_lanes"):
             await gauge(server, name, 0)
