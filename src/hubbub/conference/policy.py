@@ -21,6 +21,8 @@ class Policy:
     end_when_alone: bool = False
     """Whether a room that has started ends when one member is left."""
     beeps: bool = True
+    recorded_by_any: bool = False
+    """Whether every member may ask for a recording before the start; else its creator alone."""
     keys_heard: bool = False
     """Whether a key that a member presses is heard by the others, as the tones that it stands for."""
     wait_music: bool = True

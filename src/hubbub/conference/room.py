@@ -156,24 +156,28 @@ class Room:
 
     # -- inputs ------------------------------------------------------------------------------------------------
 
-    def invite(self, member: MemberRecord, host: MemberHost, wait: Wait) -> None:
+    def invite(self, member: MemberRecord, host: MemberHost, wait: Wait, wished: RoomSettings | None = None) -> None:
         """Reserve a place for a call that is being made. Raises Refused."""
-        effects = self.core.invite(member, wait, self._now())
+        effects = self.core.invite(member, wait, self._now(), wished)
+        self._settings_kept = kept(RoomSettings, self.core.settings)
         self._hosts[member.call] = host
         self._perform(effects, touched=(member.call,))
 
-    def join(self, member: MemberRecord, host: MemberHost, wait: Wait, *, coached_must_be_present: bool = True) -> None:
+    def join(
+        self,
+        member: MemberRecord,
+        host: MemberHost,
+        wait: Wait,
+        *,
+        coached_must_be_present: bool = True,
+        wished: RoomSettings | None = None,
+    ) -> None:
         """Bring a member in. Raises Refused."""
-        effects = self.core.join(member, wait, self._now(), coached_must_be_present=coached_must_be_present)
+        effects = self.core.join(member, wait, self._now(), coached_must_be_present=coached_must_be_present, wished=wished)
+        self._settings_kept = kept(RoomSettings, self.core.settings)
         self._hosts[member.call] = host
         host.leg.on_speech = lambda started: self._speech(member.call, started)
         self._perform(effects, touched=(member.call,))
-
-    def name_region(self, region: str) -> None:
-        """Note where a member wishes it to be; the first wish counts."""
-        if region and not self.record.region:
-            self.core.room = replace(self.record, region=region)
-            self._write([], (), [])
 
     def early_media(self, call: Id) -> None:
         """Let the room hear a callee that has not answered."""

@@ -177,23 +177,35 @@ class RoomCore:
 
     # -- inputs ------------------------------------------------------------------------------------------------
 
-    def invite(self, member: MemberRecord, wait: Wait, now: float) -> list[Effect]:
+    def wish(self, wished: RoomSettings) -> None:
+        """What a member wishes of the room: where it is, of the first who says so; before the start perhaps that it is recorded."""
+        if wished.region and not self.room.region:
+            self.room = replace(self.room, region=wished.region)
+        may = self.settings.policy.recorded_by_any and self.room.status is RoomStatus.INIT
+        if may and wished.record and not self.settings.record:
+            self.settings = replace(self.settings, record=True, trim=wished.trim, recording=wished.recording)
+
+    def invite(self, member: MemberRecord, wait: Wait, now: float, wished: RoomSettings | None = None) -> list[Effect]:
         """A member is called by request: its place and label are taken, nobody hears it yet."""
         self._admit(member, coached_must_be_present=True)
+        self.wish(wished or self.settings)
         effects: list[Effect] = []
         self._create_if_new(now, effects)
         self.members[member.call] = replace(member, presence=Presence.INVITED, updated=now)
         self._waits[member.call] = wait
         return effects
 
-    def join(self, member: MemberRecord, wait: Wait, now: float, *, coached_must_be_present: bool = True) -> list[Effect]:
-        """A member comes in: by its own document, or because the invited one answered.
+    def join(
+        self, member: MemberRecord, wait: Wait, now: float, *, coached_must_be_present: bool = True, wished: RoomSettings | None = None
+    ) -> list[Effect]:
+        """A member comes in: by its own document, or because the invited one answered; `wished` of the room by it.
 
         Raises Refused (full, label-taken, coach-absent, coach-held, too-many-coaches) and changes nothing.
         """
         invited = self.members.get(member.call)
         if invited is None or invited.presence not in (Presence.INVITED, Presence.EARLY):
             self._admit(member, coached_must_be_present=coached_must_be_present)
+        self.wish(wished or self.settings)
         effects: list[Effect] = []
         self._create_if_new(now, effects)
         presence = Presence.MIXED if self.room.status is RoomStatus.IN_PROGRESS else Presence.WAITING

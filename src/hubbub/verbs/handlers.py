@@ -303,8 +303,8 @@ def enter_room(session: Session, verb: JoinRoom, services: VerbServices) -> Room
         )
         session.room = room
         call.leg.jitter(joining.jitter_ms)
-        room.join(member, session, verb.joining.wait, coached_must_be_present=verb.coach_must_be_present)
-        room.name_region(joining.settings.region)
+        must = verb.coach_must_be_present
+        room.join(member, session, verb.joining.wait, coached_must_be_present=must, wished=joining.settings)
     except Refused:
         session.room = None
         services.rooms.discard_if_empty(room)

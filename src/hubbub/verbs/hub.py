@@ -164,8 +164,7 @@ class Hub:
         )
         session.room = session.invited_to = room
         try:
-            room.invite(replace(member, queue_seconds=0.0), session, verb.joining.wait)
-            room.name_region(verb.joining.settings.region)
+            room.invite(replace(member, queue_seconds=0.0), session, verb.joining.wait, opening.joining.settings)
         except Refused:
             session.room = session.invited_to = None
             call.hangup()

@@ -556,3 +556,109 @@ def test_redirected_legs_end_the_room_where_their_exit_does() -> None:
     effects = leave(core, BOB, LeaveReason.REDIRECTED)
     assert core.room.end_reason is EndReason.MODERATOR_LEFT
     assert Release(ALICE, LeaveReason.MODERATOR_ENDED) in effects
+
+
+def test_whoever_is_not_there_does_nothing() -> None:
+    """A late leave, key or change of who has gone, or of a room that is over, is nothing: no event twice."""
+    core = room()
+    join(core, ALICE)
+    join(core, BOB)
+    assert leave(core, DAVE) == []
+    leave(core, BOB)
+    assert leave(core, BOB) == []
+    assert core.digit(BOB, "1", 3.0) == []
+    assert core.speech(BOB, True, 3.0) == []
+    with pytest.raises(Refused) as refused:
+        core.change(BOB, MemberChange(muted=True), 3.0)
+    assert refused.value.reason == "absent"
+    core.end(EndReason.REQUESTED, 4.0)
+    assert (leave(core, ALICE), core.digit(ALICE, "1", 5.0)) == ([], [])
+
+
+def test_keys_of_an_invited_callee_are_none_of_the_rooms() -> None:
+    core = room()
+    invited(core, ALICE)
+    assert core.digit(ALICE, "1", 1.0) == []
+
+
+def test_nobody_joins_twice() -> None:
+    """16099: "room in an unexpected state for the operation"; whoever has left may come again."""
+    core = room()
+    join(core, ALICE)
+    join(core, BOB)
+    with pytest.raises(Refused) as refused:
+        join(core, BOB)
+    assert refused.value.reason == "already-in"
+    leave(core, BOB)
+    join(core, BOB)
+
+
+def test_a_room_that_ends_when_one_is_alone_waits_for_the_start() -> None:
+    """P6 "endWhenAlone": not before the conference has started."""
+    core = room(Policy(end_when_alone=True))
+    join(core, ALICE, start_on_enter=False)
+    join(core, BOB, start_on_enter=False)
+    leave(core, BOB)
+    assert core.room.status is RoomStatus.INIT
+    join(core, CAROL)
+    assert core.room.status is RoomStatus.IN_PROGRESS
+    leave(core, CAROL)
+    assert core.room.end_reason is EndReason.LAST_LEFT
+
+
+def test_audio_of_whoever_leaves_ends() -> None:
+    """Wait audio of one that waits, hold audio of one that is held: nothing else."""
+    core = room()
+    join(core, ALICE)
+    assert StopWait(ALICE) in leave(core, ALICE)
+    core = room()
+    join(core, ALICE)
+    join(core, BOB)
+    core.change(BOB, MemberChange(held=True), 1.0)
+    effects = leave(core, BOB)
+    assert StopHold(BOB) in effects
+    assert StopWait(BOB) not in effects
+
+
+def test_other_wait_audio_does_not_end_a_hold() -> None:
+    """WaitUrl of one that is held before the start: heard when it is taken back."""
+    core = room()
+    join(core, ALICE)
+    core.change(ALICE, MemberChange(held=True), 1.0)
+    other = Wait(Link("http://127.0.0.1/other"))
+    assert not any(isinstance(effect, (StopWait, StartWait)) for effect in core.change(ALICE, MemberChange(wait=other), 2.0))
+    assert StartWait(ALICE, other) in core.change(ALICE, MemberChange(held=False), 3.0)
+
+
+def test_where_a_room_is_says_the_first_who_names_it() -> None:
+    """2 region: "first leg that names one wins; later ignored": one that is refused says nothing."""
+    core = room(Policy(capacity=2))
+    join(core, ALICE)
+    for call, region in ((BOB, "ie1"), (CAROL, "de1")):
+        try:
+            core.join(member(call), Wait(), 0.0, wished=RoomSettings("twiml", region=region))
+        except Refused:
+            assert call == CAROL
+    assert core.room.region == "ie1"
+    core = room(Policy(capacity=1))
+    join(core, ALICE)
+    with pytest.raises(Refused):
+        core.join(member(BOB), Wait(), 0.0, wished=RoomSettings("twiml", region="ie1"))
+    assert core.room.region == ""
+
+
+RECORDED = RoomSettings("cxml", record=True, trim=False)
+
+
+@pytest.mark.parametrize("anybody", [True, False])
+def test_who_may_ask_for_a_recording(anybody: bool) -> None:
+    """cXML 1.6: "any member's `record-from-start` before start; after start, ignore"; 2 record, Q12: the first joiner's elsewhere."""
+    core = room(Policy(recorded_by_any=anybody))
+    join(core, ALICE)
+    effects = core.join(member(BOB), Wait(), 1.0, wished=RECORDED)
+    assert (BeginRecording() in effects, core.settings.record, core.settings.trim) == (anybody, anybody, not anybody)
+    core = room(Policy(recorded_by_any=anybody))
+    join(core, ALICE)
+    join(core, BOB)
+    effects = core.join(member(CAROL), Wait(), 1.0, wished=RECORDED)
+    assert (BeginRecording() in effects, core.settings.record) == (False, False)

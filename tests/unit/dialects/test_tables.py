@@ -314,7 +314,7 @@ def params() -> Iterator[tuple[Operation, str, str]]:
 def test_every_parameter_is_consumed(operation: Operation, name: str, to: str) -> None:
     """Its neutral name is written somewhere in the operation, or in what the operation calls; a filter on a time is a column."""
     param = next(param for param in operation.params if param.name == name)
-    known = COLUMNS[operation.does] if param.read.__doc__ == operations.FILTER else written(operation.does)
+    known = COLUMNS[operation.does] if param.read.__doc__ in (operations.FILTER, operations.BEFORE) else written(operation.does)
     assert re.sub(r"\d+$", "", to.rstrip("<>")) in known, f"{name} is read and then forgotten"
 
 

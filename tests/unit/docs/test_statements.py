@@ -43,9 +43,9 @@ def rows(page: str) -> dict[str, list[Row]]:
 
 @cache
 def functions_of(file: str) -> frozenset[str]:
-    """The test functions of a file."""
-    body = ast.parse((TESTS / file).read_text()).body
-    return frozenset(node.name for node in body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+    """The functions of a file, and those of its classes."""
+    found = ast.walk(ast.parse((TESTS / file).read_text()))
+    return frozenset(node.name for node in found if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
 
 
 @cache

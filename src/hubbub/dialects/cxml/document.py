@@ -28,7 +28,8 @@ from hubbub.dialects.twiml import document as twiml
 from hubbub.verbs.model import Echo
 from hubbub.verbs.program import Verb
 
-ROOM = RoomDefaults("cxml", Policy(minimum_to_start=2, capacity=250), longest_name=64, bad_name="20002", jitter=60, tells_end_besides=True)
+POLICY = Policy(minimum_to_start=2, capacity=250, recorded_by_any=True)
+ROOM = RoomDefaults("cxml", POLICY, longest_name=64, bad_name="20002", jitter=60, tells_end_besides=True)
 PUT_THERE = "the sound is sent there, as the body of the request, when it is whole"
 PUTTING = choice("POST", "PUT", post="POST", put="PUT")
 STORAGE = (
