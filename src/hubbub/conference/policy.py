@@ -23,7 +23,7 @@ class Policy:
     beeps: bool = True
     recorded_by_any: bool = False
     """Whether every member may ask for a recording before the start; else its creator alone."""
-    keys_heard: bool = False
+    keys_heard: bool = True
     """Whether a key that a member presses is heard by the others, as the tones that it stands for."""
     wait_music: bool = True
     """Whether a member that names no wait audio hears hold music; else silence."""

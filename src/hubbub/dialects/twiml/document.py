@@ -48,7 +48,7 @@ from hubbub.verbs.program import Step, Verb
 EVERYWHERE = frozenset({Stage.CALL, Stage.CALLEE, Stage.LINE, Stage.BESIDE, Stage.ANNOUNCEMENT})
 BEFORE_BRIDGE = frozenset({Stage.CALL, Stage.CALLEE, Stage.LINE})
 """Also where a callee is asked before it is connected, and where a call waits in a queue."""
-ROOM = RoomDefaults("twiml", Policy(minimum_to_start=2, capacity=250, keys_heard=True), bad_name="13237", jitter=60)
+ROOM = RoomDefaults("twiml", Policy(minimum_to_start=2, capacity=250), bad_name="13237", jitter=60)
 FOREVER = 1000
 """`loop="0"` plays up to a thousand times."""
 
