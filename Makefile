@@ -30,6 +30,8 @@ $(STAMP): pyproject.toml tools/check-machine
 	  || echo "hubbub: the recogniser could not be installed; nobody's speech is understood (see docs/speech.md)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary -e '.[opus]' \
 	  || echo "hubbub: libopus could not be installed; calls use G.722 and G.711 unless the system has it (see hubbub doctor)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary -e '.[srtp]' \
+	  || echo "hubbub: libsrtp could not be installed; calls are not encrypted unless the system has it (see hubbub doctor)"
 	@$(BIN)/hubbub warm
 	@touch $(STAMP)
 

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from hubbub.calls.negotiation import check_encryption
 from hubbub.errors import ConfigurationError, HubbubError
 from hubbub.letters import path_of
-from hubbub.media import libopus
+from hubbub.media import libopus, libsrtp
 from hubbub.settings import Settings, split_address
 from hubbub.storage.database import shipped_scripts, version_of
 
@@ -44,7 +45,11 @@ class Diagnosis:
 
 def examine(settings: Settings) -> Iterator[Diagnosis]:
     """Look at everything that a server with these settings needs; nothing is left behind."""
-    for look in (_ports, _rtp_ports, _loopback, _database, _recordings, _files, _clock, _priority, _engine, _codecs, _speech, _recognition):
+    looks = (
+        _ports, _rtp_ports, _loopback, _database, _recordings, _files, _clock,
+        _priority, _engine, _codecs, _encryption, _speech, _recognition,
+    )  # fmt: skip
+    for look in looks:
         try:
             yield from look(settings)
         except (OSError, HubbubError) as error:
@@ -242,6 +247,19 @@ def _codecs(settings: Settings) -> Iterator[Diagnosis]:
         yield Diagnosis("ok", "opus", f"{library.version}, {library.path}")
     else:
         yield Diagnosis("warning", "opus", "no libopus: calls use G.722 and G.711", libopus.HOW_TO_GET_IT)
+
+
+def _encryption(settings: Settings) -> Iterator[Diagnosis]:
+    try:
+        check_encryption(settings)
+    except ConfigurationError as error:
+        yield Diagnosis("problem", "srtp", str(error), libsrtp.HOW_TO_GET_IT)
+        return
+    library = libsrtp.find()
+    if library is not None:
+        yield Diagnosis("ok", "srtp", f"libsrtp {library.version}, {library.path}: {', '.join(library.suites)}")
+    elif settings.sip.srtp != "off":
+        yield Diagnosis("warning", "srtp", "no libsrtp: encrypted calls get 488", libsrtp.HOW_TO_GET_IT)
 
 
 def _speech(_settings: Settings) -> Iterator[Diagnosis]:

@@ -24,6 +24,7 @@ from hubbub.api.web import Web
 from hubbub.calls.call import CallServices
 from hubbub.calls.calls import Calls
 from hubbub.calls.directory import Directory, NumberRecord
+from hubbub.calls.negotiation import check_encryption
 from hubbub.clock import SystemClock
 from hubbub.conference.journal import Journal
 from hubbub.conference.policy import Joining
@@ -87,6 +88,7 @@ class Server:
         public_url = settings.http.public_url.rstrip("/") or f"{scheme}://{http}"
         self.dialects = all_dialects(public_url, self._find_call, settings.accounts)
         check_accounts(settings, self.dialects)
+        check_encryption(settings)
         sip_host = split_address(settings.sip.listen)[0]
         settings.storage.recordings.mkdir(parents=True, exist_ok=True)
         recover_captures(settings.storage.recordings)

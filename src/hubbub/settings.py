@@ -44,6 +44,10 @@ Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, PlainValidato
 Method = Annotated[Literal["GET", "POST"], BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)]
 
 
+Srtp = Literal["off", "accept", "offer", "require"]
+"""How much a call's audio is to be encrypted: never; where the far end offers it; offered to it, but not insisted on; always."""
+
+
 def _listen(value: str) -> str:
     host, _, port = value.rpartition(":")
     if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
@@ -100,6 +104,11 @@ class SipSettings(Section):
     trust: tuple[Network, ...] = Field(
         (ipaddress.ip_network("127.0.0.0/8"),), description="Peers that may call without digest authentication."
     )
+    srtp: Srtp = Field(
+        "accept",
+        description="Encryption (SRTP, keys in SDP) of calls that come in: `off`, `accept` (where the caller offers it), `offer` "
+        "(also in offers of ours), `require` (others get 488). Keys stand readable in SIP: see docs/security.md.",
+    )
     max_calls: int = Field(4000, ge=1, description="SIP calls at a time; one more gets 503.")
     invites_per_second: float = Field(
         200.0, ge=0, description="New calls a second from one address, in bursts of twice as many; more get 503. 0: no limit."
@@ -127,6 +136,22 @@ class MediaSettings(Section):
         ["opus", "G722", "PCMU", "PCMA", "L16/16000", "L16/8000"],
         min_length=1,
         description="Codecs that are spoken, in the order of an offer. Opus needs libopus (see `hubbub doctor`).",
+    )
+
+    srtp_suites: tuple[
+        Literal[
+            "AES_CM_128_HMAC_SHA1_80",
+            "AES_CM_128_HMAC_SHA1_32",
+            "AES_256_CM_HMAC_SHA1_80",
+            "AES_256_CM_HMAC_SHA1_32",
+            "AEAD_AES_128_GCM",
+            "AEAD_AES_256_GCM",
+        ],
+        ...,
+    ] = Field(
+        ("AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AEAD_AES_128_GCM"),
+        min_length=1,
+        description="Crypto-suites that encrypted calls may use, in the order of an offer. They need libsrtp (see `hubbub doctor`).",
     )
 
     @field_validator("codecs")
@@ -184,6 +209,7 @@ class Route(Section):
     to: str = Field(description="SIP URI; `{number}` is replaced by the E.164 number.")
     username: str = Field("", description="Digest user name, if the trunk asks.")
     password: str = Field("", description="Digest password.")
+    srtp: Srtp | None = Field(None, description="Encryption of calls by this trunk. Unset: `dial.srtp`.")
 
 
 class DialSettings(Section):
@@ -192,6 +218,11 @@ class DialSettings(Section):
     allow_prefixes: tuple[str, ...] = Field((), description="Number prefixes that may be dialled, such as `+1`.")
     allow_sip: tuple[str, ...] = Field((), description="Hosts (`host` or `host:port`) that SIP URIs may name.")
     routes: tuple[Route, ...] = Field((), description="Trunks for numbers.")
+    srtp: Srtp = Field(
+        "accept",
+        description="Encryption of calls that are made: `off`, `accept` (only if the far end asks for it later), `offer` (the far end may "
+        "answer without), `require` (no call without).",
+    )
 
 
 class Account(Section):
@@ -242,6 +273,7 @@ class Phone(Section):
 
     username: str = Field(description="User part of its SIP address.")
     password: str = Field(description="Digest password.")
+    srtp: Srtp | None = Field(None, description="Encryption of calls with this phone. Unset: `sip.srtp` from it, `dial.srtp` to it.")
     account: str = Field(description="The account that it belongs to.")
 
 

@@ -17,6 +17,8 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from hubbub.testing.srtp import Cipher
+
 ULAW_DECODE: NDArray[np.int16]
 
 
@@ -79,6 +81,8 @@ class Peer:
         self.size = ptime * 8
         self.kind = kind
         self.on_report: Callable[[bytes], object] = lambda data: None
+        self.cipher: Cipher | None = None
+        """How its packets are encrypted, if they are."""
         self._sound: bytes | None = None
         self._at = 0
         self._owed = 0
@@ -96,8 +100,9 @@ class Peer:
                 ">BBHII", 0x80, first, self.sequence & 0xFFFF, (self.time if time_ is None else time_) & 0xFFFFFFFF, self.ssrc
             )
             self.sequence += 1
+            whole = data + payload if self.cipher is None else self.cipher.protect(data + payload)
             with contextlib.suppress(OSError):
-                self.socket.sendto(data + payload, self.remote)
+                self.socket.sendto(whole, self.remote)
 
     def press(self, code: int, *, ticks: int = 5) -> None:
         """One key as telephone events of type 101, at once."""
@@ -127,6 +132,11 @@ class Peer:
                 data = self.socket.recv(2048)
             except (BlockingIOError, OSError):
                 return
+            if self.cipher is not None:
+                plain = self.cipher.unprotect(data)
+                if plain is None:
+                    continue
+                data = plain
             if 192 <= data[1] <= 223:
                 self.on_report(data)
                 continue

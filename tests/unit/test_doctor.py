@@ -33,7 +33,8 @@ def about(found: list[Diagnosis], subject: str, level: str = "problem") -> Diagn
 def test_a_healthy_machine(tmp_path: Path) -> None:
     found = list(examine(settings(tmp_path)))
     assert {each.about for each in found} == {
-        "http", "sip", "rtp", "loopback", "database", "recordings", "files", "clock", "priority", "engine", "opus", "speech", "recognition",
+        "http", "sip", "rtp", "loopback", "database", "recordings", "files", "clock", "priority", "engine", "opus", "srtp", "speech",
+        "recognition",
     }  # fmt: skip
     assert [each for each in found if each.level == "problem"] == []
     assert all(each.advice for each in found if each.level != "ok")
@@ -97,11 +98,21 @@ def test_no_priority_no_voice_no_engine(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("hubbub.speech.engines.installed", list)
     monkeypatch.setattr("hubbub.media.process.is_warm", lambda: False)
     monkeypatch.setattr("hubbub.media.libopus.find", lambda: None)
+    monkeypatch.setattr("hubbub.media.libsrtp.find", lambda: None)
     found = list(examine(settings(tmp_path)))
     assert "SYS_NICE" in about(found, "priority", "warning").advice
     assert "hubbub[speech]" in about(found, "speech", "warning").advice
     assert "hubbub[opus]" in about(found, "opus", "warning").advice
+    assert "hubbub[srtp]" in about(found, "srtp", "warning").advice
     assert "hubbub warm" in about(found, "engine", "warning").advice
+
+
+def test_encryption_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hubbub.media.libsrtp.find", lambda: None)
+    wishes = {"sip": {"srtp": "require"}, "dial": {"routes": [{"to": "sip:{number}@trunk.example", "srtp": "offer"}]}}
+    problem = about(list(examine(settings(tmp_path, **wishes))), "srtp")
+    assert "sip.srtp = require, dial.routes (+) = offer" in problem.text
+    assert not [found for found in examine(settings(tmp_path, sip={"srtp": "off"})) if found.about == "srtp"]
 
 
 def test_exit_status_and_lines(tmp_path: Path) -> None:

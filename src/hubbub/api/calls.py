@@ -153,6 +153,7 @@ def outgoing(asked: Asked) -> OutgoingCall:
         sip_username=values.get("sip_username", ""),
         sip_password=values.get("sip_password", ""),
         headers={**asked.face.headers(values["to"]), **values.get("headers", {})},
+        srtp=asked.face.srtp(values["to"]),
         private=values.get("private", False),
         priority=int(values.get("priority", 5)),
         digits=values.get("digits", ""),

@@ -11,7 +11,7 @@ from hubbub.dialects.tables import Operation, Page, Resource, Window
 from hubbub.errors import Refused
 from hubbub.events import Party, RecordingRecord
 from hubbub.ids import Id
-from hubbub.settings import Account
+from hubbub.settings import Account, Srtp
 from hubbub.verbs.model import JoinRoom, Stage
 from hubbub.verbs.program import Program
 
@@ -48,6 +48,9 @@ class RestFace(Protocol):
 
     def party(self, spelled: str, host: str) -> Party:
         """Whom a parameter names. Raises Refused."""
+
+    def srtp(self, spelled: str) -> Srtp | None:
+        """How much a call to a target is to be encrypted, where it says so."""
 
     def headers(self, spelled: str) -> Mapping[str, str]:
         """The SIP headers that a target asks for."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import structlog
 
+from hubbub.calls.negotiation import Negotiation
 from hubbub.calls.recording import leg_recorder
 from hubbub.clock import Clock
 from hubbub.conference.journal import Journal, Renderer, Written, rendered
@@ -21,9 +22,10 @@ from hubbub.conference.transcription import Transcriber
 from hubbub.errors import HubbubError
 from hubbub.events import CallEvent, CallRecord, CallStatus, Link
 from hubbub.ids import Id
-from hubbub.media.client import Codec, Leg, Media
+from hubbub.media.client import Leg, Media
 from hubbub.sip.endpoint import SipCall, SipEnd
-from hubbub.sip.sdp import Agreed, SdpError, make_answer, make_offer, parse_sdp, read_answer
+from hubbub.sip.sdes import Wish
+from hubbub.sip.sdp import SdpError
 from hubbub.storage.store import Put
 from hubbub.tasks import spawn
 from hubbub.webhooks.delivery import Notice
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 ProgressKind = Literal["initiated", "ringing", "answered", "completed", "digit"]
-_session_numbers = iter(range(1, 2**31))
 
 FAILURE_STATUS = {
     486: CallStatus.BUSY,
@@ -80,18 +81,6 @@ class CallServices:
     transcriber: Transcriber | None = None
 
 
-@dataclass
-class _Session:
-    """The SDP session of this side: RFC 4566 section 5.2, RFC 3264 section 8."""
-
-    number: int = field(default_factory=lambda: next(_session_numbers))
-    version: int = 0
-
-    def next(self) -> int:
-        self.version += 1
-        return self.version
-
-
 @dataclass(frozen=True, eq=False)
 class _Hearing:
     """Somebody who hears keys."""
@@ -103,7 +92,7 @@ class _Hearing:
 class Call:
     """One call leg, from INVITE to BYE. All methods run on the loop; callbacks are synchronous."""
 
-    def __init__(self, record: CallRecord, services: CallServices, leg: Leg) -> None:
+    def __init__(self, record: CallRecord, services: CallServices, leg: Leg, srtp: Wish = "accept") -> None:
         self.record = record
         self.leg = leg
         self.sip: SipCall | None = None
@@ -117,14 +106,12 @@ class Call:
         self.on_ended: Callable[[], None] | None = None
         self.bridge: Bridge | None = None
         """What connects it with another call, while it does."""
-        self.codecs: tuple[str, ...] = ()
-        """What is offered to the far end, of the codecs that are spoken here; none: all of them."""
+        self.negotiation = Negotiation(leg, codecs=services.media.codecs, suites=services.media.suites, srtp=srtp)
         self.ended_by_request = False
         """Whether REST asked for its end."""
         self.final_cause = ""
         """Why this side ends the call, when it is more than a hang-up."""
         self._services = services
-        self._session = _Session()
         self._number = -1
         self._ring_timer: asyncio.TimerHandle | None = None
         self._silent_timer: asyncio.TimerHandle | None = None
@@ -180,16 +167,15 @@ class Call:
         if self.sip is None or self.answered or self.over or self.record.direction != "inbound":
             return
         if self.sip.remote_sdp is None:
-            self.sip.answer(self._offer())
+            self.sip.answer(self.negotiation.offer())
         else:
             try:
-                text, agreed = self._answer_to(self.sip.remote_sdp)
+                text = self.negotiation.answer(self.sip.remote_sdp)
             except SdpError as error:
                 log.info("offer_refused", call=self.id, reason=str(error))
                 self.final_cause = "error"
                 self.sip.reject(488, "Not Acceptable Here")
                 return
-            self._connect(agreed)
             self.sip.answer(text)
         self._became_answered()
 
@@ -219,7 +205,7 @@ class Call:
 
     def offer(self) -> str:
         """The SDP offer of an outgoing call."""
-        return self._offer()
+        return self.negotiation.offer()
 
     def initiated(self) -> None:
         """The INVITE has been sent."""
@@ -304,7 +290,7 @@ class Call:
     def _progressed(self, code: int, sdp: str | None) -> None:
         if sdp is not None:
             try:
-                self._connect(read_answer(parse_sdp(sdp), self._services.media.codecs))
+                self.negotiation.take(sdp)
             except SdpError as error:
                 log.info("early_answer_unreadable", call=self.id, reason=str(error))
             else:
@@ -317,7 +303,7 @@ class Call:
     def _answered(self, sdp: str | None) -> None:
         if sdp is not None:
             try:
-                self._connect(read_answer(parse_sdp(sdp), self._services.media.codecs))
+                self.negotiation.take(sdp)
             except SdpError as error:
                 log.info("answer_unreadable", call=self.id, reason=str(error))
                 self.hangup("error")
@@ -327,14 +313,12 @@ class Call:
 
     def _offered(self, sdp: str | None) -> str | None:
         if sdp is None:
-            return self._offer()
+            return self.negotiation.offer()
         try:
-            text, agreed = self._answer_to(sdp)
+            return self.negotiation.answer(sdp)
         except SdpError as error:
             log.info("offer_refused", call=self.id, reason=str(error))
             return None
-        self._connect(agreed)
-        return text
 
     def hear_keys(self, told: Callable[[str], None], *, gathers: bool = False) -> Callable[[], None]:
         """Tell keys to this one until what is returned is called; whoever heard them before hears them again then.
@@ -370,26 +354,6 @@ class Call:
         self._end(self._final_status(end))
 
     # -- inside ------------------------------------------------------------------------------------------------
-
-    def _offer(self) -> str:
-        spoken = self._services.media.codecs
-        codecs = tuple(name for name in self.codecs if name in spoken) or spoken
-        return make_offer(self.leg.local, codecs=codecs, session=self._session.number, version=self._session.next())
-
-    def _answer_to(self, sdp: str) -> tuple[str, Agreed]:
-        codecs = self._services.media.codecs
-        return make_answer(parse_sdp(sdp), self.leg.local, codecs=codecs, session=self._session.number, version=self._session.next())
-
-    def _connect(self, agreed: Agreed) -> None:
-        codec = Codec(agreed.codec_name, agreed.payload_type, agreed.ptime, agreed.parameters, agreed.event_rate)
-        self.leg.connect(
-            agreed.remote,
-            codec,
-            telephone_event=agreed.telephone_event,
-            send=agreed.send,
-            receive=agreed.receive,
-            reports=agreed.remote if agreed.mux else agreed.reports,
-        )
 
     def _became_answered(self) -> None:
         now = self._services.clock.now()
@@ -427,6 +391,8 @@ class Call:
             return INBOUND_STATUS.get(self.final_cause, CallStatus.NO_ANSWER)
         if self.final_cause == "timeout":
             return CallStatus.NO_ANSWER
+        if self.final_cause == "error":
+            return CallStatus.FAILED
         if end.by == "local":
             return CallStatus.CANCELED
         return FAILURE_STATUS.get(end.code, CallStatus.FAILED)

@@ -13,7 +13,7 @@ from hubbub.calls.signalled import kept
 from hubbub.errors import MediaError, ResourceExhausted, SipError
 from hubbub.events import CallRecord, CallStatus, Party
 from hubbub.ids import Id, new_id
-from hubbub.settings import Account, Number, Settings
+from hubbub.settings import Account, Number, Settings, Srtp
 from hubbub.sip.endpoint import Address, SipCall, SipEndpoint
 
 log = structlog.get_logger()
@@ -95,7 +95,9 @@ class Calls:
             sip_headers={name: value for name, value in sip.headers.items() if name.lower().startswith("x-")},
             signalled=kept(sip.headers, sip.signalled),
         )
-        call = self._adopt(Call(record, self._services, leg))
+        phone = self.phones.get(sip.user) if sip.user is not None else None
+        srtp = (phone.srtp if phone is not None else None) or self._settings.sip.srtp
+        call = self._adopt(Call(record, self._services, leg, srtp))
         call.attach(sip)
         log.info("call_arrived", call=call.id, caller=caller.value, to=record.callee.value)
         return call
@@ -117,8 +119,11 @@ class Calls:
         headers: Mapping[str, str] | None = None,
         tag: str = "",
         private: bool = False,
+        srtp: Srtp | None = None,
     ) -> tuple[Call, Callable[[], None]]:
         """Prepare an outgoing call; the second value sends its INVITE (after the row is committed).
+
+        `srtp` outranks what is configured for where it goes, unless that insists on encryption.
 
         Raises Refused (not-allowed, no-route, not-registered, invalid-target) and ResourceExhausted.
         """
@@ -145,7 +150,7 @@ class Calls:
             parent=parent,
             tag=tag,
         )
-        call = self._adopt(Call(record, self._services, leg))
+        call = self._adopt(Call(record, self._services, leg, target.srtp if target.srtp == "require" else srtp or target.srtp))
         call.progress = progress
         call.save()
 

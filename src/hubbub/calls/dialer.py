@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from hubbub.errors import Refused
 from hubbub.events import Party
-from hubbub.settings import DialSettings, Phone
+from hubbub.settings import DialSettings, Phone, Srtp
 
 NUMBER = re.compile(r"\+[1-9]\d{1,14}")
 _SIP_URI = re.compile(
@@ -25,6 +25,7 @@ class Destination:
     next_hop: tuple[str, int] | None = None
     username: str = ""
     password: str = ""
+    srtp: Srtp = "accept"
 
 
 def party_of(uri: str, phones: dict[str, Phone], *, account: str, display: str = "") -> Party:
@@ -71,7 +72,7 @@ def destination(
         contact = contact_of(party.value)
         if contact is None:
             raise Refused("not-registered", f"the phone {party.value!r} is not registered")
-        return Destination(contact, next_hop_of(party.value))
+        return Destination(contact, next_hop_of(party.value), srtp=phone.srtp or settings.srtp)
     _user, host = split_uri(party.uri)
     if not host:
         raise Refused("invalid-target", f"{party.uri!r} is not a SIP URI")
@@ -79,7 +80,7 @@ def destination(
         raise Refused("not-allowed", f"SIP host {host!r} is not in dial.allow_sip")
     if _leads_elsewhere(party.uri):
         raise Refused("not-allowed", "a SIP URI may not say maddr: the call would go to another host than the one that is allowed")
-    return Destination(party.uri)
+    return Destination(party.uri, srtp=settings.srtp)
 
 
 def _number(number: str, settings: DialSettings) -> Destination:
@@ -89,4 +90,4 @@ def _number(number: str, settings: DialSettings) -> Destination:
     if not routes:
         raise Refused("no-route", f"no entry of dial.routes takes {number}")
     route = max(routes, key=lambda candidate: len(candidate.prefix))
-    return Destination(route.to.format(number=number), username=route.username, password=route.password)
+    return Destination(route.to.format(number=number), username=route.username, password=route.password, srtp=route.srtp or settings.srtp)

@@ -18,6 +18,7 @@ from hubbub.media.layout import (
     ONSET,
     OPEN,
     UNITY,
+    CipherState,
     Coder,
     Ear,
     Edge,
@@ -39,6 +40,7 @@ _GROUPS: Final = (
     (Wire, "workers"),
     (Slot, "slots"),
     (Link, "legs"),
+    (CipherState, "legs"),
     (JitterBuffer, "legs"),
     (Coder, "legs"),
     (Voice, "legs"),
@@ -92,7 +94,7 @@ def _zero(group: Any, index: int) -> None:
 
 def clear_leg(engine: Engine, leg: int) -> None:
     """Bring every field of an inactive leg to its state at birth (the parent's right, by the ownership rule)."""
-    for group in (engine.links, engine.jitter, engine.coders, engine.voices, engine.keys, engine.ears):
+    for group in (engine.links, engine.ciphers, engine.jitter, engine.coders, engine.voices, engine.keys, engine.ears):
         _zero(group, leg)
     for state in (engine.coders[leg].encoder, engine.coders[leg].decoder):
         state[:] = G722_FRESH

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from hubbub.errors import MediaError
-from hubbub.media import counters, layout, libopus, process
+from hubbub.media import counters, layout, libopus, libsrtp, process
 from hubbub.media.control import Control
 from hubbub.media.layout import RATE
 from hubbub.media.leg import Codec, Leg, LegCounters, PcmLeg
@@ -85,6 +85,9 @@ class Media:
         wanted = tuple(name if "/" in name else name.upper() for name in settings.codecs)
         self.codecs: tuple[str, ...] = wanted if libopus.find() else tuple(name for name in wanted if name != "OPUS")
         """What is spoken here, in order of preference."""
+        library = libsrtp.find()
+        self.suites: tuple[str, ...] = tuple(name for name in settings.srtp_suites if library is not None and name in library.suites)
+        """By what calls may be encrypted, in order of preference; none where there is no libsrtp."""
         self._started = False
 
     def _failed(self, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubbub.media import dtmf, layout, messages, opus
+from hubbub.media import dtmf, layout, messages, opus, srtp
 from hubbub.media.compiled import kernel
 from hubbub.media.counters import H_BAD_COMMANDS
 from hubbub.media.desk import Desk
@@ -27,6 +27,7 @@ from hubbub.media.layout import (
 from hubbub.media.libc import fence
 from hubbub.media.messages import EDGE_GONE, EVENT_RESERVE, MIX_GONE, PLAYED, TAP_GONE
 from hubbub.media.mix import leave, link_edge, route
+from hubbub.media.rows import fill
 from hubbub.media.rtp import packet_ok, pass_time, write_peer
 from hubbub.media.signals import event_room, tell
 
@@ -414,6 +415,16 @@ def _level(engine: Engine, worker: int, words: Array) -> bool:
 
 
 @kernel
+def _cipher(engine: Engine, worker: int, words: Array) -> bool:
+    """CIPHER leg, generation, keys (`srtp.take_keys`)."""
+    leg = words[1]
+    if not 0 <= leg < engine.links.size or not _slot_ok(engine, worker, leg, words[2]):
+        fill(words, 3, words.size, 0)
+        return False
+    return srtp.take_keys(engine.ciphers, leg, words[2], words)
+
+
+@kernel
 def _apply(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> bool:
     code = words[0]
     if code == messages.ADD:
@@ -442,6 +453,8 @@ def _apply(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> 
         return _level(engine, worker, words)
     if code == messages.HEED:
         return _heed(engine, worker, words)
+    if code == messages.CIPHER:
+        return _cipher(engine, worker, words)
     if code == messages.DIGIT:
         return _digit(engine, worker, words)
     return False

@@ -18,9 +18,9 @@ ENTRY = "loop"
 """The one kernel that the media process calls."""
 
 SOURCES = (
-    "counters", "messages", "layout", "block", "compiled", "libc", "rings", "g711", "g722", "libopus", "opus", "codecs", "rows", "resample",
-    "signals", "desk",
-    "levels", "agc", "conceal", "jitter", "rtp", "dtmf", "mix", "framing", "players", "taps", "sockets", "commands", "takeover", "tick",
+    "counters", "messages", "layout", "block", "compiled", "libc", "rings", "g711", "g722", "libopus", "opus", "libsrtp", "srtp",
+    "codecs", "rows", "resample", "signals", "desk", "levels", "agc", "conceal", "jitter", "rtp", "dtmf", "mix", "framing", "players",
+    "taps", "sockets", "commands", "takeover", "tick",
 )  # fmt: skip
 """Modules that the compiled loop is made of.
 

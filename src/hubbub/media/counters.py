@@ -41,9 +41,13 @@ DROP_UNWANTED: Final = 10
 DROP_EVENT: Final = 11
 DROP_OVERSIZE: Final = 12
 DROP_SEQUENCE: Final = 13
+DROP_FORGED: Final = 14
+DROP_REPLAYED: Final = 15
+DROP_EXPIRED: Final = 16
+REASONS: Final = 32
 DROPS: Final = (
     "short", "version", "rtcp", "malformed", "payload_type", "source", "ssrc", "late", "duplicate", "far", "unwanted", "event", "oversize",
-    "sequence",
+    "sequence", "forged", "replayed", "expired",
 )  # fmt: skip
 
 # Words of a leg's counters.

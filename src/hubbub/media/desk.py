@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hubbub.media import g711, libopus
-from hubbub.media.layout import FRAME, FRAME_BYTES, G722_FRESH, NARROW, OPUS_BYTES, PAST, Array, Sizes
+from hubbub.media import g711, libopus, libsrtp
+from hubbub.media.layout import FRAME, FRAME_BYTES, G722_FRESH, NARROW, OPUS_BYTES, PAST, STREAMS, Array, Sizes
 from hubbub.media.libopus import (
     O_DECODER,
     O_DECODERS,
@@ -21,6 +21,7 @@ from hubbub.media.libopus import (
     OPUS_LINE,
     OPUS_WORDS,
 )
+from hubbub.media.libsrtp import POLICY_BYTES, SUITE_ROWS, SUITES
 
 RECEIVE_BYTES = 2048
 SOUNDING = 4
@@ -81,6 +82,21 @@ class Desk(NamedTuple):
     opus_states: Array
     """uint8: the states themselves."""
     opus_packet: Array
+    srtp_session: Array
+    """int64[legs, 3]: addresses of a leg's contexts (`libsrtp.SRTP_…`), 0: there is none."""
+    srtp_life: Array
+    """int64[legs, 2]: which life of the keys they are of."""
+    srtp_sure: Array
+    """uint8[legs, STREAMS]: whether something came in a stream since its context was made."""
+    srtp_floor: Array
+    """int64[legs, STREAMS]: indices up to this one came before the context was made, or -1."""
+    srtp_policies: Array
+    """int64[suites, 16]: a policy per suite, without key."""
+    srtp_policy: Array
+    srtp_made: Array
+    srtp_size: Array
+    srtp_packet: Array
+    srtp_copy: Array
     eventfd: Array
 
 
@@ -114,6 +130,15 @@ def opus_memory(sizes: Sizes) -> tuple[Array, Array]:
         place = int(words[word]) - memory.ctypes.data
         memory[place : place + len(state)] = np.frombuffer(state, np.uint8)
     return words, memory
+
+
+def srtp_policies() -> Array:
+    """What contexts of each suite are made by, as words; of what this machine cannot do, zeros, which make none."""
+    rows = np.zeros((SUITE_ROWS, POLICY_BYTES // 8), np.int64)
+    library = libsrtp.find()
+    for name in library.suites if library else ():
+        rows[SUITES[name].number] = np.frombuffer(library.policy(name), np.int64) if library else 0
+    return rows
 
 
 def make_desk(sizes: Sizes, eventfd: int = -1) -> Desk:
@@ -157,5 +182,15 @@ def make_desk(sizes: Sizes, eventfd: int = -1) -> Desk:
         opus_line=np.zeros((sizes.legs, OPUS_LINE), np.int16),
         opus_states=opus_states,
         opus_packet=np.zeros(OPUS_BYTES, np.uint8),
+        srtp_session=np.zeros((sizes.legs, 3), np.int64),
+        srtp_life=np.zeros((sizes.legs, 2), np.int64),
+        srtp_sure=np.zeros((sizes.legs, STREAMS), np.uint8),
+        srtp_floor=np.full((sizes.legs, STREAMS), -1, np.int64),
+        srtp_policies=srtp_policies(),
+        srtp_policy=np.zeros(POLICY_BYTES // 8, np.int64),
+        srtp_made=np.zeros(1, np.int64),
+        srtp_size=np.zeros(1, np.int32),
+        srtp_packet=np.zeros(RECEIVE_BYTES, np.uint8),
+        srtp_copy=np.zeros(RECEIVE_BYTES, np.uint8),
         eventfd=np.array([eventfd], np.int32),
     )

@@ -1,7 +1,7 @@
 """The arrays of the media plane: one block of shared memory, one array per noun, indices instead of pointers.
 
 Every field is declared once, in the record of the noun it belongs to, with its type and its shape. A group is an array of records: the
-loop gets fourteen arrays, not a hundred and thirty, which compiles four times faster, and what is used together lies together. The server
+loop gets fifteen arrays, not a hundred and thirty, which compiles four times faster, and what is used together lies together. The server
 and every media process map the same block; slots of all workers lie in it, so that a leg can move to another worker by REMOVED, then ADD.
 This module imports no compiler: the server uses the arrays through plain numpy.
 """
@@ -15,7 +15,8 @@ from typing import Annotated, Any, Final, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hubbub.media.counters import COUNTER_WORDS, HEADER_WORDS, TIMES
+from hubbub.media.counters import COUNTER_WORDS, HEADER_WORDS, REASONS, TIMES
+from hubbub.media.libsrtp import KEY_BYTES
 from hubbub.media.messages import COMMAND_WORDS, COMMANDS, EVENT_WORDS, EVENTS
 
 Array = NDArray[Any]
@@ -39,6 +40,7 @@ PACKETS: Final = 16  # packets that a jitter buffer holds
 PAST: Final = 3  # frames that are kept for filling a gap
 PACKET_BYTES: Final = 1472
 """Largest UDP payload in an Ethernet frame without fragments."""
+STREAMS: Final = 8  # streams of a leg whose packet indices are kept, where packets are encrypted
 REPORT_BYTES: Final = 512  # longest RTCP packet that is looked at where it shares the port
 FRAME_BYTES: Final = 640  # bytes of the longest frame (20 ms of L16 at 16 kHz)
 LONGEST_PACKET: Final = 1280  # payload bytes of the longest packet that is sent
@@ -139,7 +141,7 @@ class Wire:
     event_head: Annotated[Array, np.int64, 8]
     event_tail: Annotated[Array, np.int64, 8]
     header: Annotated[Array, np.int64, HEADER_WORDS]
-    dropped: Annotated[Array, np.int64, 16]
+    dropped: Annotated[Array, np.int64, REASONS]
     times: Annotated[Array, np.int64, TIMES]
 
 
@@ -213,6 +215,21 @@ class Link:
     frame: Annotated[Array, np.uint8, OPUS_FRAMES, OPUS_BYTES]
     packet: Annotated[Array, np.uint8, OUT_BYTES]
     counters: Annotated[Array, np.int64, COUNTER_WORDS]
+
+
+class CipherState:
+    """How a leg's packets are encrypted: what its contexts, which each process has of its own, are made from."""
+
+    suite: Annotated[int, np.int32]
+    changes: Annotated[int, np.int32]
+    life_in: Annotated[int, np.int64]
+    life_out: Annotated[int, np.int64]
+    left: Annotated[int, np.int64]
+    next: Annotated[int, np.int32]
+    ssrc: Annotated[Array, np.int64, STREAMS]
+    newest: Annotated[Array, np.int64, STREAMS]
+    key_in: Annotated[Array, np.uint8, KEY_BYTES]
+    key_out: Annotated[Array, np.uint8, KEY_BYTES]
 
 
 class JitterBuffer:
@@ -389,6 +406,7 @@ class Records(Protocol[Record_co]):
 Wires = Records[Wire]
 Slots = Records[Slot]
 Links = Records[Link]
+Ciphers = Records[CipherState]
 Jitter = Records[JitterBuffer]
 Coders = Records[Coder]
 Voices = Records[Voice]
@@ -407,6 +425,7 @@ class Engine(NamedTuple):
     wires: Wires
     slots: Slots
     links: Links
+    ciphers: Ciphers
     jitter: Jitter
     coders: Coders
     voices: Voices

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from hubbub.errors import MediaError
-from hubbub.media import block, counters, layout, libopus, messages
+from hubbub.media import block, counters, layout, libopus, libsrtp, messages
 from hubbub.media.control import Control
 from hubbub.media.layout import KEYS_IN_ORDER, PAUSE, UNITY, decibels
+from hubbub.media.libsrtp import Cipher
 from hubbub.media.mixes import Mix
 from hubbub.media.ports import address_number, bind
 from hubbub.media.reports import Line, Quality
@@ -119,6 +120,7 @@ class Leg:
         self._removed: asyncio.Event = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
         self._digits_end = 0.0
+        self._cipher: Cipher | None = None
         self.reports: Line | None = None
         """Its RTCP, where it has any."""
         self.slot = control.legs.take()
@@ -211,10 +213,13 @@ class Leg:
         send: bool = True,
         receive: bool = True,
         reports: tuple[str, int] | None = None,
+        cipher: Cipher | None = None,
     ) -> None:
         """Send to `remote` and take what comes from there (RFC 3264: again for each new offer).
 
         RTCP goes to `reports`; where that is `remote`, it comes and goes by the RTP port (RFC 5761). None: there is none.
+
+        With `cipher` every packet is encrypted, and what is not by its key is dropped; a key that stays goes on as it is.
 
         A source other than `remote` is believed when it is the first to send a packet of the right type (symmetric RTP, RFC 4961).
         MediaError when codec, frame length or address cannot be used.
@@ -238,10 +243,23 @@ class Leg:
         if remote[0] == "0.0.0.0" or remote[1] == 0:  # RFC 2543 hold
             packed &= ~(1 << 24)
         form = libopus.format_word(codec.parameters) if number == layout.OPUS else 0
+        self._encrypt(cipher)
         self._post(messages.CONNECT, address, packed, codec.ptime * 8, round(self.quiet_seconds * 50), form)
         if self.reports:
             held = remote[0] == "0.0.0.0" or remote[1] == 0
             self.reports.aim(None if held else reports, mux, time.monotonic())
+
+    def _encrypt(self, cipher: Cipher | None) -> None:
+        """From now on by these keys, RTCP too."""
+        if cipher == self._cipher:
+            return
+        library = libsrtp.find()
+        if cipher is not None and (library is None or cipher.suite not in library.suites):
+            raise MediaError(f"{cipher.suite} cannot be done on this machine: {libsrtp.HOW_TO_GET_IT}")
+        self._cipher = cipher
+        self._post(messages.CIPHER, *(cipher.words() if cipher else ()))
+        if self.reports:
+            self.reports.encrypt(cipher)
 
     def _post(self, code: int, *words: int) -> None:
         if not self._closing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 COMMANDS: Final = 4096
-COMMAND_WORDS: Final = 8
+COMMAND_WORDS: Final = 16
 EVENTS: Final = 16384
 EVENT_WORDS: Final = 4
 EVENT_RESERVE: Final = 2048
@@ -27,6 +27,7 @@ TUNE: Final = 12
 SENSE: Final = 13
 HEED: Final = 14
 LEVEL: Final = 15
+CIPHER: Final = 16
 
 # Events. Words: code, index, generation, value.
 REMOVED: Final = 1

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from hubbub.media import counters, layout
+from hubbub.media import counters, layout, libsrtp
+from hubbub.media.libsrtp import Cipher, Session, SrtpError
 from hubbub.media.rtcp import Received, Reception, RtcpError, SenderInfo, farewell, ntp_of, opinion, parse
 
 if TYPE_CHECKING:
@@ -71,6 +72,11 @@ class Line:
         self.due = 0.0
         self.told_loss = 0
         self._sent = 0
+        self.forged = 0
+        """Packets that were not by the key."""
+        self._cipher: Cipher | None = None
+        self._speaks: Session | None = None
+        self._hears: Session | None = None
         self.socket: socket.socket | None = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             self.socket.bind((host, leg.bound_port + 1))
@@ -92,8 +98,28 @@ class Line:
         """RTP clock in Hz."""
         return 8000 * int(layout.CODEC_CLOCK[self.leg.link.codec])
 
+    def encrypt(self, cipher: Cipher | None) -> None:
+        """Encrypt reports from now on, and take only such, or plain ones (SRTCP, RFC 3711 3.4)."""
+        library = libsrtp.find()
+        if cipher is None or library is None:
+            self._speaks = self._hears = self._cipher = None
+            return
+        # A key that stays keeps its session: its count of packets must not begin anew.
+        if self._cipher is None or self._cipher.suite != cipher.suite or self._cipher.sends != cipher.sends:
+            self._speaks = library.session(cipher.suite, cipher.sends, self.leg.ssrc)
+        if self._cipher is None or self._cipher.suite != cipher.suite or self._cipher.receives != cipher.receives:
+            self._hears = library.session(cipher.suite, cipher.receives)
+        self._cipher = cipher
+
     def receive(self, data: bytes, now: float) -> None:
-        """Reports of the far end; what is none is dropped."""
+        """Reports of the far end; what is none, or forged, is dropped."""
+        try:
+            if self._hears is not None:
+                data = self._hears.unprotect_rtcp(data)
+        except SrtpError as error:
+            self.forged += 1
+            log.debug("rtcp_forged", port=self.leg.bound_port, reason=str(error))
+            return
         try:
             self.reception.take(parse(data), now, self.clock)
         except RtcpError as error:
@@ -126,8 +152,8 @@ class Line:
         if port is None or self.target is None:
             return False
         try:
-            port.sendto(data, self.target)
-        except OSError:
+            port.sendto(data if self._speaks is None else self._speaks.protect_rtcp(data), self.target)
+        except (OSError, SrtpError):
             return False  # the far end has no such port, or the buffer is full: the next one comes in 5 s
         return True
 

@@ -81,7 +81,8 @@ def write_peer(links: Links, leg: int, source: int) -> None:
 
 
 @kernel
-def _drop(wires: Wires, worker: int, links: Links, leg: int, reason: int) -> int:
+def drop(wires: Wires, worker: int, links: Links, leg: int, reason: int) -> int:
+    """Count a datagram that is not used, and why."""
     wires[worker].dropped[reason] += 1
     links[leg].counters[C_DROPPED] += 1
     return NOTHING
@@ -237,25 +238,25 @@ def ingest(
     """
     links[leg].counters[C_RECEIVED] += 1
     if size < 12:
-        return _drop(wires, worker, links, leg, DROP_SHORT)
+        return drop(wires, worker, links, leg, DROP_SHORT)
     if data[0] & 0xC0 != 0x80:
-        return _drop(wires, worker, links, leg, DROP_VERSION)
+        return drop(wires, worker, links, leg, DROP_VERSION)
     if 192 <= data[1] <= 223:  # RFC 5761 4
         if _post(links, leg, data, size, source, tick):
             return NOTHING
-        return _drop(wires, worker, links, leg, DROP_RTCP)
+        return drop(wires, worker, links, leg, DROP_RTCP)
     if size > PACKET_BYTES:
-        return _drop(wires, worker, links, leg, DROP_OVERSIZE)
+        return drop(wires, worker, links, leg, DROP_OVERSIZE)
     place = _payload(data, size)
     if place < 0:
-        return _drop(wires, worker, links, leg, DROP_MALFORMED)
+        return drop(wires, worker, links, leg, DROP_MALFORMED)
     kind = int(data[1] & 0x7F)
     event = kind == links[leg].event_type
     if not links[leg].connected or not (event or kind == links[leg].payload_type or kind == COMFORT_NOISE):
-        return _drop(wires, worker, links, leg, DROP_PAYLOAD_TYPE)
+        return drop(wires, worker, links, leg, DROP_PAYLOAD_TYPE)
     if not _source_ok(links, jitter, leg, source, tick):
         links[leg].counters[C_BAD_SOURCE] += 1
-        return _drop(wires, worker, links, leg, DROP_SOURCE)
+        return drop(wires, worker, links, leg, DROP_SOURCE)
     sequence = (int(data[2]) << 8) | int(data[3])
     ssrc = (int(data[8]) << 24) | (int(data[9]) << 16) | (int(data[10]) << 8) | int(data[11])
     time = (int(data[4]) << 24) | (int(data[5]) << 16) | (int(data[6]) << 8) | int(data[7])
@@ -267,7 +268,7 @@ def ingest(
     if reason != 0:
         if kind == links[leg].payload_type and not (codec == OPUS and opus.units_of(data, start, length) == 0):
             _keep(links, leg, data, start, length, time)
-        return _drop(wires, worker, links, leg, reason)
+        return drop(wires, worker, links, leg, reason)
     if links[leg].counters[C_RESTARTS] != restarts:
         _bring_back(wires, worker, links, jitter, leg, sequence, codec)
     links[leg].last_heard = tick
@@ -276,26 +277,26 @@ def ingest(
     if event:
         key = dtmf.receive(keys, leg, time, data, start, length, CODEC_CLOCK[links[leg].codec])
         if key == dtmf.MALFORMED:
-            return _drop(wires, worker, links, leg, DROP_EVENT)
+            return drop(wires, worker, links, leg, DROP_EVENT)
         return key
     if kind == COMFORT_NOISE:
         calm(jitter, leg, time, int(data[start]) & 127)
         return NOTHING
     if not links[leg].receives:
-        return _drop(wires, worker, links, leg, DROP_UNWANTED)
+        return drop(wires, worker, links, leg, DROP_UNWANTED)
     if length < CODEC_BYTES[codec] or (codec == OPUS and opus.units_of(data, start, length) == 0):
-        return _drop(wires, worker, links, leg, DROP_MALFORMED)
+        return drop(wires, worker, links, leg, DROP_MALFORMED)
     _jitter_of(links, leg, time, tick * NARROW)
     result = store(jitter, leg, sequence, time, data, start, length, codec)
     if result == LATE:
         links[leg].counters[C_LATE] += 1
-        return _drop(wires, worker, links, leg, DROP_LATE)
+        return drop(wires, worker, links, leg, DROP_LATE)
     if result == DUPLICATE:
         links[leg].counters[C_DUPLICATE] += 1
         links[leg].counters[C_ACCEPTED] -= 1
-        return _drop(wires, worker, links, leg, DROP_DUPLICATE)
+        return drop(wires, worker, links, leg, DROP_DUPLICATE)
     if result == FAR:
-        return _drop(wires, worker, links, leg, DROP_FAR)
+        return drop(wires, worker, links, leg, DROP_FAR)
     return AUDIO
 
 
@@ -312,7 +313,7 @@ def write_header(links: Links, leg: int, kind: int, mark: int, time: int) -> Non
     for n in range(4):
         packet[4 + n] = (time >> (24 - 8 * n)) & 255
         packet[8 + n] = (ssrc >> (24 - 8 * n)) & 255
-    links[leg].out_sequence = (sequence + 1) & 0xFFFF
+    links[leg].out_sequence = sequence + 1  # never cut to 16 bits: what is above them is the rollover counter (RFC 3711 3.3.1)
 
 
 @kernel

@@ -6,13 +6,14 @@ who it is from; a socket that gave its packet is not asked again whether there i
 
 from __future__ import annotations
 
+from hubbub.media import srtp
 from hubbub.media.compiled import kernel
-from hubbub.media.counters import C_DIGITS, C_OCTETS, C_SENT, H_RECEIVED, H_SEND_ERRORS, H_SENT
+from hubbub.media.counters import C_DIGITS, C_OCTETS, C_RECEIVED, C_SENT, H_RECEIVED, H_SEND_ERRORS, H_SENT
 from hubbub.media.desk import RECEIVE_BYTES, Desk
 from hubbub.media.layout import Engine
 from hubbub.media.libc import DONTWAIT, connect, recvfrom, sendto
 from hubbub.media.messages import KEY
-from hubbub.media.rtp import UNLATCH, ingest, source_number
+from hubbub.media.rtp import UNLATCH, drop, ingest, source_number
 from hubbub.media.signals import tell
 
 READS = 4
@@ -69,6 +70,12 @@ def receive_leg(engine: Engine, desk: Desk, worker: int, leg: int, tick: int) ->
         count += 1
         engine.wires[worker].header[H_RECEIVED] += 1
         source = source_number(desk.source)
+        if engine.ciphers[leg].suite != 0:
+            size = srtp.unseal(engine, desk, leg, desk.receive, size)
+            if size < 0:
+                engine.links[leg].counters[C_RECEIVED] += 1
+                drop(engine.wires, worker, engine.links, leg, -1 - size)
+                continue
         key = ingest(engine.wires, worker, engine.links, engine.jitter, engine.keys, leg, desk.receive, size, source, tick)
         if key >= 0:
             engine.links[leg].counters[C_DIGITS] += 1
@@ -88,14 +95,21 @@ def send(engine: Engine, desk: Desk, worker: int, leg: int, size: int) -> None:
         return
     links = engine.links
     plugged = links[leg].plugged > 0
+    octets = size - 12
     packet = links[leg].packet.ctypes.data
+    if engine.ciphers[leg].suite != 0:
+        packet = desk.srtp_packet.ctypes.data
+        size = srtp.seal(engine, desk, leg, size)
+        if size == 0:
+            engine.wires[worker].header[H_SEND_ERRORS] += 1
+            return
     peer = links[leg].peer.ctypes.data
     sent = sendto(descriptor, packet, size, DONTWAIT, 0 if plugged else peer, 0 if plugged else 16)
     if sent != size and plugged:  # what a connected socket says first is that an earlier packet was refused
         sent = sendto(descriptor, packet, size, DONTWAIT, 0, 0)
     if sent == size:
         links[leg].counters[C_SENT] += 1
-        links[leg].counters[C_OCTETS] += size - 12
+        links[leg].counters[C_OCTETS] += octets
         engine.wires[worker].header[H_SENT] += 1
     else:
         engine.wires[worker].header[H_SEND_ERRORS] += 1

@@ -6,7 +6,22 @@ from hubbub.media.commands import activate, mix_ok, source_ok
 from hubbub.media.compiled import kernel
 from hubbub.media.desk import Desk
 from hubbub.media.jitter import restart
-from hubbub.media.layout import ACTIVE, CODEC_CLOCK, CODEC_WIDE, CODECS, FRAME, FREE, LEAVING, PACKET_BYTES, PACKETS, PAST, TAP_MIX, Engine
+from hubbub.media.layout import (
+    ACTIVE,
+    CODEC_CLOCK,
+    CODEC_WIDE,
+    CODECS,
+    FRAME,
+    FREE,
+    LEAVING,
+    PACKET_BYTES,
+    PACKETS,
+    PAST,
+    STREAMS,
+    TAP_MIX,
+    Engine,
+)
+from hubbub.media.libsrtp import SUITE_ROWS
 from hubbub.media.messages import EDGE_GONE
 from hubbub.media.mix import leave, link_edge
 from hubbub.media.rows import fill
@@ -49,6 +64,9 @@ def _revalidate_leg(engine: Engine, desk: Desk, worker: int, leg: int) -> int:
     mix = engine.slots[leg].mix
     if mix_ok(engine, worker, mix):
         leave(engine.mixes, engine.ears, engine.coders, desk, leg, mix, -2)
+    if not 0 <= engine.ciphers[leg].suite < SUITE_ROWS or not 0 <= engine.ciphers[leg].next < STREAMS:
+        engine.ciphers[leg].suite = SUITE_ROWS - 1  # it stays encrypted, whatever that is worth
+        engine.ciphers[leg].next = 0
     engine.links[leg].frames = 0
     engine.ears[leg].joined = 0
     engine.ears[leg].shared = 0

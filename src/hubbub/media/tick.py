@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubbub.media import dtmf, opus
+from hubbub.media import dtmf, opus, srtp
 from hubbub.media.agc import level_out
 from hubbub.media.codecs import encode, frame_bytes
 from hubbub.media.commands import apply_commands, deactivate, untap
@@ -173,6 +173,10 @@ def _bury(engine: Engine, desk: Desk, worker: int, slot: int, tick: int) -> None
     if handed and slot < legs:
         leave(engine.mixes, engine.ears, engine.coders, desk, slot, engine.slots[slot].mix, -2)
         engine.links[slot].handed = tick
+    if slot < legs:
+        srtp.release(desk, slot)
+        if not handed:
+            srtp.forget_keys(engine.ciphers, slot)
     generation = engine.slots[slot].generation
     deactivate(engine, desk, slot)
     if slot < legs:

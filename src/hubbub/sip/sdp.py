@@ -1,8 +1,12 @@
 """SDP offers and answers for one audio stream (RFC 8866, RFC 3264): pure text in, values out.
 
-Spoken here: PCMU, PCMA, G722, L16 (8 and 16 kHz, mono) and Opus (RFC 7587) over RTP/AVP, `telephone-event` at the clock of the codec (RFC
-4733 2.1), RTCP on its own port or multiplexed (RFC 5761), hold by direction or by the address 0.0.0.0. Codecs are named in order of
-preference; an answer keeps the order of the offer (RFC 3264 6.1).
+Spoken here: PCMU, PCMA, G722, L16 (8 and 16 kHz, mono) and Opus (RFC 7587) over RTP/AVP and RTP/SAVP, `telephone-event` at the clock of the
+codec (RFC 4733 2.1), RTCP on its own port or multiplexed (RFC 5761), hold by direction or by the address 0.0.0.0. Codecs are named in order
+of preference; an answer keeps the order of the offer (RFC 3264 6.1).
+
+Encryption is that of `sdes`: an offer of RTP/SAVP is answered so (RFC 4568), one of RTP/AVP with `a=crypto` too (opportunistic, RFC
+8643); of several audio streams the first that is encrypted in a way that is spoken here is taken, then the first plain one. The feedback
+profiles (AVPF, SAVPF) are answered as such: they need no feedback, and none is named (RFC 4585 4.2).
 """
 
 from __future__ import annotations
@@ -12,6 +16,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from hubbub.sip.sdes import Agreement, CryptoError, Keyring
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 Address = tuple[str, int]
@@ -33,6 +39,7 @@ PTIMES = (10, 20, 30, 40, 50, 60)
 LONG = {"L16/16000": 40}
 """Longest packet time where 60 ms would not fit into a datagram, in milliseconds."""
 LONGEST = 32_768
+PLAIN, SECURED = ("RTP/AVP", "RTP/AVPF"), ("RTP/SAVP", "RTP/SAVPF")
 DIRECTIONS: dict[str, Direction] = {"sendrecv": "sendrecv", "sendonly": "sendonly", "recvonly": "recvonly", "inactive": "inactive"}
 MIRROR: dict[Direction, Direction] = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 
@@ -79,6 +86,13 @@ class AudioMedia:
     """Whether RTCP may come to the port of RTP (RFC 5761)."""
     reports: Address | None = None
     """Where RTCP goes when that is not the port above (RFC 3605)."""
+    cryptos: tuple[str, ...] = field(default=(), repr=False)
+    """Its `a=crypto`, which hold keys."""
+
+    @property
+    def profile(self) -> str:
+        """The transport of its m-line."""
+        return self.lines[self.index].protocol
 
     @property
     def held(self) -> bool:
@@ -104,6 +118,8 @@ class Agreed:
     mux: bool = False
     reports: Address | None = None
     """Where RTCP goes; None where `remote` takes both."""
+    cipher: Agreement | None = None
+    """How it is encrypted; None: it is not."""
 
 
 @dataclass
@@ -121,12 +137,16 @@ class _Section:
     def direction(self) -> Direction | None:
         return next((DIRECTIONS[key] for key, _ in self.attributes if key in DIRECTIONS), None)
 
+    @property
+    def cryptos(self) -> tuple[str, ...]:
+        return tuple(value for name, value in self.attributes if name == "crypto")
 
-def parse_sdp(text: str) -> AudioMedia:
-    """Read an offer or an answer and choose its first usable audio stream. SdpError says what is wrong."""
+
+def parse_sdp(text: str, keys: Keyring | None = None) -> AudioMedia:
+    """Read an offer or an answer and choose the audio stream that is used, by what `keys` may do. SdpError says what is wrong."""
     session, *media = _sections(text)
     lines = tuple(section.media for section in media if section.media is not None)
-    index = _usable(lines)
+    index = _usable(lines, [section.cryptos for section in media], keys)
     section = media[index]
     address = section.connection or session.connection
     if address is None:
@@ -143,6 +163,7 @@ def parse_sdp(text: str) -> AudioMedia:
         index=index,
         mux=any(name == "rtcp-mux" for name, _ in section.attributes),
         reports=_reports(section, address),
+        cryptos=section.cryptos,
     )
 
 
@@ -205,17 +226,32 @@ def _connection(value: str, number: int) -> str:
     return str(address)
 
 
-def _usable(lines: tuple[MediaLine, ...]) -> int:
+def _usable(lines: tuple[MediaLine, ...], cryptos: Sequence[tuple[str, ...]], keys: Keyring | None) -> int:
+    """Which m-line to use: the first that is encrypted in a way that is spoken here, else the first that need not be."""
     audio = [index for index, line in enumerate(lines) if line.kind == "audio"]
     if not audio:
         raise SdpError("no audio stream")
     alive = [index for index in audio if lines[index].port > 0]
     if not alive:
         raise SdpError("the audio stream is rejected (port 0)")
-    for index in alive:
-        if lines[index].protocol == "RTP/AVP":
-            return index
-    raise SdpError(f"{lines[alive[0]].protocol[:40]} is not supported, only RTP/AVP")
+    known = [index for index in alive if lines[index].protocol in PLAIN + SECURED]
+    if not known:
+        raise SdpError(f"{lines[alive[0]].protocol[:40]} is not supported, only {', '.join(PLAIN + SECURED)}")
+    reasons: list[str] = []
+    for index in known:
+        if lines[index].protocol in SECURED or (cryptos[index] and keys is not None and keys.wish != "off"):
+            try:
+                (keys or _NO_KEYS).examine(cryptos[index])
+                return index
+            except CryptoError as error:
+                reasons.append(str(error))
+    plain = next((index for index in known if lines[index].protocol in PLAIN), None)
+    if plain is not None and not (keys is not None and keys.insists):
+        return plain
+    raise SdpError(f"keys cannot be agreed on: {'; '.join(reasons) or 'the stream is not encrypted, and must be'}")
+
+
+_NO_KEYS = Keyring("off", (), bytes)
 
 
 def _payloads(line: MediaLine, section: _Section) -> tuple[Payload, ...]:
@@ -305,8 +341,9 @@ def make_offer(
     direction: Direction = "sendrecv",
     ptime: int = 20,
     telephone_event: int | None = TELEPHONE_EVENT,
+    keys: Keyring | None = None,
 ) -> str:
-    """An offer of one audio stream at `local`, codecs in order of preference.
+    """An offer of one audio stream at `local`, codecs in order of preference, with the keys that `keys` wants to offer.
 
     `session` stays for the call, `version` grows with every change (RFC 3264 5, 8).
     """
@@ -319,7 +356,11 @@ def make_offer(
     if telephone_event is not None:
         for rate in dict.fromkeys(payload.rate for payload in payloads):
             events.append(Payload(telephone_event if not events else next(numbers), "telephone-event", rate))
-    stream = _stream(local, payloads, events, ptime, direction, mux=True)
+    profile, cryptos = PLAIN[0], []
+    if keys is not None and keys.offers:
+        profile = keys.profile or (SECURED[0] if keys.insists else PLAIN[0])
+        cryptos = [crypto.line() for crypto in keys.offered()]
+    stream = _stream(local, payloads, events, ptime, direction, mux=True, profile=profile, cryptos=cryptos)
     return _document(local, session, version, [stream])
 
 
@@ -330,13 +371,15 @@ def make_answer(
     codecs: Sequence[str] = CODECS,
     session: int,
     version: int,
+    keys: Keyring | None = None,
 ) -> tuple[str, Agreed]:
     """The answer to `offer`, and what it means. One codec is chosen, in the order of the offer; every other m-line is rejected.
 
-    SdpError when there is no codec in common.
+    SdpError when there is no codec in common, or no way to encrypt that one of the sides insists on.
     """
     codec = _codec(offer, codecs)
-    agreed = _agreed(offer, codec)
+    cipher, cryptos = _answered_keys(offer, keys)
+    agreed = replace(_agreed(offer, codec), cipher=cipher)
     direction = MIRROR[offer.direction]
     if offer.held and direction in ("sendrecv", "sendonly"):
         direction = "recvonly" if direction == "sendrecv" else "inactive"
@@ -344,28 +387,65 @@ def make_answer(
     for index, line in enumerate(offer.lines):
         if index == offer.index:
             events = [] if agreed.telephone_event is None else [Payload(agreed.telephone_event, "telephone-event", agreed.event_rate)]
-            streams.append(_stream(local, [codec], events, agreed.ptime, direction, mux=offer.mux))
+            streams.append(_stream(local, [codec], events, agreed.ptime, direction, mux=offer.mux, profile=offer.profile, cryptos=cryptos))
         else:
             streams.append([f"m={line.kind} 0 {line.protocol} {' '.join(line.formats)}"])
     return _document(local, session, version, streams), agreed
 
 
-def read_answer(answer: AudioMedia, codecs: Sequence[str] = CODECS) -> Agreed:
-    """What an answer to an offer of `codecs` means. SdpError when it names none of them."""
-    return _agreed(answer, _codec(answer, codecs))
+def _answered_keys(offer: AudioMedia, keys: Keyring | None) -> tuple[Agreement | None, list[str]]:
+    """What is agreed about keys in answering `offer`, and what the answer says of it."""
+    cipher: Agreement | None = None
+    cryptos: list[str] = []
+    if keys is not None and offer.cryptos:
+        try:
+            cipher, ours = keys.answer(offer.cryptos)
+            cryptos = [ours.line()]
+        except CryptoError as error:
+            if offer.profile in SECURED or keys.insists:
+                raise SdpError(f"keys cannot be agreed on: {error}") from None
+    elif offer.profile in SECURED or (keys is not None and keys.insists):
+        raise SdpError("keys cannot be agreed on: there are none")
+    if keys is not None:
+        keys.settle(cipher, offer.profile)
+    return cipher, cryptos
+
+
+def read_answer(answer: AudioMedia, codecs: Sequence[str] = CODECS, keys: Keyring | None = None) -> Agreed:
+    """What an answer to an offer of `codecs` means. SdpError when it names none of them, or is not encrypted where that was insisted on."""
+    agreed = _agreed(answer, _codec(answer, codecs))
+    cipher: Agreement | None = None
+    if keys is not None and keys.offers and answer.cryptos:
+        try:
+            cipher = keys.accept(answer.cryptos)
+        except CryptoError as error:
+            raise SdpError(f"keys cannot be agreed on: {error}") from None
+    elif answer.profile in SECURED or (keys is not None and (keys.insists or keys.profile in SECURED)):
+        raise SdpError("keys cannot be agreed on: the answer has none that were asked for")
+    if keys is not None:
+        keys.settle(cipher, answer.profile)
+    return replace(agreed, cipher=cipher)
 
 
 def _stream(
-    local: Address, codecs: Sequence[Payload], events: Sequence[Payload], ptime: int, direction: Direction, *, mux: bool
+    local: Address,
+    codecs: Sequence[Payload],
+    events: Sequence[Payload],
+    ptime: int,
+    direction: Direction,
+    *,
+    mux: bool,
+    profile: str = PLAIN[0],
+    cryptos: Sequence[str] = (),
 ) -> list[str]:
     formats = [*codecs, *events]
-    lines = [f"m=audio {local[1]} RTP/AVP {' '.join(str(item.number) for item in formats)}"]
+    lines = [f"m=audio {local[1]} {profile} {' '.join(str(item.number) for item in formats)}"]
     for item in formats:
         channels = f"/{item.channels}" if item.channels > 1 else ""
         lines.append(f"a=rtpmap:{item.number} {SPELLINGS.get(item.name, item.name)}/{item.rate}{channels}")
     lines += [f"a=fmtp:{item.number} {FORMATS[item.name]}" for item in codecs if item.name in FORMATS]
     lines += [f"a=fmtp:{event.number} 0-15" for event in events]
-    return [*lines, *(["a=rtcp-mux"] if mux else []), f"a=ptime:{ptime}", f"a={direction}"]
+    return [*lines, *(f"a={crypto}" for crypto in cryptos), *(["a=rtcp-mux"] if mux else []), f"a=ptime:{ptime}", f"a={direction}"]
 
 
 def _document(local: Address, session: int, version: int, streams: Sequence[Sequence[str]]) -> str:

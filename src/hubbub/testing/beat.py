@@ -13,6 +13,7 @@ from typing import Final
 from hubbub.media.rtcp import Received, Reception, RtcpError, parse
 from hubbub.testing.ear import RATE, Ear
 from hubbub.testing.mouth import Mouth
+from hubbub.testing.srtp import Cipher
 
 PERIOD: Final = 0.020
 SAMPLES: Final = 160
@@ -34,6 +35,8 @@ class Line:
     lock: threading.Lock = field(default_factory=threading.Lock)
     reception: Reception | None = None
     """What reports said, once one came."""
+    cipher: Cipher | None = None
+    """How packets are encrypted, once that is agreed on."""
 
     @classmethod
     def open(cls, host: str, mouth: Mouth) -> Line:
@@ -60,7 +63,9 @@ class Line:
             if skipped:
                 self.mouth.skip(skipped)
             packets = self.mouth.advance(SAMPLES)
-            remote = self.remote
+            remote, cipher = self.remote, self.cipher
+            if cipher is not None:
+                packets = [cipher.protect(packet) for packet in packets]
         if remote is None:
             return
         for packet in packets:
@@ -83,6 +88,10 @@ class Line:
                 seconds, nanoseconds = struct.unpack_from("=qq", ancillary[0][2])
                 at = seconds + nanoseconds * 1e-9 + real_to_monotonic
             with self.lock:
+                plain = data if self.cipher is None else self.cipher.unprotect(data)
+                if plain is None:
+                    continue
+                data = plain
                 self.ear.receive(data, at)
                 if len(data) > 1 and 192 <= data[1] <= 223 and self.remote is not None:
                     self._report(data, at - real_to_monotonic)
@@ -97,8 +106,9 @@ class Line:
             ear.strange += 1
             return
         received = Received(ear.ssrcs[-1], len(ear.arrivals), len(ear.arrivals), len(ear.arrivals) + ear.lost, 0) if ear.ssrcs else None
+        report = self.reception.tell(received, None, time.time(), RATE, "phone")
         try:
-            self.socket.sendto(self.reception.tell(received, None, time.time(), RATE, "phone"), self.remote or ("", 0))
+            self.socket.sendto(report if self.cipher is None else self.cipher.protect(report), self.remote or ("", 0))
         except OSError:
             pass
 

@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from hubbub.sip import sdp
 from hubbub.sip.endpoint import NO_HEADERS, SipCall, SipEnd
+from hubbub.sip.sdes import Keyring
 from hubbub.testing.beat import BEAT, Line
 from hubbub.testing.g711 import BY_NAME, Codec
 from hubbub.testing.g722 import G722
 from hubbub.testing.heard import RATE, Heard
 from hubbub.testing.mouth import Mouth
 from hubbub.testing.opus import Opus
+from hubbub.testing.srtp import SUITES, Cipher
 
 if TYPE_CHECKING:
     from hubbub.testing.phone import Phone
@@ -63,10 +65,14 @@ class PhoneCall:
         self._version = 0
         self._agreed: sdp.Agreed | None = None
         self._codecs = phone.options.codecs
+        self._keys = self._new_keys()
         mouth = Mouth(secrets.randbits(32), secrets.randbelow(30_000), secrets.randbits(31), ptime=phone.options.ptime)
         self._line = Line.open(phone.host, mouth)
         self._changed = asyncio.Event()
         BEAT.add(self._line)
+
+    def _new_keys(self) -> Keyring:
+        return Keyring(self.phone.options.srtp, tuple(SUITES), secrets.token_bytes)
 
     # -- who, and how it goes ------------------------------------------------------------------------------------------
 
@@ -89,6 +95,11 @@ class PhoneCall:
     def codec(self) -> str:
         """Name of the agreed codec; empty before there is one."""
         return self._agreed.codec_name if self._agreed else ""
+
+    @property
+    def suite(self) -> str:
+        """The crypto-suite of the call's audio; empty while it is plain."""
+        return self._agreed.cipher.suite if self._agreed and self._agreed.cipher else ""
 
     async def wait_ringing(self, timeout: float = 5.0) -> PhoneCall:
         """Wait for a provisional answer other than 100."""
@@ -231,6 +242,11 @@ class PhoneCall:
         self._codecs = codecs
         await self._reinvite("sendrecv")
 
+    async def change_keys(self) -> None:
+        """Encrypt by another key from now on (re-INVITE)."""
+        self._keys = self._new_keys()
+        await self._reinvite("sendrecv")
+
     def hangup(self, headers: Mapping[str, str] = NO_HEADERS) -> asyncio.Future[SipEnd]:
         """End the call, answered or not; awaiting waits until it has ended."""
         self.sip.hangup(headers)
@@ -295,19 +311,22 @@ class PhoneCall:
             direction=direction,
             ptime=options.ptime,
             telephone_event=sdp.TELEPHONE_EVENT if options.telephone_event else None,
+            keys=self._keys,
         )
 
     def _answer_for(self, text: str) -> str:
-        offer = sdp.parse_sdp(text)
+        offer = sdp.parse_sdp(text, self._keys)
         if not self.phone.options.telephone_event:
             offer = replace(offer, payloads=tuple(item for item in offer.payloads if item.name != "TELEPHONE-EVENT"))
         self._version += 1
-        answer, agreed = sdp.make_answer(offer, self._line.local, codecs=self._codecs, session=self._session, version=self._version)
+        answer, agreed = sdp.make_answer(
+            offer, self._line.local, codecs=self._codecs, session=self._session, version=self._version, keys=self._keys
+        )
         self._use(agreed)
         return answer
 
     def _accept(self, text: str) -> None:
-        self._use(sdp.read_answer(sdp.parse_sdp(text), self._codecs))
+        self._use(sdp.read_answer(sdp.parse_sdp(text, self._keys), self._codecs, self._keys))
 
     def _use(self, agreed: sdp.Agreed) -> None:
         self._agreed = agreed
@@ -315,6 +334,10 @@ class PhoneCall:
         events = self.phone.options.telephone_event
         with self._line.lock:
             self._line.remote = agreed.remote
+            if agreed.cipher is None:
+                self._line.cipher = None
+            elif self._line.cipher is None or self._line.cipher.agreement != agreed.cipher:
+                self._line.cipher = Cipher(agreed.cipher)
             mouth = self._line.mouth
             if mouth.codec.name != agreed.codec_name:
                 mouth.codec = _codec(agreed)

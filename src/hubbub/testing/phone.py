@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from hubbub.sip.endpoint import NO_HEADERS, Address, SipCall
+from hubbub.sip.sdes import Wish
 from hubbub.sip.sippy_endpoint import SippyEndpoint
 from hubbub.testing.call import PhoneCall
 from hubbub.testing.registration import register
@@ -24,6 +25,7 @@ class PhoneOptions:
     auto_answer: bool = True
     username: str = ""
     password: str = ""
+    srtp: Wish = "off"
 
 
 class Phone:
@@ -32,6 +34,8 @@ class Phone:
         async with Phone("alice") as alice:
             call = await alice.call("sip:+15550001000@127.0.0.1:5060")
             await call.wait_answered()
+
+    `srtp` says how it encrypts (needs the package pylibsrtp): "accept" where the other side offers it, "offer", or "require".
 
     With `username` and `password` it answers digest challenges, and `register` makes it reachable by name.
     """
@@ -47,10 +51,11 @@ class Phone:
         auto_answer: bool = True,
         username: str = "",
         password: str = "",
+        srtp: Wish = "off",
     ) -> None:
         self.name = name
         self.host = host
-        self.options = PhoneOptions(codecs, ptime, telephone_event, auto_answer, username or (name if password else ""), password)
+        self.options = PhoneOptions(codecs, ptime, telephone_event, auto_answer, username or (name if password else ""), password, srtp)
         self.calls: list[PhoneCall] = []
         self._incoming: asyncio.Queue[PhoneCall] = asyncio.Queue()
         self._endpoint = SippyEndpoint((host, 0))

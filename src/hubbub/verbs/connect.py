@@ -198,6 +198,7 @@ class Connecting:
             sip_username=target.username,
             sip_password=target.password,
             codecs=target.codecs,
+            srtp=target.srtp,
             headers={**target.headers, **self._diversion()},
             private=self._verb.private,
             beyond_limits=self._verb.only_unanswered,  # it takes the place of the call that it is made for

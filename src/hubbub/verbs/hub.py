@@ -230,13 +230,14 @@ class Hub:
             private=wish.private,
             tag=wish.tag,
             parent=wish.parent,
+            srtp=wish.srtp,
         )
         extra = {**wish.extra, **({"application": wish.application} if wish.application is not None else {})}
         if extra:
             call.record = replace(call.record, extra=extra)
             call.save()
         call.record_on_answer = wish.recording
-        call.codecs = wish.codecs
+        call.negotiation.offered = wish.codecs
         self._adopt(call, dialect)
         return call, send
 

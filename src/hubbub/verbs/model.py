@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from hubbub.calls.call import ProgressWish
 from hubbub.conference.policy import Joining, RecordingOrder, Wait
 from hubbub.events import Link, Party
+from hubbub.settings import Srtp
 from hubbub.verbs.capture import OpenStream
 from hubbub.verbs.program import Program, Verb
 
@@ -252,6 +253,8 @@ class Target:
     """SIP headers of the INVITE."""
     codecs: tuple[str, ...] = ()
     """Offered to it, in this order, as far as they are spoken here; none: what is configured."""
+    srtp: Srtp | None = None
+    """How much the call to it is to be encrypted; None: as is configured."""
     username: str = ""
     password: str = ""
     digits: str = ""

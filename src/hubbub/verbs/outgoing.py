@@ -10,6 +10,7 @@ from hubbub.calls.call import ProgressWish
 from hubbub.conference.policy import RecordingOrder
 from hubbub.events import Party
 from hubbub.ids import Id
+from hubbub.settings import Srtp
 from hubbub.verbs.hearing import Detection
 
 
@@ -29,6 +30,8 @@ class OutgoingCall:
     headers: Mapping[str, str] | None = None
     codecs: tuple[str, ...] = ()
     """Offered, in this order, as far as they are spoken here; none: what is configured."""
+    srtp: Srtp | None = None
+    """How much it is to be encrypted; None: as is configured for where it goes."""
     private: bool = False
     """Whether the callee does not see who calls."""
     tag: str = ""

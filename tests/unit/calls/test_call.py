@@ -25,7 +25,8 @@ SOMEBODY = Party("number", "+15550001000", "sip:+15550001000@127.0.0.1")
 def a_call(longest: float | None) -> Call:
     clock = ManualClock()
     nothing = SimpleNamespace(write=lambda *_: None)
-    services = CallServices(cast(Any, None), cast(Any, nothing), clock, cast(Any, None), Path("recordings"))
+    media = SimpleNamespace(codecs=("PCMU",), suites=())
+    services = CallServices(cast(Any, media), cast(Any, nothing), clock, cast(Any, None), Path("recordings"))
     record = CallRecord(Id("1" * 32), "dev", "twiml", "inbound", SOMEBODY, SOMEBODY, CallStatus.RINGING, clock.now(), clock.now())
     call = Call(record, services, cast(Any, SimpleNamespace(on_digit=None)))
     call.longest_seconds = longest

@@ -42,6 +42,16 @@ def sip(uri: str) -> Party:
     return Party("sip", "bob", uri, "")
 
 
+def test_encryption_is_as_the_route_or_the_phone_says_else_as_for_all() -> None:
+    routes = (TRUNK, Route(prefix="+1555", to="sip:{number}@local.example", srtp="require"))
+    settings = DialSettings(allow_prefixes=("+",), allow_sip=("b.example",), routes=routes, srtp="offer")
+    assert dial(number("+15550001000"), settings).srtp == "require"
+    assert dial(number("+4930123"), settings).srtp == "offer"
+    assert dial(sip("sip:bob@b.example"), settings).srtp == "offer"
+    assert dial(Party("phone", "alice", ""), settings).srtp == "offer"
+    assert dial(Party("phone", "alice", "")).srtp == "accept"
+
+
 def test_nothing_is_allowed_by_default() -> None:
     """Rule: "Dial-out default-deny: prefix allow list"."""
     assert refusal(number("+15550001")) == "not-allowed"

@@ -155,7 +155,7 @@ def test_packet_time(attributes: tuple[str, ...], expected: int) -> None:
         ("o=x", "does not begin with v=0"),
         (offer(), "no audio stream"),
         (offer("m=audio 0 RTP/AVP 0"), r"rejected \(port 0\)"),
-        (offer("m=audio 4000 RTP/SAVP 0"), "RTP/SAVP is not supported"),
+        (offer("m=audio 4000 RTP/SAVP 0"), "keys cannot be agreed on"),
         (offer("m=audio 4000 UDP/TLS/RTP/SAVPF 0"), "not supported, only RTP/AVP"),
         (offer("m=audio 4000"), "m= needs media, port, protocol and formats"),
         (offer("m=audio 70000 RTP/AVP 0"), "m= needs"),

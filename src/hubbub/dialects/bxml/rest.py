@@ -23,7 +23,7 @@ from hubbub.dialects.tables import ErrorRow, Operation, Page, Resource, Window, 
 from hubbub.errors import DocumentError, Refused
 from hubbub.events import Party, RecordingRecord
 from hubbub.ids import Id
-from hubbub.settings import Account
+from hubbub.settings import Account, Srtp
 from hubbub.verbs.model import JoinRoom, Stage
 from hubbub.verbs.program import Program
 
@@ -205,6 +205,10 @@ class BxmlRest:
         if E164.fullmatch(address):
             return Party("number", address, f"sip:{address}@{host}")
         raise Refused("invalid-target")
+
+    def srtp(self, spelled: str) -> Srtp | None:
+        """No target says so itself."""
+        return None
 
     def headers(self, spelled: str) -> Mapping[str, str]:
         """A target asks for none."""

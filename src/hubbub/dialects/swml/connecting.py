@@ -14,6 +14,7 @@ from hubbub.dialects.swml.lines import line_name
 from hubbub.dialects.swml.sounds import PLAY, all_sounds
 from hubbub.dialects.tables import Attr, Compiler, Element, Node, boolean, choice, decimal, integer, matching, text, url
 from hubbub.events import Link, Party
+from hubbub.settings import Srtp
 from hubbub.verbs.model import Connect, Playlist, Stage, TakeFromLine, Target
 from hubbub.verbs.program import Position, Program, Step
 
@@ -57,6 +58,7 @@ def _target(compiler: Compiler, device: Any, common: Mapping[str, Any], path: st
         headers={**_headers(common["headers"] or [], f"{path}/headers"), **_headers(own.get("headers") or [], f"{path}/headers")},
         username=own.get("username", ""),
         password=own.get("password", ""),
+        srtp=SRTP.get(values["encryption"] or ""),
         document=_confirm(compiler, values, path),
         progress=_progress(compiler, values, path),
     )
@@ -142,6 +144,8 @@ def _ringback(compiler: Compiler, given: Any, node: Node) -> Playlist | None:
 STATES = {"created": "initiated", "ringing": "ringing", "answered": "answered", "ended": "completed"}
 RINGBACK = (*PLAY, Attr("loop", None, integer(), why="it is heard until somebody answers"))
 FOR_ALL = "said for all of them"
+SRTP: Mapping[str, Srtp] = {"mandatory": "require", "optional": "offer", "forbidden": "off"}
+ENCRYPTION = choice(*SRTP)
 DEVICE = (
     Attr("to", "to", text, ""),
     Attr("from", "from", text, None),
@@ -154,7 +158,7 @@ DEVICE = (
     Attr("call_state_url", "call_state_url", url, None),
     Attr("call_state_events", "call_state_events", listed, None),
     Attr("codecs", None, why="the codecs of SIP are configured"),
-    Attr("encryption", None, choice("mandatory", "optional", "forbidden"), why="media are not encrypted"),
+    Attr("encryption", "encryption", ENCRYPTION, None),
     Attr("session_timeout", None, decimal(0), why="session timers are configured"),
     Attr("webrtc_media", None, boolean, why="calls are SIP calls"),
     *(Attr(name, None, listed, why=FOR_ALL) for name in ("ringback", "result", "transfer_after_bridge")),
@@ -177,7 +181,7 @@ CONNECT = (
     Attr("confirm", "confirm", script_within, None, why="who hangs up in it is not connected"),
     Attr("confirm_timeout", "confirm_timeout", decimal(1, 60), None),
     Attr("codecs", None, why="the codecs of SIP are configured"),
-    Attr("encryption", None, choice("mandatory", "optional", "forbidden"), why="media are not encrypted"),
+    Attr("encryption", "encryption", ENCRYPTION, None, why="not said: `dial.srtp`; SIP itself is not encrypted"),
     Attr("session_timeout", None, decimal(0), why="session timers are configured"),
     Attr("webrtc_media", None, boolean, why="calls are SIP calls"),
     Attr("call_state_url", "call_state_url", url, None),

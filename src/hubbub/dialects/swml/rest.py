@@ -22,7 +22,7 @@ from hubbub.dialects.twiml.callbacks import recording_url
 from hubbub.errors import Refused
 from hubbub.events import Party, RecordingRecord
 from hubbub.ids import Id
-from hubbub.settings import Account
+from hubbub.settings import Account, Srtp
 from hubbub.verbs.model import JoinRoom, Stage
 from hubbub.verbs.program import Program
 
@@ -130,6 +130,10 @@ class RelayRest:
         if name and name.isprintable():
             return Party("phone", name, f"sip:{quote(name)}@{host}")
         raise orders.wrong(f"{given[:100]!r} is no number, SIP address, client or address", "to", "invalid-target")
+
+    def srtp(self, spelled: str) -> Srtp | None:
+        """No target says so itself."""
+        return None
 
     def headers(self, spelled: str) -> Mapping[str, str]:
         """None can be asked for."""

@@ -12,6 +12,7 @@ from hubbub.conference.policy import RecordingOrder
 from hubbub.dialects.builders import link, recording_wish, wait
 from hubbub.dialects.tables import Attr, Compiler, Element, Node, described, integer, mapping, matching, method, text, url, words
 from hubbub.dialects.twiml import machine
+from hubbub.dialects.twiml.words import srtp_of
 from hubbub.events import Party
 from hubbub.verbs.model import (
     Connect,
@@ -209,6 +210,7 @@ def _target(compiler: Compiler, dial: Node, node: Node) -> Target | None:
         callee=callee,
         headers=headers,
         codecs=values.get("codecs", ()),
+        srtp=srtp_of(callee.uri),
         username=values.get("username", ""),
         password=values.get("password", ""),
         digits=values.get("digits", ""),

@@ -20,7 +20,7 @@ from hubbub.dialects.twiml.resources import RESOURCES, MemberView, Shown
 from hubbub.errors import DocumentError, Refused
 from hubbub.events import Party, RecordingRecord
 from hubbub.ids import Id, parse_id
-from hubbub.settings import Account
+from hubbub.settings import Account, Srtp
 from hubbub.verbs.model import JoinRoom, Stage
 from hubbub.verbs.program import Position, Program
 
@@ -145,6 +145,10 @@ class TwimlRest:
         if re.fullmatch(r"\+?[0-9]+", digits, re.ASCII):
             raise Refused("not-a-number", f"{spelled!r} is not in E.164: + and at most 15 digits")
         raise Refused("invalid-target", f"{spelled!r} is no E.164 number, client: or sip: address")
+
+    def srtp(self, spelled: str) -> Srtp | None:
+        """`;secure=true` behind a SIP address."""
+        return words.srtp_of(spelled.strip())
 
     def headers(self, spelled: str) -> Mapping[str, str]:
         """The parameters behind the `?` of a target as SIP headers: `X-…`. Raises Refused."""

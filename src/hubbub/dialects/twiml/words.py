@@ -10,12 +10,18 @@ from email.utils import format_datetime
 from hubbub.dialects.ids import Prefixed
 from hubbub.dialects.rooms import Codec
 from hubbub.events import CallStatus, EndReason, LeaveReason, Party, RoomEventKind
-from hubbub.settings import Account
+from hubbub.settings import Account, Srtp
 
 API_VERSION = "2010-04-01"
 CALL, CONFERENCE, RECORDING, NOTIFICATION = Prefixed("CA"), Prefixed("CF"), Prefixed("RE"), Prefixed("NO")
 QUEUE = Prefixed("QU")
 TRANSCRIPT, LIVE_TRANSCRIPT = Prefixed("TR"), Prefixed("GT")
+
+
+def srtp_of(uri: str) -> Srtp | None:
+    """ "Append the secure=true parameter to your SIP URI for outbound calls": then no audio goes unencrypted."""
+    parameters = uri.partition("?")[0].lower().split(";")[1:]
+    return "require" if "secure=true" in parameters else None
 
 
 @dataclass(frozen=True)
