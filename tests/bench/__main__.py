@@ -23,8 +23,10 @@ import numpy as np
 
 from hubbub.media.client import Codec, Leg, Media
 from hubbub.media.counters import H_RECEIVE_NS, TIMES
+from hubbub.media.libsrtp import Cipher
 from hubbub.settings import MediaSettings
 from tests.bench.bare import Bare
+from tests.bench.load import key_of
 from tests.bench.split import measure as measure_split
 
 ENGINE_CORE, LOAD_CORE = 0, 1
@@ -43,6 +45,8 @@ class Case:
     talkers: int
     coaches: int = 0
     """Legs that are heard by one other only."""
+    suite: str = "plain"
+    """How packets are encrypted."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ def resident(pid: int) -> float:
 
 async def spawn_load(ports: list[int], seconds: float, case: Case) -> tuple[asyncio.subprocess.Process, int]:
     """The generator, and the port that it sends from."""
-    words = [str(seconds), case.codec, str(case.room), str(case.talkers), str(LOAD_CORE), str(case.coaches)]
+    words = [str(seconds), case.codec, str(case.room), str(case.talkers), str(LOAD_CORE), str(case.coaches), case.suite]
     load = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.bench.load", *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -110,8 +114,9 @@ async def run_case(case: Case, seconds: float) -> Row:
     load, port = await spawn_load([leg.local[1] for leg in legs], WARM + seconds + 1.5, case)
     pin(media.worker_pid, ENGINE_CORE)
     codec = Codec(case.codec, {"G722": 9, "OPUS": 96}.get(case.codec, 0))
-    for leg in legs:
-        leg.connect(("127.0.0.1", port), codec)
+    for n, leg in enumerate(legs):
+        keys = None if case.suite == "plain" else Cipher(case.suite, key_of(n, False, case.suite), key_of(n, True, case.suite))
+        leg.connect(("127.0.0.1", port), codec, cipher=keys)
     await asyncio.sleep(WARM)
     gone = sum(leg.counters().lost + leg.counters().late + leg.counters().underruns for leg in legs)
     before, began = media.stats(), time.monotonic()
@@ -245,9 +250,11 @@ async def idle_rooms(rooms: int, seconds: float) -> tuple[float, float]:
     return share, memory
 
 
+SECURED = ("AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AEAD_AES_128_GCM")
 FIVE = "rooms of 5, 3 talking"
 CASES = [
     Case(FIVE, "PCMU", 1000, 5, 3),
+    *(Case(f"{FIVE}, {suite}", "PCMU", 1000, 5, 3, 0, suite) for suite in SECURED),
     Case(FIVE, "PCMU", 2000, 5, 3),
     Case(FIVE, "PCMU", 2500, 5, 3),
     Case(FIVE, "PCMU", 3000, 5, 3),

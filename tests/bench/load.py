@@ -1,7 +1,8 @@
 """A load generator: many RTP callers from one socket, in a process of its own, compiled, with real-time priority where that is allowed.
 
-`python -m tests.bench.load SECONDS CODEC ROOM TALKERS CORE COACHES`, destination ports on standard input (rooms of ROOM in order; the
-first TALKERS of each send a tone of their own, the others encoded silence; the first COACHES of all are heard by one other only). Prints
+`python -m tests.bench.load SECONDS CODEC ROOM TALKERS CORE COACHES SUITE`, destination ports on standard input (rooms of ROOM in order; the
+first TALKERS of each send a tone of their own, the others encoded silence; the first COACHES of all are heard by one other only; SUITE is
+how packets are encrypted, `plain`: they are not). Prints
 the port it sends from, and at the end one line of JSON. The last second of twelve listeners is kept, and what they heard
 is checked.
 """
@@ -17,8 +18,9 @@ import time
 from typing import Any
 
 import numpy as np
+from numba import types
 
-from hubbub.media import libopus
+from hubbub.media import libopus, libsrtp, srtp
 from hubbub.media.compiled import kernel
 from hubbub.media.libc import DONTWAIT, MONOTONIC, clock_ns, recvfrom, sendto, sleep_until
 from tests.support.rtp_peer import ULAW_DECODE, level_of, sine, ulaw
@@ -30,6 +32,18 @@ LEVEL = 1500.0
 PRIORITY = 15
 LONGEST = 400
 """Bytes of the longest frame."""
+
+
+_i32, _ptr = types.int32, types.uintp
+_protect: Any = types.ExternalFunction("srtp_protect", _i32(_ptr, _ptr, _ptr))
+_unprotect: Any = types.ExternalFunction("srtp_unprotect", _i32(_ptr, _ptr, _ptr))
+srtp.bind()
+
+
+def key_of(place: int, speaks: bool, suite: str) -> bytes:
+    """The key of the caller at a place, of what it says or what it hears."""
+    size = libsrtp.SUITES[suite].key_bytes
+    return (b"%06d" % (2 * place + speaks) * 8)[:size]
 
 
 @kernel
@@ -47,6 +61,8 @@ def run(
     counts: Any,
     buffer: Any,
     spec: Any,
+    mouths: Any,
+    ears: Any,
     ticks: int,
 ) -> int:
     """Send `ticks` frames on each stream and keep what the watched listeners receive; returns how late the generator was at most (ns)."""
@@ -68,13 +84,21 @@ def run(
             length = sizes[tone_of[i], frame % 50]
             for n in range(length):
                 packets[i, 12 + n] = sound[n]
-            sendto(descriptor, packets[i].ctypes.data, 12 + length, DONTWAIT, peers[i].ctypes.data, 16)
+            length += 12
+            if mouths[i] != 0:
+                spec.view(np.int32)[0] = length
+                _protect(mouths[i], packets[i].ctypes.data, spec.ctypes.data)
+                length = spec.view(np.int32)[0]
+            sendto(descriptor, packets[i].ctypes.data, length, DONTWAIT, peers[i].ctypes.data, 16)
         while True:
             size = recvfrom(descriptor, buffer.ctypes.data, 2048, DONTWAIT, buffer.ctypes.data + 2048, buffer.ctypes.data + 2064)
             if size <= 0:
                 break
             counts[0] += 1
             who = watch[(int(buffer[2050]) << 8) | int(buffer[2051])]
+            if who >= 0 and ears[who] != 0:
+                spec.view(np.int32)[0] = size
+                size = 0 if _unprotect(ears[who], buffer.ctypes.data, spec.ctypes.data) != 0 else spec.view(np.int32)[0]
             if who >= 0 and 12 < size <= 12 + LONGEST:
                 at = counts[1 + who] % 50
                 kept_sizes[who, at] = size - 12
@@ -172,7 +196,7 @@ def make_realtime(core: int) -> bool:
 def main() -> None:
     ports = [int(word) for word in sys.stdin.read().split()]
     seconds, codec, room, talkers, core = float(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
-    coaches = int(sys.argv[6])
+    coaches, suite = int(sys.argv[6]), sys.argv[7]
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind(("127.0.0.1", 0))
     for option in (socket.SO_RCVBUF, 33):  # 33: SO_RCVBUFFORCE
@@ -182,7 +206,7 @@ def main() -> None:
             pass
     sock.setblocking(False)
     count = len(ports)
-    packets = np.zeros((count, 12 + LONGEST), np.uint8)
+    packets = np.zeros((count, 12 + LONGEST + libsrtp.TRAILER), np.uint8)
     packets[:, 0] = 0x80
     packets[:, 1] = {"G722": 9, "OPUS": 96}.get(codec, 0)
     packets[:, 8:12] = np.arange(count, dtype=">u4").view(np.uint8).reshape(-1, 4)
@@ -198,7 +222,17 @@ def main() -> None:
     spec, buffer, (sounds, sizes) = np.zeros(2, np.int64), np.zeros(4096, np.uint8), sounds_of(codec)
     units = 960 if codec == "OPUS" else 160
     buffer.view(np.int32)[516] = 16
-    arguments = (sock.fileno(), packets, sounds, sizes, units, tone_of, peers, watch, kept, kept_sizes, counts, buffer, spec)
+    mouths, ears, sessions = np.zeros(count, np.int64), np.zeros(16, np.int64), []
+    if suite != "plain":
+        library = libsrtp.find()
+        assert library is not None, libsrtp.HOW_TO_GET_IT
+        for n in range(count):
+            sessions.append(library.session(suite, key_of(n, True, suite), n))
+            mouths[n] = sessions[-1]._session.value
+        for index, n in enumerate(chosen):
+            sessions.append(library.session(suite, key_of(n, False, suite)))
+            ears[index] = sessions[-1]._session.value
+    arguments = (sock.fileno(), packets, sounds, sizes, units, tone_of, peers, watch, kept, kept_sizes, counts, buffer, spec, mouths, ears)
     run(*arguments, 0)
     realtime = make_realtime(core)
     print(sock.getsockname()[1], flush=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 MODULES = Path("/usr/lib/baresip/modules")
 CONFIG = """
-sip_listen 127.0.0.1:0
+sip_listen 127.0.0.1:{listen}
 net_interface 127.0.0.1
 call_max_calls 4
 audio_source aufile,{folder}/tone.wav
@@ -30,8 +30,12 @@ ctrl_tcp_listen 127.0.0.1:{control}
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
+HEARS = ("aubridge", "sndfile")
+"""Modules with which what it hears is written to a file."""
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    with socket.socket(type=kind) as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
@@ -40,7 +44,7 @@ def free_port() -> int:
 class Baresip:
     """The program, driven by its control socket (JSON in netstrings). It says a saw of 400 Hz."""
 
-    def __init__(self, folder: Path, server: int, options: str, codec: str = "pcmu") -> None:
+    def __init__(self, folder: Path, server: int, options: str, codec: str = "pcmu", *, modules: tuple[str, ...] = ()) -> None:
         rate, channels = (48_000, 2) if codec == "opus" else (8_000, 1)
         period = rate // 400
         with wave.open(str(folder / "tone.wav"), "wb") as tone:
@@ -49,8 +53,10 @@ class Baresip:
             tone.writeframes(one * (400 * 10))
         control = free_port()
         named = "opus/48000/2" if codec == "opus" else codec
-        more = "module opus.so\nmodule aubridge.so\nmodule sndfile.so\n" if codec == "opus" else ""
-        (folder / "config").write_text(CONFIG.format(folder=folder, modules=MODULES, control=control, modules_more=more))
+        named_modules = (*modules, *(("opus", *HEARS) if codec == "opus" else ()))
+        more = "".join(f"module {name}.so\n" for name in named_modules)
+        self.port = free_port(socket.SOCK_DGRAM)
+        (folder / "config").write_text(CONFIG.format(folder=folder, modules=MODULES, control=control, modules_more=more, listen=self.port))
         (folder / "accounts").write_text(f"<sip:alice@127.0.0.1:{server}>;auth_pass=secret;regint=120;audio_codecs={named};{options}\n")
         (folder / "contacts").touch()
         self.output = (folder / "output").open("w+")
