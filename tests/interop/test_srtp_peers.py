@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import socket
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import pytest_asyncio
 from tests.support.baresip import HEARS, MODULES, Baresip, free_port
+from tests.support.shared import shared
 from tests.support.stage import PhoneMaker, level_at, room
 
 from hubbub.media import libsrtp
 from hubbub.testing import Application, HubbubServer, PhoneCall
-from hubbub.testing.fixtures import phones
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-pjsip" / "bin" / "python"
@@ -33,31 +30,10 @@ needs_baresip = pytest.mark.skipif(
 )
 needs_pjsip = pytest.mark.skipif(not PYTHON.exists(), reason="PJSIP's environment is missing: run `make peers`")
 SAW, OURS, PJ = 400, 700, 1300
+CONFIG = {"dial": {"allow_sip": ["127.0.0.1"]}, "media": {"codecs": ["PCMU", "PCMA"]}}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[tuple[Application, HubbubServer]]:
-    config = {"dial": {"allow_sip": ["127.0.0.1"]}, "media": {"codecs": ["PCMU", "PCMA"]}}
-    async with Application() as app, HubbubServer(app.url("/voice"), config=config) as server:
-        yield app, server
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def application(running: tuple[Application, HubbubServer]) -> Application:
-    running[0].forget()
-    running[0].on("/after", "<Response/>")
-    return running[0]
-
-
-@pytest.fixture
-def server(running: tuple[Application, HubbubServer]) -> HubbubServer:
-    return running[1]
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def phone() -> AsyncIterator[PhoneMaker]:
-    async with phones() as start:
-        yield start
+running, application, hubbub_server, phone, rest = shared(CONFIG, answers={"/after": "<Response/>"})
 
 
 async def alice_hears(alice: PhoneCall, frequency: int, log: str = "") -> None:
@@ -86,15 +62,15 @@ async def written(sound: Any, log: Any) -> None:
 @needs_baresip
 @pytest.mark.parametrize(("encryption", "profile"), [("srtp-mand", "RTP/SAVP"), ("srtp-mandf", "RTP/SAVPF"), ("srtp", "RTP/AVP")])
 async def test_baresip_calls(
-    application: Application, server: HubbubServer, phone: PhoneMaker, tmp_path: Path, encryption: str, profile: str
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, tmp_path: Path, encryption: str, profile: str
 ) -> None:
     application.on("/voice", room('beep="false"', name=encryption))
-    alice = await (await phone("alice")).call(server.uri("+15550001000"))
+    alice = await (await phone("alice")).call(hubbub_server.uri("+15550001000"))
     await alice.wait_answered()
     alice.tone(OURS)
-    peer = Baresip(tmp_path, server.sip[1], f"regint=0;answermode=manual;mediaenc={encryption}", modules=("srtp", *HEARS))
+    peer = Baresip(tmp_path, hubbub_server.sip[1], f"regint=0;answermode=manual;mediaenc={encryption}", modules=("srtp", *HEARS))
     try:
-        peer.command("dial", server.uri("+15550001000"))
+        peer.command("dial", hubbub_server.uri("+15550001000"))
         await asyncio.to_thread(peer.wait, "CALL_ESTABLISHED")
         await alice_hears(alice, SAW, peer.log())
         await alice.heard(1.0)
@@ -115,13 +91,13 @@ async def test_baresip_calls(
 @needs_baresip
 @pytest.mark.parametrize("encryption", ["srtp-mand", "srtp"])
 async def test_baresip_is_called(
-    application: Application, server: HubbubServer, phone: PhoneMaker, tmp_path: Path, encryption: str
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, tmp_path: Path, encryption: str
 ) -> None:
-    peer = Baresip(tmp_path, server.sip[1], f"regint=0;answermode=auto;mediaenc={encryption}", modules=("srtp", *HEARS))
+    peer = Baresip(tmp_path, hubbub_server.sip[1], f"regint=0;answermode=auto;mediaenc={encryption}", modules=("srtp", *HEARS))
     try:
         target = f"sip:alice@127.0.0.1:{peer.port};secure=true"
         application.on("/voice", f'<Response><Dial action="/after" answerOnBridge="true"><Sip>{target}</Sip></Dial></Response>')
-        alice = await (await phone("alice")).call(server.uri("+15550001000"))
+        alice = await (await phone("alice")).call(hubbub_server.uri("+15550001000"))
         await alice.wait_answered()
         alice.tone(OURS)
         await alice_hears(alice, SAW, peer.log())
@@ -137,7 +113,7 @@ class Pjsip:
     """The program of `sdk/pjsip_flow.py`."""
 
     def __init__(self, folder: Path, srtp: str) -> None:
-        self.port = free_port(socket.SOCK_DGRAM)
+        self.port = free_port()
         self.record = folder / "heard.wav"
         self._job = {"port": self.port, "srtp": srtp, "tone": PJ, "record": str(self.record)}
         self.events: list[dict[str, Any]] = []
@@ -184,14 +160,14 @@ class Pjsip:
 @needs_pjsip
 @pytest.mark.parametrize(("srtp", "profile"), [("mandatory", "RTP/SAVP"), ("optional", "RTP/AVP")])
 async def test_pjsip_calls(
-    application: Application, server: HubbubServer, phone: PhoneMaker, tmp_path: Path, srtp: str, profile: str
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, tmp_path: Path, srtp: str, profile: str
 ) -> None:
     application.on("/voice", room('beep="false"', name=f"pj{srtp}"))
-    alice = await (await phone("alice")).call(server.uri("+15550001000"))
+    alice = await (await phone("alice")).call(hubbub_server.uri("+15550001000"))
     await alice.wait_answered()
     alice.tone(OURS)
     peer = Pjsip(tmp_path, srtp)
-    await peer.start(server.uri("+15550001000"))
+    await peer.start(hubbub_server.uri("+15550001000"))
     try:
         await peer.wait("state", state="CONFIRMED")
         await alice_hears(alice, PJ, peer.log())
@@ -208,13 +184,13 @@ async def test_pjsip_calls(
 
 @needs_pjsip
 @pytest.mark.parametrize("srtp", ["mandatory", "optional"])
-async def test_pjsip_is_called(application: Application, server: HubbubServer, phone: PhoneMaker, tmp_path: Path, srtp: str) -> None:
+async def test_pjsip_is_called(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, tmp_path: Path, srtp: str) -> None:
     peer = Pjsip(tmp_path, srtp)
     await peer.start()
     try:
         target = f"sip:pj@127.0.0.1:{peer.port};secure=true"
         application.on("/voice", f'<Response><Dial action="/after" answerOnBridge="true"><Sip>{target}</Sip></Dial></Response>')
-        alice = await (await phone("alice")).call(server.uri("+15550001000"))
+        alice = await (await phone("alice")).call(hubbub_server.uri("+15550001000"))
         await alice.wait_answered()
         alice.tone(OURS)
         await alice_hears(alice, PJ, peer.log())
@@ -228,7 +204,7 @@ async def test_pjsip_is_called(application: Application, server: HubbubServer, p
 
 @needs_pjsip
 async def test_pjsip_that_refuses_keys_is_not_connected(
-    application: Application, server: HubbubServer, phone: PhoneMaker, tmp_path: Path
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, tmp_path: Path
 ) -> None:
     """Its own 488 (RFC 4568 5.1.2) ends the attempt; nothing is sent plain."""
     peer = Pjsip(tmp_path, "off")
@@ -236,7 +212,7 @@ async def test_pjsip_that_refuses_keys_is_not_connected(
     try:
         target = f"sip:pj@127.0.0.1:{peer.port};secure=true"
         application.on("/voice", f'<Response><Dial action="/after" answerOnBridge="true"><Sip>{target}</Sip></Dial></Response>')
-        alice = await (await phone("alice")).call(server.uri("+15550001000"))
+        alice = await (await phone("alice")).call(hubbub_server.uri("+15550001000"))
         after = await application.wait_for("/after")
         assert (after.params["DialCallStatus"], after.params.get("DialSipResponseCode")) == ("failed", "488")
         await alice.wait_ended()

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from tests.support.rest import Rest
+from tests.support.shared import shared
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, room
 
 from hubbub.media import libsrtp
 from hubbub.testing import Application, HubbubServer, PhoneCall
-from hubbub.testing.fixtures import phones
 
 pytestmark = [
     pytest.mark.scenario,
@@ -31,28 +28,7 @@ CONFIG: dict[str, Any] = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[tuple[Application, HubbubServer, Rest]]:
-    async with Application() as app, HubbubServer(app.url("/voice"), config=CONFIG) as server, Rest(server) as rest:
-        yield app, server, rest
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def application(running: tuple[Application, HubbubServer, Rest]) -> Application:
-    running[0].forget()
-    running[0].on("/after", "<Response/>")
-    return running[0]
-
-
-@pytest.fixture
-def server(running: tuple[Application, HubbubServer, Rest]) -> HubbubServer:
-    return running[1]
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def phone() -> AsyncIterator[PhoneMaker]:
-    async with phones() as start:
-        yield start
+running, application, hubbub_server, phone, rest = shared(CONFIG, answers={"/after": "<Response/>"})
 
 
 def strange(call: PhoneCall) -> int:
@@ -62,13 +38,13 @@ def strange(call: PhoneCall) -> int:
     return cipher.strange
 
 
-async def test_a_room_of_encrypted_and_plain_callers(application: Application, server: HubbubServer, phone: PhoneMaker) -> None:
+async def test_a_room_of_encrypted_and_plain_callers(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
     """Who insists (RTP/SAVP), who only offers (RTP/AVP with keys, RFC 8643) and who knows nothing of it hear each other."""
     application.on("/voice", room('jitterBufferSize="small" beep="false"', name="mixed"))
     calls = {}
     for name, srtp, codecs in (("alice", "require", ("PCMU",)), ("bob", "off", ("PCMA",)), ("carol", "offer", ("G722",))):
         caller = await phone(name, srtp=srtp, codecs=codecs)
-        calls[name] = await caller.call(server.uri("+15550001000"))
+        calls[name] = await caller.call(hubbub_server.uri("+15550001000"))
         await calls[name].wait_answered()
         calls[name].tone(TONE[name])
     assert {name: call.suite for name, call in calls.items()} == {"alice": SUITE, "bob": "", "carol": SUITE}
@@ -82,12 +58,12 @@ async def test_a_room_of_encrypted_and_plain_callers(application: Application, s
         await call.hangup()
 
 
-async def test_keys_of_the_phone_and_other_codecs(application: Application, server: HubbubServer, phone: PhoneMaker) -> None:
+async def test_keys_of_the_phone_and_other_codecs(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
     """Telephone-events, prompts and a re-INVITE with another codec, all encrypted."""
     application.on("/voice", '<Response><Gather numDigits="2" action="/got" timeout="10"/></Response>')
     application.on("/got", room('beep="false"', name="codecs"))
     alice, bob = await phone("alice", srtp="require"), await phone("bob", srtp="require", codecs=("PCMA", "PCMU"))
-    calls = {"alice": await alice.call(server.uri("+15550001000")), "bob": await bob.call(server.uri("+15550001000"))}
+    calls = {"alice": await alice.call(hubbub_server.uri("+15550001000")), "bob": await bob.call(hubbub_server.uri("+15550001000"))}
     for name, call in calls.items():
         await call.wait_answered()
         await call.press("42")
@@ -103,12 +79,12 @@ async def test_keys_of_the_phone_and_other_codecs(application: Application, serv
 
 
 async def test_secure_addresses_are_called_encrypted_or_not_at_all(
-    application: Application, server: HubbubServer, phone: PhoneMaker
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker
 ) -> None:
     """ "Append the secure=true parameter to your SIP URI for outbound calls": RTP/SAVP is offered; who refuses it is not connected."""
     alice, bob = await phone("alice"), await phone("bob", srtp="accept")
     application.on("/voice", f'<Response><Dial action="/after"><Sip>{bob.uri};secure=true</Sip></Dial></Response>')
-    caller = await alice.call(server.uri("+15550001000"))
+    caller = await alice.call(hubbub_server.uri("+15550001000"))
     callee = await bob.wait_call()
     await caller.wait_answered()
     caller.tone(TONE["alice"])
@@ -118,10 +94,9 @@ async def test_secure_addresses_are_called_encrypted_or_not_at_all(
     await caller.hangup()
     await application.wait_for("/after")
     application.forget()
-    application.on("/after", "<Response/>")
     carol = await phone("carol", auto_answer=False)
     application.on("/voice", f'<Response><Dial action="/after"><Sip>{carol.uri};secure=true</Sip></Dial></Response>')
-    again = await alice.call(server.uri("+15550001000"))
+    again = await alice.call(hubbub_server.uri("+15550001000"))
     refused = await carol.wait_call()
     refused.sip.reject(488, "Not Acceptable Here")
     after = await application.wait_for("/after")
@@ -129,14 +104,14 @@ async def test_secure_addresses_are_called_encrypted_or_not_at_all(
     await again.wait_ended()
 
 
-async def test_phones_are_called_as_they_are_configured(application: Application, server: HubbubServer, phone: PhoneMaker) -> None:
+async def test_phones_are_called_as_they_are_configured(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
     """`srtp` of a phone: `offer` is answered with keys or without, `require` only with; a plain call from that phone gets 488."""
     alice = await phone("alice")
     for name, options, suite in (("carol", "accept", SUITE), ("carol", "off", ""), ("dave", "accept", SUITE)):
         callee = await phone(name, username=name, password="secret", srtp=options)
-        await callee.register(server.sip)
+        await callee.register(hubbub_server.sip)
         application.on("/voice", f'<Response><Dial action="/after"><Client>{name}</Client></Dial></Response>')
-        caller = await alice.call(server.uri("+15550001000"))
+        caller = await alice.call(hubbub_server.uri("+15550001000"))
         called = await callee.wait_call()
         await caller.wait_answered()
         caller.tone(TONE["alice"])
@@ -146,19 +121,19 @@ async def test_phones_are_called_as_they_are_configured(application: Application
         await caller.hangup()
         await callee.stop()
     dave = await phone("dave", username="dave", password="secret")
-    await dave.register(server.sip)
+    await dave.register(hubbub_server.sip)
     application.on("/voice", room(name="never"))
-    plain = await dave.call(server.uri("+15550001000"))
+    plain = await dave.call(hubbub_server.uri("+15550001000"))
     assert (await plain.wait_ended()).code == 488
 
 
 async def test_an_answer_without_keys_ends_a_call_that_must_have_them(
-    application: Application, server: HubbubServer, phone: PhoneMaker
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker
 ) -> None:
     """A far end that answers RTP/SAVP with RTP/AVP is hung up on: nothing is ever sent plain."""
     alice, bob = await phone("alice"), await phone("bob", auto_answer=False)
     application.on("/voice", f'<Response><Dial action="/after"><Sip>{bob.uri};secure=true</Sip></Dial></Response>')
-    caller = await alice.call(server.uri("+15550001000"))
+    caller = await alice.call(hubbub_server.uri("+15550001000"))
     callee = await bob.wait_call()
     offer = callee.sip.remote_sdp
     assert offer is not None
@@ -175,11 +150,11 @@ async def test_an_answer_without_keys_ends_a_call_that_must_have_them(
     await caller.wait_ended()
 
 
-async def test_srtp_is_early_media_too(application: Application, server: HubbubServer, phone: PhoneMaker) -> None:
+async def test_srtp_is_early_media_too(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
     """183 with keys: the caller hears the far end's encrypted ringing before the answer."""
     alice, bob = await phone("alice"), await phone("bob", srtp="accept", auto_answer=False)
     application.on("/voice", f'<Response><Dial action="/after" answerOnBridge="true"><Sip>{bob.uri};secure=true</Sip></Dial></Response>')
-    caller = await alice.call(server.uri("+15550001000"))
+    caller = await alice.call(hubbub_server.uri("+15550001000"))
     callee = await bob.wait_call()
     callee.ring(early_media=True)
     callee.tone(TONE["bob"])

@@ -34,11 +34,17 @@ HEARS = ("aubridge", "sndfile")
 """Modules with which what it hears is written to a file."""
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(type=kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port() -> int:
+    """A port that nobody has, of UDP nor of TCP."""
+    while True:
+        with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagram:
+            stream.bind(("127.0.0.1", 0))
+            port: int = stream.getsockname()[1]
+            try:
+                datagram.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Baresip:
@@ -55,7 +61,7 @@ class Baresip:
         named = "opus/48000/2" if codec == "opus" else codec
         named_modules = (*modules, *(("opus", *HEARS) if codec == "opus" else ()))
         more = "".join(f"module {name}.so\n" for name in named_modules)
-        self.port = free_port(socket.SOCK_DGRAM)
+        self.port = free_port()
         (folder / "config").write_text(CONFIG.format(folder=folder, modules=MODULES, control=control, modules_more=more, listen=self.port))
         (folder / "accounts").write_text(f"<sip:alice@127.0.0.1:{server}>;auth_pass=secret;regint=120;audio_codecs={named};{options}\n")
         (folder / "contacts").touch()
