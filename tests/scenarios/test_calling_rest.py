@@ -241,6 +241,40 @@ async def test_collect_digits_beside_the_script(application: Application, server
     await call.hangup()
 
 
+async def test_collect_goes_on_tells_what_there_is_so_far_and_lets_its_timers_wait(
+    application: Application, server: HubbubServer, phone: PhoneMaker
+) -> None:
+    """4 calling.collect: `continuous`, `partial_results`, `send_start_of_input`, `start_input_timers` and its command."""
+    identity, call = await dialled(server, phone, "bob")
+    told = application.url("/state")
+    closely = {"continuous": True, "partial_results": True, "send_start_of_input": True}
+    await command(server, "calling.collect", identity, control_id="all", digits={"max": 2}, initial_timeout=60, status_url=told, **closely)
+    for keys in ("12", "34"):
+        await call.press(keys)
+    last = {"type": "digit", "params": {"digits": "34", "terminator": ""}}
+    await application.wait_for("/state", lambda r: collected("all")(r) and r.json["params"]["result"] == last)
+    await command(server, "calling.collect.stop", identity, control_id="all")
+    await application.wait_for("/state", lambda r: collected("all")(r) and r.json["params"]["state"] == "finished")
+    seen = [(p["state"], p["final"], p["result"].get("params", {}).get("digits", p["result"]["type"])) for p in all_of(application, "all")]
+    assert seen == [
+        *(("collecting", True, "start_of_input"), ("collecting", False, "1"), ("collecting", True, "12")),
+        *(("collecting", True, "start_of_input"), ("collecting", False, "3"), ("collecting", True, "34")),
+        ("finished", True, "no_input"),
+    ]
+    late = {"digits": {"max": 1}, "initial_timeout": 0.1, "start_input_timers": False, "status_url": told}
+    await command(server, "calling.collect", identity, control_id="late", **late)
+    await asyncio.sleep(1.0)
+    assert not all_of(application, "late")
+    await command(server, "calling.collect.start_input_timers", identity, control_id="late")
+    assert (await application.wait_for("/state", collected("late"))).json["params"]["result"] == {"type": "no_input"}
+    await call.hangup()
+
+
+def all_of(application: Application, control: str) -> list[Any]:
+    """What was told of a collection."""
+    return [request.json["params"] for request in application.requests("/state") if collected(control)(request)]
+
+
 async def test_record_is_paused_and_stopped(application: Application, server: HubbubServer, phone: PhoneMaker) -> None:
     """4 calling.record: control_id, `audio`, pause with `behavior`, stop; `calling.call.record` with the URL of what is heard."""
     identity, call = await dialled(server, phone, "bob")

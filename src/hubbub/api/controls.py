@@ -113,6 +113,8 @@ async def change_control(asked: Asked) -> tuple[CallRecord, str]:
     change = values["change"]
     if change == "stop":
         control.stop()
+    elif isinstance(control, Doing) and change == "start_input_timers":
+        control.start_timers()
     elif isinstance(control, Playing) and change == "volume":
         control.volume(values["gain_db"])
     elif isinstance(control, Playing):

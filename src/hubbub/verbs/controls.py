@@ -17,7 +17,7 @@ import structlog
 from hubbub.errors import HubbubError
 from hubbub.media.client import RATE, Clip, Leg, Pcm, Playback
 from hubbub.verbs.handlers import CallShell
-from hubbub.verbs.model import Followed
+from hubbub.verbs.model import Followed, Gather
 from hubbub.verbs.program import Program, Verb
 from hubbub.verbs.script import Script, ScriptFailed
 
@@ -231,6 +231,12 @@ class Doing(_Told):
             self._progress("ended")
         elif self._stopper is not None:
             self.task = asyncio.create_task(self._stop(self._stopper), name=f"control-{self.order.name}")
+
+    def start_timers(self) -> None:
+        """Let gatherings that wait for it begin to count the time."""
+        for step in self._program.main:
+            if isinstance(step, Gather) and step.manner is not None and step.manner.timers is not None:
+                step.manner.timers.start()
 
     async def _run(self) -> None:
         self._progress("began")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -16,7 +16,7 @@ from hubbub.errors import HubbubError, MediaError
 from hubbub.events import Link
 from hubbub.speech.recognition import RecognitionFailed, Understood
 from hubbub.speech.turns import Turn
-from hubbub.verbs.hearing import Listening
+from hubbub.verbs.hearing import Listening, Manner
 from hubbub.verbs.listening import Listener
 from hubbub.verbs.model import Gather
 from hubbub.verbs.program import Outcome
@@ -52,18 +52,27 @@ async def perform(shell: CallShell, verb: Gather) -> Outcome:
     events: asyncio.Queue[_Event] = asyncio.Queue()
     deaf = call.hear_keys(events.put_nowait, gathers=True) if listening is None or listening.keys else None
     prompts = asyncio.create_task(_prompt(shell, verb))
-    ears = asyncio.create_task(_listen(shell, verb, listening, events)) if listening is not None else None
+    collecting = _Collecting(shell, verb, events, prompts, _ears(shell, verb, listening, events))
     try:
-        return await _Collecting(shell, verb, events, prompts, ears).run()
+        while True:
+            outcome = await collecting.run()
+            if not collecting.goes_on(outcome):
+                return outcome
+            collecting.begin_again(_ears(shell, verb, listening, events))
     finally:
         if deaf is not None:
             deaf()
-        tasks = [task for task in (prompts, ears) if task is not None]
+        tasks = [prompts, *collecting.ears_used]
         for task in tasks:
             task.cancel()
         for problem in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(problem, Exception):
                 _failed(shell, verb, problem)
+
+
+def _ears(shell: CallShell, verb: Gather, listening: Listening | None, events: asyncio.Queue[_Event]) -> asyncio.Task[None] | None:
+    """Whoever listens to the next thing that is said."""
+    return asyncio.create_task(_listen(shell, verb, listening, events)) if listening is not None else None
 
 
 async def _prompt(shell: CallShell, verb: Gather) -> None:
@@ -91,8 +100,34 @@ class _Collecting:
         self._events = events
         self._prompts = prompts
         self._ears = ears
+        self.ears_used = [ears] if ears is not None else []
+        self._manner = verb.manner or Manner()
         self._digits = ""
         self._speaking = False
+        self._waiting = True
+        """Whether nothing has come yet."""
+
+    def goes_on(self, outcome: Outcome) -> bool:
+        """Whether there is more to collect after this, which is told."""
+        if not self._manner.continuous or outcome.kind not in ("digits", "speech"):
+            return False
+        self._tell("heard", reason=outcome.reason, **outcome.details)
+        return True
+
+    def begin_again(self, ears: asyncio.Task[None] | None) -> None:
+        """Collect the next."""
+        self._digits, self._speaking, self._ears = "", False, ears
+        self.ears_used = [used for used in self.ears_used if not used.done()] + ([ears] if ears is not None else [])
+
+    def _tell(self, state: str, **details: Any) -> None:
+        if self._verb.followed is not None:
+            self._shell.tell(self._verb.followed, state, **details)
+
+    def _input(self) -> None:
+        """Somebody begins."""
+        self._waiting = False
+        if self._manner.beginning:
+            self._tell("input")
 
     async def run(self) -> Outcome:
         """Until something ends it."""
@@ -112,6 +147,7 @@ class _Collecting:
                 pass  # what was heard before the key that decided
             case _Began():
                 self._speaking = True
+                self._input()
                 if self._verb.speech is not None and self._verb.speech.stops_prompts:
                     self._prompts.cancel()
             case Understood():
@@ -131,12 +167,16 @@ class _Collecting:
         if self._ears is not None:  # the first key decides that it is keys
             self._ears.cancel()
             self._ears, self._speaking = None, False
+        if not self._digits:
+            self._input()
         if digit in verb.finish_on:
             kind = "digits" if self._digits or verb.ask_when_empty else "finished-empty"
             return Outcome(kind, "", {"digits": self._digits, "finish": digit})
         self._digits += digit
         if verb.max_digits is not None and len(self._digits) >= verb.max_digits:
             return Outcome("digits", "", {"digits": self._digits, "finish": ""})
+        if self._manner.partial:
+            self._tell("partly", digits=self._digits)
         return None
 
     def _nothing(self, reason: str) -> Outcome:
@@ -149,13 +189,25 @@ class _Collecting:
         try:
             if self._speaking:
                 return await event
-            seconds = self._verb.next_timeout if self._digits else self._verb.first_timeout
             await asyncio.wait({event, self._prompts}, return_when=asyncio.FIRST_COMPLETED)
             if not event.done():
-                await asyncio.wait({event}, timeout=seconds)
+                await asyncio.wait({event}, timeout=await self._patience(event))
             return event.result() if event.done() else None
         finally:
             event.cancel()
+
+    async def _patience(self, event: asyncio.Future[_Event]) -> float | None:
+        """Seconds to wait for the next; None: without end. The first may wait until its time limit begins."""
+        if self._digits:
+            return self._verb.next_timeout
+        if not self._waiting:
+            return None if self._manner.continuous else self._verb.first_timeout
+        if self._manner.timers is not None:
+            begun = asyncio.ensure_future(self._manner.timers.begun())
+            awaited: set[asyncio.Future[Any]] = {event, begun}
+            await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+            begun.cancel()
+        return self._verb.first_timeout
 
 
 async def _listen(shell: CallShell, verb: Gather, wish: Listening, events: asyncio.Queue[_Event]) -> None:
@@ -169,7 +221,7 @@ async def _listen(shell: CallShell, verb: Gather, wish: Listening, events: async
         turn = Turn(wish.pause_seconds, wish.most_seconds)
         await listener.began(turn)
         events.put_nowait(_Began())
-        partial = None if wish.on_partial is None else _Partial(shell, wish.on_partial)
+        partial = _Partial(shell, verb, wish.on_partial) if wish.on_partial is not None or (verb.manner and verb.manner.partial) else None
         events.put_nowait(await listener.understood(turn, shell.services.recognition, wish.hints, on_partial=partial))
     except RecognitionFailed as failure:
         events.put_nowait(failure)
@@ -185,13 +237,17 @@ async def _listen(shell: CallShell, verb: Gather, wish: Listening, events: async
 class _Partial:
     """Tells the words so far."""
 
-    def __init__(self, shell: CallShell, link: Link) -> None:
+    def __init__(self, shell: CallShell, verb: Gather, link: Link | None) -> None:
         self._shell = shell
+        self._verb = verb
         self._link = link
         self._number = 0
 
     def __call__(self, words: str) -> None:
-        self._shell.session.call.tell("words", self._link, {}, words, self._number)
+        if self._link is not None:
+            self._shell.session.call.tell("words", self._link, {}, words, self._number)
+        if self._verb.followed is not None and self._verb.manner is not None and self._verb.manner.partial:
+            self._shell.tell(self._verb.followed, "partly", speech=words, confidence=0.0)
         self._number += 1
 
 

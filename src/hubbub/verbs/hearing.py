@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -28,6 +29,35 @@ class Listening:
     stops_prompts: bool = True
     on_partial: Link | None = None
     """Told the words so far."""
+
+
+class Timers:
+    """The wait for the first input of a gathering: it begins when somebody says so."""
+
+    def __init__(self) -> None:
+        self._begun = asyncio.Event()
+
+    def start(self) -> None:
+        """It begins now, if it has not begun."""
+        self._begun.set()
+
+    async def begun(self) -> None:
+        """Wait until it has begun."""
+        await self._begun.wait()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manner:
+    """How a gathering goes on that is followed closely."""
+
+    continuous: bool = False
+    """Whether it goes on after each result, which is told (`heard`), until it is stopped. Only the first input has a time limit."""
+    partial: bool = False
+    """Whether what there is so far is told (`partly`)."""
+    beginning: bool = False
+    """Whether it is told that somebody begins (`input`)."""
+    timers: Timers | None = None
+    """None: the first time limit runs from the end of the prompts."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from hubbub.verbs.capture import OpenStream
 from hubbub.verbs.program import Program, Verb
 
 if TYPE_CHECKING:
-    from hubbub.verbs.hearing import Detection, Listening
+    from hubbub.verbs.hearing import Detection, Listening, Manner
 
 
 class Stage(StrEnum):
@@ -184,6 +184,8 @@ class Gather(Verb):
     speech: Listening | None = None
     """None: nobody listens."""
     followed: Followed | None = None
+    manner: Manner | None = None
+    """None: it ends with the first result."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from hubbub.events import Link
 from hubbub.speech.recognition import RecognitionFailed, Understood
 from hubbub.verbs import gather
 from hubbub.verbs.gather import _Began, _Collecting
-from hubbub.verbs.hearing import Listening
-from hubbub.verbs.model import Gather, Pause
+from hubbub.verbs.hearing import Listening, Manner, Timers
+from hubbub.verbs.model import Followed, Gather, Pause
 from hubbub.verbs.program import Outcome
 
 
@@ -159,3 +161,75 @@ async def test_silence_ends_the_gathering_of_keys(verb: Gather, key: str, expect
         events.put_nowait(key)
     outcome = await _Collecting(cast(Any, None), verb, events, cast(Any, prompts), None).run()
     assert (outcome.kind, outcome["digits"]) == expected
+
+
+# -- followed closely ------------------------------------------------------------------------------------------
+
+FOLLOWED = Followed(Link("http://app.test/"), "gathering", "pin")
+
+
+def followed_shell() -> tuple[Any, list[tuple[str, dict[str, Any]]]]:
+    shell = a_shell(_silent)
+    told: list[tuple[str, dict[str, Any]]] = []
+    shell.tell = lambda _followed, state, **details: told.append((state, details))
+    return shell, told
+
+
+async def _pressing(shell: Any, keys: str) -> None:
+    while shell.session.call.press is None:
+        await asyncio.sleep(0)
+    for key in keys:
+        shell.session.call.press(key)
+        await asyncio.sleep(0)
+
+
+async def test_what_there_is_so_far_is_told() -> None:
+    """`partial_results`, `send_start_of_input`: the beginning, each key; the result is whoever performs it's to tell."""
+    shell, told = followed_shell()
+    verb = Gather(max_digits=3, first_timeout=30, followed=FOLLOWED, manner=Manner(partial=True, beginning=True))
+    task = asyncio.create_task(gather.perform(shell, verb))
+    await _pressing(shell, "123")
+    assert (await asyncio.wait_for(task, 5)).details["digits"] == "123"
+    assert told == [("input", {}), ("partly", {"digits": "1"}), ("partly", {"digits": "12"})]
+
+
+async def test_a_continuous_one_tells_each_result_and_goes_on_until_it_is_stopped() -> None:
+    shell, told = followed_shell()
+    verb = Gather(max_digits=2, finish_on="#", first_timeout=0.5, next_timeout=30, followed=FOLLOWED, manner=Manner(continuous=True))
+    task = asyncio.create_task(gather.perform(shell, verb))
+    await _pressing(shell, "127#34")
+    async with asyncio.timeout(5):
+        while len(told) < 3:
+            await asyncio.sleep(0)
+    assert [(state, details["digits"], details["finish"]) for state, details in told] == [
+        ("heard", "12", ""),
+        ("heard", "7", "#"),
+        ("heard", "34", ""),
+    ]
+    await asyncio.sleep(0)
+    assert not task.done()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert shell.session.call.press is None
+
+
+async def test_a_continuous_one_to_which_nobody_says_anything_ends() -> None:
+    shell, told = followed_shell()
+    verb = Gather(first_timeout=0.01, followed=FOLLOWED, manner=Manner(continuous=True))
+    assert (await asyncio.wait_for(gather.perform(shell, verb), 5)).kind == "nothing"
+    assert told == []
+
+
+async def test_the_first_time_limit_waits_to_be_started() -> None:
+    """`start_input_timers: false`: nothing ends it until the command came; a key ends the waiting too."""
+    shell, _ = followed_shell()
+    timers = Timers()
+    verb = Gather(max_digits=1, first_timeout=0.0, followed=FOLLOWED, manner=Manner(timers=timers))
+    task = asyncio.create_task(gather.perform(shell, verb))
+    await asyncio.wait({task}, timeout=0.1)
+    assert not task.done()
+    timers.start()
+    assert (await asyncio.wait_for(task, 5)).kind == "nothing"
+    task = asyncio.create_task(gather.perform(shell, replace(verb, manner=Manner(timers=Timers()))))
+    await _pressing(shell, "5")
+    assert (await asyncio.wait_for(task, 5)).details["digits"] == "5"

@@ -44,6 +44,8 @@ def _gathered(told: Told[ActionEvent]) -> dict[str, Any]:
     details = told.fact.details
     if told.fact.state == "failed":
         return {"type": "error"}
+    if told.fact.state == "input":
+        return {"type": "start_of_input"}
     digits, speech = details.get("digits") or "", details.get("speech") or ""
     if speech:
         return {"type": "speech", "params": {"text": speech, "confidence": details.get("confidence")}}
@@ -90,7 +92,8 @@ def _queue_status(told: Told[ActionEvent]) -> str:
 
 PLAY = (*BASE, STATE, Out("error", lambda told: told.fact.details.get("reason") or None))
 DETECT = (*BASE, Out("detect", _detected))
-COLLECT = (*BASE, Out("result", _gathered))
+COLLECT = (*BASE, STATE, Out("final", lambda told: told.fact.state != "partly"), Out("result", _gathered))
+GATHERED = {"input": "collecting", "partly": "collecting", "heard": "collecting", "ended": "finished", "failed": "error"}
 QUEUE = (
     *BASE,
     Out("status", _queue_status),
@@ -119,7 +122,7 @@ PLAYED = {"began": "playing", "paused": "paused", "resumed": "playing", "ended":
 KINDS: Mapping[str, Kind] = {
     "playing": Kind("calling.call.play", PLAY, PLAYED),
     "detection": Kind("calling.call.detect", DETECT, {"ended": "finished", "failed": "error"}),
-    "gathering": Kind("calling.call.collect", COLLECT, {"ended": "finished", "failed": "error"}),
+    "gathering": Kind("calling.call.collect", COLLECT, GATHERED),
     "line": Kind("calling.call.queue", QUEUE, {"began": "enqueue", "taken": "dequeue", "ended": "leave"}),
     "stream": Kind("calling.call.stream", STREAM, {"began": "streaming", "ended": "finished", "failed": "error"}),
     "tap": Kind("calling.call.tap", TAP, {"began": "tapping", "ended": "finished", "failed": "error"}),

@@ -6,6 +6,7 @@ Whatever a script can do by a method, a command does by that method's own row, b
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from hubbub.dialects.readers import read_script
@@ -18,7 +19,8 @@ from hubbub.dialects.tables import Compiler, Converter, decimal, loose_url, text
 from hubbub.errors import DocumentError, Refused
 from hubbub.events import Link
 from hubbub.ids import new_id
-from hubbub.verbs.model import Pause, PlayAudio, PlayTone, Speak, Stage
+from hubbub.verbs.hearing import Manner, Timers
+from hubbub.verbs.model import Gather, Pause, PlayAudio, PlayTone, Speak, Stage
 from hubbub.verbs.program import Program, Verb
 
 Values = Mapping[str, Any]
@@ -156,7 +158,11 @@ def _collected(values: Values, control: str) -> dict[str, Any]:
         params |= {"speech_end_timeout": speech.get("end_silence_timeout"), "speech_timeout": speech.get("speech_timeout", 60)}
     if digits is None and speech is None:
         raise wrong("needs 'digits' or 'speech'", "digits", "missing")
-    return {"program": method_program("prompt", params, "digits")}
+    program = method_program("prompt", params, "digits")
+    timers = None if values.get("timers_run", True) else Timers()
+    manner = Manner(timers=timers, **{name: values.get(name, False) for name in ("continuous", "partial", "beginning")})
+    steps = tuple(replace(step, manner=manner) if isinstance(step, Gather) else step for step in program.main)
+    return {"program": replace(program, sections={**program.sections, "main": steps})}
 
 
 def _detected(values: Values, control: str) -> dict[str, Any]:
@@ -238,7 +244,6 @@ METHOD_OF: Mapping[str, Callable[[Values, str], dict[str, Any]]] = {
 ACTIONS: Mapping[str, str] = {"play": "playing", "collect": "gathering", "detect": "detection"}
 """What is told of a command, where it is called otherwise; a method that tells by itself is told of by nobody else."""
 CHANGES = ("pause", "resume", "stop", "volume", "start_input_timers")
-"""The last changes nothing: timers run from the beginning."""
 
 
 def completed(command: str, values: dict[str, Any]) -> dict[str, Any]:
