@@ -237,6 +237,35 @@ async def test_swml_transcribes_a_call_while_it_goes_on(application: Application
     assert len({each["control_id"] for each in told}) == 1
 
 
+async def test_a_command_transcribes_a_call_until_it_is_stopped(application: Application, call: Any, running: Any) -> None:
+    """4 `calling.transcribe`, `calling.transcribe.stop`: `calling.call.transcribe` for each utterance, and all of it at the end."""
+    application.on("/swml", {"version": "1.0.0", "sections": {"main": [{"answer": {}}, {"sleep": 60000}]}})
+    caller = await call("swml")
+    identity = (await application.wait_for("/swml")).json["call"]["call_id"]
+
+    async def command(name: str, **params: Any) -> int:
+        auth = aiohttp.encode_basic_auth("00000000-0000-4000-8000-000000000001", "PT0123456789")
+        body = {"command": name, "id": identity, "params": {"control_id": "text", **params}}
+        url = running[1].http_url("/api/calling/calls")
+        async with aiohttp.ClientSession(headers={"Authorization": auth}) as session, session.post(url, json=body) as reply:
+            return reply.status
+
+    assert await command("calling.transcribe.stop") == 404
+    assert await command("calling.transcribe", status_url=application.url("/text")) == 200
+    await application.wait_for("/text", lambda r: r.json["params"]["state"] == "transcribing", timeout=20.0)
+    await caller.say(running[4])
+    said = (await application.wait_for("/text", lambda r: "text" in r.json["params"], timeout=60.0)).json
+    assert (said["event_type"], said["params"]["control_id"], said["params"]["role"]) == (
+        "calling.call.transcribe",
+        "text",
+        "remote-caller",
+    )
+    assert await command("calling.transcribe.stop") == 200
+    whole = (await application.wait_for("/text", lambda r: r.json["params"]["state"] == "finished", timeout=20.0)).json["params"]
+    assert likeness(whole["text"]) >= 2
+    assert whole["duration"] > 1.0
+
+
 async def test_the_calling_api_transcribes_a_call(application: Application, call: Any, running: Any) -> None:
     """4 `calling.live_transcribe`: `start` and `stop` on a call that goes on; what is no action is refused."""
     application.on("/swml", {"version": "1.0.0", "sections": {"main": [{"answer": {}}, {"sleep": 60000}]}})

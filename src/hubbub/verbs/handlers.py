@@ -364,7 +364,7 @@ REFUSALS = {
     "invalid-label": "the participant's label is too long or looks like an id",
 }
 
-TELL_THEMSELVES: frozenset[type[Verb]] = frozenset({WaitInLine, Detect})
+TELL_THEMSELVES: frozenset[type[Verb]] = frozenset({WaitInLine, Detect, StartTranscription})
 """Verbs whose handlers tell how they get on."""
 
 Handler = Callable[[CallShell, Any], Awaitable[Outcome]]

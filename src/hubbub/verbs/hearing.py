@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from hubbub.events import Link
 from hubbub.speech.machine import Thresholds
 from hubbub.verbs.program import Verb
+
+if TYPE_CHECKING:
+    from hubbub.verbs.model import Followed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +89,8 @@ class StartTranscription(Verb):
     hints: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     """What its dialect tells beside the text."""
+    followed: Followed | None = None
+    """Told too, and of all that was said when it ends."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,8 @@ Told to its `link`: `started`, `content` (for each utterance, and with `partial`
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 MOST_SECONDS: Final = 20.0
 """An utterance is at most so long: what is longer is told in pieces."""
+MOST_UTTERANCES: Final = 10_000
+"""That are kept for whoever is told all of it."""
 PATIENCE: Final = 30.0
 """Seconds that an utterance waits for a recogniser."""
 
@@ -41,7 +45,10 @@ class Transcribing:
     id: Id = field(default_factory=new_id)
     stopped: bool = False
     task: asyncio.Task[None] | None = None
+    tell: Callable[..., None] | None = None
+    """Tells whoever follows it."""
     _number: int = 0
+    _said: deque[str] = field(default_factory=lambda: deque(maxlen=MOST_UTTERANCES))
 
     @property
     def call(self) -> Id:
@@ -79,7 +86,7 @@ class Transcribing:
             self._tell("failed", error=error)
         finally:
             self.stopped = True
-            self._tell("stopped")
+            self._tell("stopped", text="\n".join(self._said) or None, seconds=self.services.clock.now() - self.begun)
 
     async def _track(self, track: Track) -> None:
         listener = Listener(self.services.media, self.session.leg, track)
@@ -95,6 +102,8 @@ class Transcribing:
             await asyncio.shield(listener.close())
 
     def _content(self, track: Track, text: str, confidence: float, *, final: bool) -> None:
+        if final:
+            self._said.append(text)
         self._tell("content", track=track, text=text, confidence=round(confidence, 4), final=final)
 
     def _tell(self, state: str, **more: Any) -> None:
@@ -109,11 +118,13 @@ class Transcribing:
             **more,
         }
         self.session.call.tell("transcription", self.verb.link, facts, number=self._number)
+        if self.tell is not None and self.verb.followed is not None:
+            self.tell(self.verb.followed, state, **more)
 
 
-def begin(session: Session, services: VerbServices, verb: StartTranscription) -> Transcribing:
+def begin(session: Session, services: VerbServices, verb: StartTranscription, tell: Callable[..., None] | None = None) -> Transcribing:
     """Begin to transcribe a call."""
-    begun = Transcribing(session, services, verb, services.clock.now())
+    begun = Transcribing(session, services, verb, services.clock.now(), tell=tell)
     session.transcriptions = {each.id: each for each in (*session.transcriptions.values(), begun) if each.live}
     begun.task = asyncio.create_task(begun.run(), name=f"transcription-{begun.id}")
     return begun
@@ -121,7 +132,7 @@ def begin(session: Session, services: VerbServices, verb: StartTranscription) ->
 
 async def perform(shell: CallShell, verb: StartTranscription) -> Outcome:
     """Begin, and go on at once."""
-    return Outcome(details={"transcription": begin(shell.session, shell.services, verb).id})
+    return Outcome(details={"transcription": begin(shell.session, shell.services, verb, shell.tell).id})
 
 
 async def stop(shell: CallShell, verb: StopTranscription) -> Outcome:

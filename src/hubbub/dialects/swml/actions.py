@@ -115,6 +115,16 @@ REFER = (
     Out("sip_refer_response_code", lambda told: told.fact.details.get("refer_code")),
     Out("sip_notify_response_code", lambda told: told.fact.details.get("notify_code")),
 )
+SIDES: Mapping[str, str] = {"inbound": "remote-caller", "outbound": "local-caller"}
+"""Who speaks: the far end, or whoever that hears."""
+TRANSCRIBE = (
+    *BASE,
+    STATE,
+    Out("role", lambda told: SIDES.get(told.fact.details.get("track"))),
+    *(_detail(name) for name in ("text", "confidence", "final", "error")),
+    Out("duration", lambda told: told.fact.details.get("seconds")),
+)
+TRANSCRIBED = {"started": "transcribing", "content": "transcribing", "failed": "error", "stopped": "finished"}
 MESSAGE = (*BASE[:3], Out("event", lambda told: told.fact.details.get("event")))
 WARNING = (*BASE[:3], Out("code", lambda told: told.fact.state), _detail("message"), _detail("level"), _detail("line"))
 
@@ -127,6 +137,7 @@ KINDS: Mapping[str, Kind] = {
     "stream": Kind("calling.call.stream", STREAM, {"began": "streaming", "ended": "finished", "failed": "error"}),
     "tap": Kind("calling.call.tap", TAP, {"began": "tapping", "ended": "finished", "failed": "error"}),
     "referral": Kind("calling.call.refer", REFER, {"began": "inProgress", "ended": "success", "failed": "error"}),
+    "transcription": Kind("calling.call.transcribe", TRANSCRIBE, TRANSCRIBED),
     "message": Kind("calling.user_event", MESSAGE, {"sent": "sent"}),
 }
 WARNED = Kind("calling.script.warning", WARNING, {})

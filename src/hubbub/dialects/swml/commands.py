@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from hubbub.dialects.swml.expressions import spelled
 from hubbub.dialects.tables import (
-    NOT_BUILT,
     Converter,
     Operation,
     Param,
@@ -101,7 +100,7 @@ DOCUMENT = (
 )
 DIAL = (
     Param("from", "from", text, required=True),
-    Param("to", "to", text, required=True),
+    Param("to", "to", text, why="required"),
     *DOCUMENT,
     Param("url_method", "method", method),
     Param("caller_id", "display", matching(r".{0,255}", "has at most 255 characters"), why="the name that the callee sees"),
@@ -113,7 +112,7 @@ DIAL = (
     Param("codecs", None, listed(text, "a list of names"), whole=True, why="the codecs of SIP are configured"),
     Param("max_price_per_minute", None, decimal(0), why="calls cost nothing here"),
     Param("region", None, listed(text, "a name, or a list of them"), whole=True, why="mixing is local"),
-    Param("to_script", None, text, why=f"{NOT_BUILT}: scripts are not hosted here; `url` and `swml` say what runs"),
+    Param("to_script", "to_script", text, why="refused: what is called is a phone; `url` and `swml` say what runs"),
 )
 UPDATE = (
     Param("id", "id", text, required=True),

@@ -19,7 +19,7 @@ from hubbub.dialects.tables import Compiler, Converter, decimal, loose_url, text
 from hubbub.errors import DocumentError, Refused
 from hubbub.events import Link
 from hubbub.ids import new_id
-from hubbub.verbs.hearing import Manner, Timers
+from hubbub.verbs.hearing import Manner, StartTranscription, StopTranscription, Timers
 from hubbub.verbs.model import Gather, Pause, PlayAudio, PlayTone, Speak, Stage
 from hubbub.verbs.program import Program, Verb
 
@@ -206,7 +206,9 @@ def _denoised(values: Values, control: str) -> dict[str, Any]:
 
 
 def _transcribed(values: Values, control: str) -> dict[str, Any]:
-    return {"program": method_program("transcribe", {"control_id": control}), "stopper": _stopper("stop_transcribe", control)}
+    """There is no such method of scripts."""
+    start, stop = StartTranscription(name=control), StopTranscription(name=control)
+    return {"program": Program({"main": (start,)}), "stopper": Program({"main": (stop,)}), "action": "transcription"}
 
 
 def _transcribed_live(values: Values, control: str) -> dict[str, Any]:
@@ -270,6 +272,10 @@ def completed(command: str, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _dialled(values: dict[str, Any]) -> dict[str, Any]:
+    if "to_script" in values:
+        raise wrong("scripts are not hosted here, so that none can be called", "to_script", "unsupported")
+    if "to" not in values:
+        raise wrong("to is required", "to", "missing")
     if ("url" in values) == ("document" in values):
         raise wrong("needs one of 'url' and 'swml'", "url", "missing")
     kept = {"envs": values.pop("envs", {}), "url": values.get("url")}
