@@ -178,8 +178,33 @@ def test_variables_with_other_names_are_refused(name: str) -> None:
 
 
 def test_what_has_no_effect_is_told() -> None:
-    remarks = remarks_on(ROWS["dial"].params, {"from": "x", "colour": 1, "to_script": "y", "region": "us"})
-    assert [text.split("'")[1] for _, text in remarks] == ["colour", "to_script"]
+    remarks = remarks_on(ROWS["dial"].params, {"from": "x", "colour": 1, "region": "us"})
+    assert [text.split("'")[1] for _, text in remarks] == ["colour"]
+
+
+def test_a_script_cannot_be_called() -> None:
+    """4: "`to` … or `to_script`": scripts are not hosted here; one of both is needed."""
+    given = {"from": "+15550001000", "url": "http://a/b"}
+    assert refused("dial", **given, to_script="a-b-c") == ("unsupported", "to_script")
+    assert refused("dial", **given) == ("missing", "to")
+
+
+@pytest.mark.parametrize(
+    ("given", "manner"),
+    [
+        ({}, (False, False, False, False)),
+        ({"continuous": True, "start_input_timers": True}, (True, False, False, False)),
+        ({"partial_results": True, "send_start_of_input": True, "start_input_timers": False}, (False, True, True, True)),
+    ],
+)
+def test_how_a_collection_goes_on(given: dict[str, Any], manner: tuple[bool, ...]) -> None:
+    (verb,) = read("calling.collect", digits={"max": 2}, **given)["program"].main
+    assert (verb.manner.continuous, verb.manner.partial, verb.manner.beginning, verb.manner.timers is not None) == manner
+
+
+def test_a_transcription_is_stopped_by_its_name() -> None:
+    values = read("calling.transcribe", control_id="text", status_url="http://a/b")
+    assert (values["program"].main[0].name, values["stopper"].main[0].name, values["action"]) == ("text", "text", "transcription")
 
 
 def test_members_are_read_by_their_rows() -> None:
