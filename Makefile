@@ -12,7 +12,7 @@ help:
 	@echo "make demo   start hubbub, an application and callers who really speak; show and check what is heard"
 	@echo "make test   lint, types, import rules, unit, scenario and interop tests"
 	@echo "make bench  measure the media plane"
-	@echo "make fuzz   every fuzzer for two minutes (HUBBUB_FUZZ_SECONDS)"
+	@echo "make fuzz   every fuzzer for two minutes each (SECONDS=…)"
 	@echo "make soak   the long ones: a million joins and leaves, hundreds of kills"
 	@echo "make docs   write the generated pages of docs/ anew"
 	@echo "make setup  only prepare .venv"
@@ -59,16 +59,16 @@ bench: setup
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench.server
 
-soak: setup
-	@HUBBUB_SOAK=1000000 HUBBUB_KILLS=300 HUBBUB_SERVER_KILLS=200 HUBBUB_LONG=600 HUBBUB_CROWD=1000 $(BIN)/pytest -s --timeout=7200 \
-	  tests/unit/conference/test_soak.py tests/scenarios/test_storm.py tests/scenarios/test_server_kills.py \
-	  tests/scenarios/test_long.py tests/scenarios/test_crowd.py
+# Both print a table of what was tried and what was found. SECONDS: of the long run (600), of every fuzzer (120); KILLS: of the server (200).
+SECONDS ?= 0
+KILLS ?= 200
+soak: setup peers
+	@$(BIN)/python -m tests.support.warm
+	@$(BIN)/python -m tests.long soak --seconds $(SECONDS) --kills $(KILLS)
 
-# Every fuzzer tries new cases for so many seconds; faults are printed with the case that shows them.
-fuzz: setup
-	@HUBBUB_FUZZ_SECONDS=$${HUBBUB_FUZZ_SECONDS:-120} $(BIN)/pytest -s --timeout=7200 tests/fuzz
-	@$(BIN)/pip install --quiet --disable-pip-version-check atheris 2>/dev/null && $(BIN)/python -m tests.fuzz.guided $${HUBBUB_FUZZ_SECONDS:-120} \
-	  || echo "hubbub: atheris cannot be had here, or has found something: see above"
+fuzz: setup peers
+	@$(BIN)/pip install --quiet --disable-pip-version-check atheris || echo "hubbub: atheris cannot be had here: what it guides will fail"
+	@$(BIN)/python -m tests.long fuzz --seconds $(SECONDS)
 
 docs: setup
 	@$(BIN)/python -m hubbub.docs

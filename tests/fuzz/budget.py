@@ -10,6 +10,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
+from tests.support.figures import figure
 
 SECONDS = float(os.environ.get("HUBBUB_FUZZ_SECONDS", "0"))
 FEW, BATCH = 300, 2000
@@ -39,7 +40,7 @@ def fuzz(cases: st.SearchStrategy[Any]) -> Callable[[Callable[[Any], None]], Cal
                 (seed(random.getrandbits(64))(batch) if SECONDS else batch)()
                 if time.monotonic() >= end:
                     break
-            print(f"{check.__name__}: {tried} cases")
+            figure(check.__name__, f"{tried} cases")
 
         run.__name__, run.__doc__ = check.__name__, check.__doc__
         return run

@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.support.figures import figure
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -89,22 +91,26 @@ def one(name: str, seconds: int) -> None:
     atheris.Fuzz()
 
 
+def apart(name: str, seconds: int) -> int:
+    """Fuzz one target in a process of its own; its exit status."""
+    command = [sys.executable, "-m", "tests.fuzz.guided", str(seconds), name, "here"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    said = done.stdout + done.stderr
+    tried = [line.split()[-1] for line in said.splitlines() if line.startswith("stat::number_of_executed_units")]
+    figure(f"{name}, {seconds} s", f"{tried[0] if tried else '?'} cases, status {done.returncode}")
+    if done.returncode:
+        print(said[-3000:], flush=True)
+    return done.returncode
+
+
 def main(arguments: list[str]) -> int:
-    """All targets, one after the other."""
+    """All targets, one after the other, or one."""
     seconds = int(float(arguments[0])) if arguments else 60
-    if len(arguments) > 1:
+    if len(arguments) > 2:
         one(arguments[1], seconds)
         return 0
-    worst = 0
-    for name in TARGETS:
-        done = subprocess.run([sys.executable, "-m", "tests.fuzz.guided", str(seconds), name], cwd=ROOT, capture_output=True, text=True)
-        said = done.stdout + done.stderr
-        tried = [line.split()[-1] for line in said.splitlines() if line.startswith("stat::number_of_executed_units")]
-        print(f"{name}: {tried[0] if tried else '?'} cases, status {done.returncode}", flush=True)
-        if done.returncode:
-            print(said[-3000:], flush=True)
-            worst = 1
-    return worst
+    names = arguments[1:] or list(TARGETS)
+    return max(apart(name, seconds) for name in names)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from tests.support.figures import figure
 from tests.unit.media.conftest import let_python_call
 from tests.unit.media.test_mix import LEGS, MIXES, PLAYERS, Pair
 
@@ -46,4 +47,4 @@ def walk(frames: int, seconds: float, seed: int) -> int:
 def test_a_room_that_never_stands_still_equals_the_reference() -> None:
     seed = time.time_ns() % 2**32 if SECONDS else 3
     print(f"mixing, seed {seed}: ", end="", flush=True)
-    print(f"{walk(FRAMES, SECONDS, seed)} frames, all equal bit for bit")
+    figure("mixing", f"{walk(FRAMES, SECONDS, seed)} frames, all equal bit for bit")

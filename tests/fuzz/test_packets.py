@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.support.figures import figure
 
 SECONDS = float(os.environ.get("HUBBUB_FUZZ_SECONDS", "0"))
 ROOT = Path(__file__).parents[2]
@@ -120,4 +121,4 @@ def test_any_packet_stays_within_bounds() -> None:
         [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=900 + 2 * SECONDS, check=False
     )
     assert "tried" in done.stdout, f"seed {seed}: {done.stderr[-3000:]}"
-    print(f"packets, seed {seed}: {done.stdout.strip()}")
+    figure(f"packets, seed {seed}", done.stdout.strip())

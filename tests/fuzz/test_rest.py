@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.fuzz.budget import SECONDS
+from tests.support.figures import figure
 from tests.support.rest import Rest
 from tests.support.stage import PhoneMaker, room
 
@@ -74,7 +75,7 @@ async def test_rest_by_its_own_description(application: Application, phone: Phon
             ids: dict[str, Any] = {"room": found} if base.startswith("/2010") else {}
             status, report = await run(server, base, tmp_path, ids)
             counted = re.findall(r"(\d+) (?:test cases )?generated", report) or re.findall(r"Generated\s+(\d+)", report)
-            print(f"{base}: status {status}, {counted or report[-300:]}")
+            figure(base, f"{counted[0] if counted else report[-300:]} cases, status {status}")
             if status:
                 faults.append(f"{base}:\n{report[-6000:]}")
         assert not faults, "\n".join(faults)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.figures import figure
 from tests.support.stage import TONE, PhoneMaker, call_in
 from tests.support.watch import gauge, gauges, held
 
@@ -99,10 +100,11 @@ async def test_a_crowd_joins_one_room(application: Application, phone: PhoneMake
         after = await gauges(server)
         assert after["hubbub_journal_lost_total"] == 0
         assert held(server.pid)[0] <= before[0] + 40
-        print(
+        figure(
+            "crowd",
             f"{CROWD} callers joined in {joined:.1f} s; {len(told)} notices in order; the joins' took {span:.1f} s, "
             f"{1000 * span / len(joins):.1f} ms each, the latest came {max(map(delay, joins)):.1f} s after it happened (in whole seconds); "
-            f"ticks late {after['hubbub_media_late']:.0f}, left out {after['hubbub_media_skipped']:.0f}, load {os.getloadavg()[0]:.1f}"
+            f"ticks late {after['hubbub_media_late']:.0f}, left out {after['hubbub_media_skipped']:.0f}, load {os.getloadavg()[0]:.1f}",
         )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.busy import Load
+from tests.support.figures import figure
 from tests.support.stage import EVENTS
 from tests.support.watch import gauge, gauges, held
 
@@ -94,11 +95,12 @@ async def test_nothing_grows_while_rooms_come_and_go(application: Application, t
         assert "Traceback" not in server.log
     last_quarter = statistics.median(s.megabytes for s in samples[-len(samples) // 4 :])
     second_quarter = statistics.median(s.megabytes for s in samples[len(samples) // 4 : len(samples) // 2])
-    print(
-        f"{SECONDS:.0f} s: {load.answered} calls, {load.pressed} REST changes, {len(application.requests('/events'))} notices; megabytes "
+    figure(
+        f"{SECONDS:.0f} s",
+        f"{load.answered} calls, {load.pressed} REST changes, {len(application.requests('/events'))} notices; megabytes "
         f"{second_quarter:.0f} in the second quarter, {last_quarter:.0f} in the last; at rest before and after: {rest.megabytes:.0f} and "
         f"{end.megabytes:.0f} megabytes, {rest.descriptors} and {end.descriptors} descriptors, {rest.tasks:.0f} and {end.tasks:.0f} tasks, "
-        f"{rest.threads} and {end.threads} threads"
+        f"{rest.threads} and {end.threads} threads",
     )
     assert last_quarter - second_quarter < MOST_MEGABYTES
     assert end.descriptors <= rest.descriptors + SPARE

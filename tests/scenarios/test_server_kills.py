@@ -1,6 +1,6 @@
 """`kill -9` of the whole server, again and again, in the middle of busy rooms: what was told is whole, and REST tells the truth.
 
-HUBBUB_SERVER_KILLS gives the number: a few with the other tests, hundreds in `make soak`.
+HUBBUB_SERVER_KILLS gives the number: a few with the other tests, hundreds in `make soak`; HUBBUB_SEED the moments.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 from tests.support.busy import Load
+from tests.support.figures import figure
 from tests.support.rest import Rest
 from tests.support.stage import EVENTS
 
@@ -29,6 +30,7 @@ from hubbub.testing import Application, HubbubServer, Request
 pytestmark = pytest.mark.scenario
 
 KILLS = int(os.environ.get("HUBBUB_SERVER_KILLS", "4"))
+SEED = int(os.environ.get("HUBBUB_SEED", "9"))
 NUMBER = "+15550001000"
 OVER = ("completed", "failed", "absent")
 SETTLED = 1.0
@@ -77,7 +79,7 @@ def document(request: Request) -> str:
 async def test_the_server_is_killed_at_random_moments_of_a_busy_hour(application: Application, tmp_path: Path) -> None:
     """Rule: "`kill -9` of the server at random moments of a busy hour: after restart no event is missing or duplicated in the sequence,
     half-done conferences are closed with their end event, recordings are whole up to the last second, REST tells the truth"."""
-    chance, found = random.Random(9), Found()
+    chance, found = random.Random(SEED), Found()
     application.on("/voice", document)
     for path in ("/events", "/calls", "/recording"):
         application.on(path, None)
@@ -90,7 +92,7 @@ async def test_the_server_is_killed_at_random_moments_of_a_busy_hour(application
     server = HubbubServer(config=config, folder=tmp_path / "hubbub")
     database = server.folder / "hubbub.db"
     await server.start()
-    async with Load(server, NUMBER, 3) as load:
+    async with Load(server, NUMBER, SEED) as load:
         for life in range(KILLS):
             load.begin()
             await asyncio.sleep(chance.uniform(0.3, 2.5))
@@ -105,14 +107,19 @@ async def test_the_server_is_killed_at_random_moments_of_a_busy_hour(application
                 found.hung_up += 1
                 await call.wait_ended(timeout=30)
             await look(server, database, before, killed, found, life)
+            if KILLS > 10:
+                print(f"kill {life + 1} of {KILLS}: {load.answered} calls so far, {len(found.faults)} faults", flush=True)
         await drained(database)
         sound = await server.stop()
     assert sound == 0
     assert "Traceback" not in server.log_file.read_text(errors="replace")
     told(application, database, found)
-    print(f"{KILLS} kills, {load.answered} calls, {load.pressed} REST changes; left open and closed afterwards: {found.open_rooms} rooms, "
-          f"{found.open_calls} calls ({found.hung_up} known to be hung up), {found.open_recordings} recordings (most lost at an end: "
-          f"{found.shortest:.2f} s); {len(application.requests('/events'))} room notices")  # fmt: skip
+    figure(
+        f"{KILLS} kills, seed {SEED}",
+        f"{load.answered} calls, {load.pressed} REST changes; left open and closed afterwards: {found.open_rooms} rooms, "
+        f"{found.open_calls} calls ({found.hung_up} known to be hung up), {found.open_recordings} recordings (most lost at an end: "
+        f"{found.shortest:.2f} s); {len(application.requests('/events'))} room notices; {len(found.faults)} faults",
+    )
     assert not found.faults, "\n".join(found.faults[:20])
     assert load.answered > 2 * KILLS
 

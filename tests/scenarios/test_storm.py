@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from tests.support.figures import figure
 
 from hubbub.storage.store import Query, Store
 
@@ -128,4 +129,5 @@ async def test_nothing_is_lost_or_out_of_order_whenever_it_is_killed(tmp_path: P
         assert first == list(range(1, reached + 1)), "all delivered, in order"
         again += len(receiver.got[lane]) - reached
     assert sum(rooms.values()) > 5 * KILLS
+    figure(f"{KILLS} kills", f"{sum(rooms.values())} events, none missing, none twice; {again} notices came twice, all in order")
     assert again < sum(rooms.values()), "sent again only where the settling was lost"

@@ -12,6 +12,8 @@ import resource
 import tracemalloc
 from dataclasses import dataclass, field
 
+from tests.support.figures import figure
+
 from hubbub.conference.policy import RoomSettings, Subscription, Wait
 from hubbub.conference.state import Close, Effect, MemberChange, Notify, Release, RoomCore
 from hubbub.errors import Refused
@@ -131,6 +133,10 @@ def test_joins_and_leaves_at_fifty_a_second() -> None:
     finally:
         tracemalloc.stop()
     ledger = town.ledger
+    figure(
+        "virtual time",
+        f"{ledger.joined + ledger.left} joins and leaves in {town.made} rooms, {town.now / 3600:.1f} h of the clock; {grown} kB grown",
+    )
     assert before < FLAT
     assert grown < 8_000, "kilobytes that the process grew by"
     held = sum(len(each) for core in town.rooms for each in (core.members, core._waits, core._hold_audio, core._audio))
