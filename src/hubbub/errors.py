@@ -80,3 +80,11 @@ class Refused(HubbubError):
         self.reason = reason
         self.where = where
         """The parameter that is wrong, where one is."""
+
+
+class TooManyGuesses(Refused):
+    """An address gave too many wrong credentials: what it gives now is not judged for so many seconds."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__("too-many", f"too many wrong credentials came from your address; try again in {seconds} seconds")
+        self.seconds = seconds

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from starlette.applications import Starlette
@@ -16,6 +17,8 @@ from starlette.applications import Starlette
 from hubbub.api.app import build_app
 from hubbub.api.commands import Commands
 from hubbub.api.connections import Visitors, counts
+from hubbub.api.door import Door
+from hubbub.api.guesses import Guesses
 from hubbub.api.links import Links
 from hubbub.api.rest import Rest
 from hubbub.api.shield import Pace
@@ -75,6 +78,7 @@ class Server:
         self.state = "starting"
         self.news = News()
         self.visitors = Visitors(settings.http.head_seconds, settings.http.body_seconds, settings.http.connections)
+        self.guesses = Guesses(settings.http.wrong_credentials)
         self._web: Web | None = None
 
     # -- life --------------------------------------------------------------------------------------------------
@@ -171,10 +175,12 @@ class Server:
         faces = rest_faces(public_url, settings.accounts, self.clock.now, self.directory)
         pace = Pace(settings.http.requests_per_second)  # one for all faces: an account's limit is its own, whatever it speaks
         given = (self.hub, self.store, settings.storage.recordings, lambda: self.journal.healthy, self._sip_address)
-        rests = [Rest(face, *given, open_media=settings.http.open_media, pace=pace) for face in faces]
-        rests += [Commands(face, *given, pace=pace) for face in command_faces(public_url, settings.accounts)]
+        rests = [Rest(face, *given, open_media=settings.http.open_media, pace=pace, guesses=self.guesses) for face in faces]
+        rests += [Commands(face, *given, pace=pace, guesses=self.guesses) for face in command_faces(public_url, settings.accounts)]
         links = Links(self.store, settings.storage.recordings, public_url, self.clock.now)
-        return build_app(rests, self.health, self.numbers, settings.http.admin_token, self.store, self.news, self.hub, links)
+        home = urlsplit(public_url)
+        door = Door(settings.http.admin_token, home.hostname or "", self.guesses, self.clock.monotonic)
+        return build_app(rests, self.health, self.numbers, door, self.guesses, home.netloc, self.store, self.news, self.hub, links)
 
     async def drain(self, seconds: float) -> None:
         """Refuse new calls, and wait until the present ones are over, but no longer than `seconds`."""
@@ -274,6 +280,7 @@ class Server:
             "tasks": len(asyncio.all_tasks()),
             "journal_lost_total": self.journal.lost,
             **counts(self.visitors),
+            **self.guesses.counts(),
         }
         found |= _flat("notices", self.delivery.stats()) | _flat("media", media)
         for name, value in self.endpoint.counters().items():

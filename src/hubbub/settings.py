@@ -89,6 +89,9 @@ class HttpSettings(Section):
     requests_per_second: float = Field(
         0.0, ge=0, description="REST requests a second of one account, in bursts of twice as many; more get 429. 0: no limit."
     )
+    wrong_credentials: float = Field(
+        20.0, ge=0, description="Wrong credentials a minute that one address may give; more are not judged (429). 0: no limit."
+    )
     head_seconds: float = Field(10.0, gt=0, le=3600, description="How long a client may take for a request's line and headers (408).")
     body_seconds: float = Field(30.0, gt=0, le=3600, description="How long it may take for a request's body (408).")
     connections: int = Field(

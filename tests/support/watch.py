@@ -26,6 +26,13 @@ async def gauge(server: HubbubServer, name: str, value: float, timeout: float = 
         await asyncio.sleep(0.05)
 
 
+def memory(pid: int) -> tuple[float, float]:
+    """Megabytes of a process that are its own, and those of the block of shared memory that it has touched so far."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = {line.partition(":")[0]: int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("Rss")}
+    return found["RssAnon"], found["RssShmem"]
+
+
 def held(pid: int) -> tuple[int, float]:
     """Open descriptors and resident megabytes of a process."""
     status = Path(f"/proc/{pid}/status").read_text()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -14,7 +14,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from hubbub import __version__
-from hubbub.api.functions import admitted, functions_route
+from hubbub.api.door import Door
+from hubbub.api.functions import functions_route
+from hubbub.api.guesses import Guesses, host_of
 from hubbub.api.links import Links, credentials_of
 from hubbub.api.openapi import openapi_route
 from hubbub.api.quality import quality_routes
@@ -50,13 +52,15 @@ def build_app(
     rests: Sequence[Rest],
     health: Callable[[], str],
     numbers: Numbers,
-    admin_token: str,
+    door: Door,
+    guesses: Guesses,
+    home: str,
     store: Store,
     news: News,
     hub: Hub,
     links: Links,
 ) -> Starlette:
-    """The application. `health` is `ok`, `starting`, `draining` or `degraded`."""
+    """The application. `health` is `ok`, `starting`, `draining` or `degraded`; `home` the host and port of the public URL."""
     registry = CollectorRegistry()
     registry.register(_Collector(numbers))
 
@@ -64,25 +68,21 @@ def build_app(
         state = health()
         return JSONResponse({"status": state}, 200 if state in ("ok", "degraded") else 503)
 
-    def allowed(request: Request) -> bool:
-        return not admin_token or _authorized(request, admin_token)
+    def judging(request: Request) -> AbstractContextManager[None]:
+        return guesses.judging(host_of(request), request.headers.get("authorization", ""), hub.services.clock.monotonic())
 
     async def metrics(request: Request) -> Response:
-        if not allowed(request):
+        if not door.open(request):
             return PlainTextResponse("authorization needed\n", 401, {"WWW-Authenticate": "Bearer"})
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
 
-    routes: list[BaseRoute] = [Route("/healthz", healthz), Route("/metrics", metrics), stream_route(store, news, allowed)]
-    routes.append(functions_route(hub, admitted(admin_token, allowed)))
-    routes += speaker_routes(hub, news, admitted(admin_token, allowed))
-    routes.append(openapi_route([rest.face for rest in rests if rest.by_path], __version__, allowed))
-    routes += links.routes(credentials_of([rest.face for rest in rests], hub.services.accounts.values()), admitted(admin_token, allowed))
-    routes += quality_routes(hub, store, admitted(admin_token, allowed))
+    routes: list[BaseRoute] = [Route("/healthz", healthz), Route("/metrics", metrics), stream_route(store, news, door.open)]
+    routes.append(functions_route(hub, door.admits))
+    routes += speaker_routes(hub, news, door.admits)
+    routes.append(openapi_route([rest.face for rest in rests if rest.by_path], __version__, door.open))
+    accounts_of = credentials_of([rest.face for rest in rests], hub.services.accounts.values(), door.holds, judging)
+    routes += links.routes(accounts_of, door.admits)
+    routes += quality_routes(hub, store, door.admits)
     for rest in rests:
         routes += rest.routes()
-    return Starlette(routes=routes, middleware=[Middleware(Shield), Middleware(Slashes)])
-
-
-def _authorized(request: Request, token: str) -> bool:
-    given = request.headers.get("authorization", "").removeprefix("Bearer ")
-    return hmac.compare_digest(given.encode(), token.encode())
+    return Starlette(routes=routes, middleware=[Middleware(Shield, home=home), Middleware(Slashes)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from typing import Any
 
@@ -42,21 +41,6 @@ def functions_route(hub: Hub, allowed: Callable[[Request], bool]) -> Route:
             return Response(status_code=400)  # nobody reads it
 
     return Route("/hubbub/calls/{call}/functions/{name}", function, methods=["POST"])
-
-
-def admitted(admin_token: str, authorized: Callable[[Request], bool]) -> Callable[[Request], bool]:
-    """With the admin token from anywhere; without one configured, from this machine only."""
-
-    def allowed(request: Request) -> bool:
-        if admin_token:
-            return authorized(request)
-        host = request.client.host if request.client else ""
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return False
-
-    return allowed
 
 
 async def read_object(request: Request) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import os
 import secrets
 import wave
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -31,7 +32,7 @@ from hubbub.api.body import body_of
 from hubbub.api.face import RestFace
 from hubbub.api.media import MEDIA_TYPES, rendition
 from hubbub.conference.rows import from_row
-from hubbub.errors import Refused, StorageUnavailable
+from hubbub.errors import Refused, StorageUnavailable, TooManyGuesses
 from hubbub.events import RecordingRecord, RecordingStatus
 from hubbub.ids import Id, new_id, parse_id
 from hubbub.settings import Account
@@ -42,7 +43,7 @@ LONGEST = 7 * 86400
 USUAL = 3600
 LARGEST_BODY = 4096
 KEY_FILE = ".link-key"
-STATUSES = {"not-found": 404, "bad-parameter": 400, "forbidden": 403, "unauthenticated": 401, "storage": 503}
+STATUSES = {"not-found": 404, "bad-parameter": 400, "forbidden": 403, "unauthenticated": 401, "too-many": 429, "storage": 503}
 
 
 class Links:
@@ -58,7 +59,7 @@ class Links:
         """Both routes. `accounts_of` names the accounts that a request has credentials for, `admin` says whether it has the server's."""
 
         async def make(request: Request) -> Response:
-            return await _answered(self._make(request, accounts_of(request), admin))
+            return await _answered(self._make(request, accounts_of, admin))
 
         async def serve(request: Request) -> Response:
             return await _answered(self._serve(request))
@@ -68,7 +69,8 @@ class Links:
             Route("/hubbub/media/{recording}.{kind}", serve, methods=["GET"]),
         ]
 
-    async def _make(self, request: Request, accounts: frozenset[str], admin: Callable[[Request], bool]) -> Response:
+    async def _make(self, request: Request, accounts_of: Callable[[Request], frozenset[str]], admin: Callable[[Request], bool]) -> Response:
+        accounts = accounts_of(request)
         if not accounts and not admin(request):
             raise Refused("unauthenticated", "credentials of an account, or the admin token, are needed")
         seconds, kind = _wanted(await body_of(request, LARGEST_BODY))
@@ -111,8 +113,16 @@ class Links:
         return hmac.new(key, f"{recording}.{kind} until {expires}".encode(), hashlib.sha256).hexdigest()
 
 
-def credentials_of(faces: Sequence[RestFace], accounts: Iterable[Account]) -> Callable[[Request], frozenset[str]]:
-    """Names the accounts that a request has credentials for, at any face."""
+def credentials_of(
+    faces: Sequence[RestFace],
+    accounts: Iterable[Account],
+    admin: Callable[[Request], bool],
+    judging: Callable[[Request], AbstractContextManager[None]],
+) -> Callable[[Request], frozenset[str]]:
+    """Names the accounts that a request has credentials for, at any face; it raises Refused for those that nobody has.
+
+    `admin` says whether they are the server's own; judgements are made within `judging`.
+    """
     names = {value for account in accounts for face in account.faces.values() for value in face.values()}
 
     def accounts_of(request: Request) -> frozenset[str]:
@@ -124,7 +134,14 @@ def credentials_of(faces: Sequence[RestFace], accounts: Iterable[Account]) -> Ca
                     found.add(face.authenticate(given, name).name)
         return frozenset(found)
 
-    return accounts_of
+    def judged(request: Request) -> frozenset[str]:
+        with judging(request):
+            found = accounts_of(request)
+            if not found and not admin(request) and request.headers.get("authorization"):
+                raise Refused("unauthenticated", "nobody has these credentials")
+        return found
+
+    return judged
 
 
 def _key(file: Path) -> bytes:
@@ -158,7 +175,8 @@ async def _answered(work: Any) -> Response:
         response: Response = await work
         return response
     except Refused as refusal:
-        return JSONResponse({"error": str(refusal)}, STATUSES.get(refusal.reason, 400))
+        headers = {"Retry-After": str(refusal.seconds)} if isinstance(refusal, TooManyGuesses) else {}
+        return JSONResponse({"error": str(refusal)}, STATUSES.get(refusal.reason, 400), headers)
     except (StorageUnavailable, OSError) as error:
         return JSONResponse({"error": str(error)}, 503)
     except ClientDisconnect:

@@ -34,6 +34,7 @@ from hubbub.api import (
 from hubbub.api.audit import Refusals, audit_change
 from hubbub.api.body import body_of
 from hubbub.api.face import RestFace
+from hubbub.api.guesses import Guesses, host_of
 from hubbub.api.media import MEDIA_TYPES, rendition
 from hubbub.api.request import Asked
 from hubbub.api.shield import Pace
@@ -42,7 +43,7 @@ from hubbub.api.views import MediaFile
 from hubbub.conference.rows import from_row
 from hubbub.dialects.readers import read_json
 from hubbub.dialects.tables import NOT_BUILT, Operation, Page, Param, Resource
-from hubbub.errors import Refused, StorageUnavailable
+from hubbub.errors import Refused, StorageUnavailable, TooManyGuesses
 from hubbub.events import CallRecord, Problem, RecordingRecord, RecordingStatus
 from hubbub.ids import new_id
 from hubbub.settings import Account
@@ -89,8 +90,10 @@ class Rest:
         *,
         open_media: bool = False,
         pace: Pace | None = None,
+        guesses: Guesses | None = None,
     ) -> None:
         self._pace = pace or Pace(0)
+        self._guesses = guesses or Guesses(0)
         self.face = self._face = face
         self._hub = hub
         self._store = store
@@ -146,9 +149,9 @@ class Rest:
         account: Account | None = None
         try:
             named = str(request.path_params.get("account", ""))
-            authorization = request.headers.get("authorization", "")
-            account = self._face.owner(named) if public else self._face.authenticate(authorization, named)
-            self._pace.check(account.name, self._hub.services.clock.monotonic())
+            now = self._hub.services.clock.monotonic()
+            account = self._face.owner(named) if public else self._authenticated(request, named, now)
+            self._pace.check(account.name, now)
             response: Response = await work(account)
             return response
         except Refused as refusal:
@@ -161,6 +164,11 @@ class Rest:
             log.exception("rest_failed", path=request.url.path)
             return self._refused(Refused("internal"), request, account)
 
+    def _authenticated(self, request: Request, named: str, now: float) -> Account:
+        given = request.headers.get("authorization", "")
+        with self._guesses.judging(host_of(request), given, now):
+            return self._face.authenticate(given, named)
+
     def must_write(self) -> None:
         """Raises StorageUnavailable where nothing can be kept now."""
         if not self._healthy():
@@ -169,7 +177,8 @@ class Rest:
     def _refused(self, refusal: Refused, request: Request, account: Account | None = None) -> Response:
         self._refusals.audit(refusal, request, account.name if account else None, self._hub.services.clock.monotonic())
         status, body = self._face.error(refusal, encoded(request.scope["path"]))
-        headers = {401: {"WWW-Authenticate": self._face.challenge}, 429: {"Retry-After": "1"}}.get(status, {})
+        seconds = refusal.seconds if isinstance(refusal, TooManyGuesses) else 1
+        headers = {401: {"WWW-Authenticate": self._face.challenge}, 429: {"Retry-After": str(seconds)}}.get(status, {})
         return self._answer(request, None, body, status, headers)
 
     def _answer(self, request: Request, resource: Resource | None, body: Any, status: int, headers: Mapping[str, str]) -> Response:
@@ -244,7 +253,10 @@ class Rest:
         """A token for the credentials of a client."""
         try:
             form = dict(parse_qsl((await body_of(request)).decode("utf-8", "replace")))
-            return JSONResponse(self._face.habits.token(request.headers.get("authorization", ""), form))
+            authorization = request.headers.get("authorization", "")
+            secret = authorization or f"{form.get('client_id', '')}:{form.get('client_secret', '')}"
+            with self._guesses.judging(host_of(request), secret, self._hub.services.clock.monotonic()):
+                return JSONResponse(self._face.habits.token(authorization, form))
         except Refused as refusal:
             return self._refused(refusal, request)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hubbub.errors import Refused
@@ -21,13 +23,16 @@ HEADERS: Mapping[bytes, bytes] = MappingProxyType(
 )
 """Set where a response does not say otherwise. There is none that lets pages of other origins read answers (CORS)."""
 LONGEST_QUERY = 16 << 10
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Shield:
-    """Adds HEADERS to every response; a query that is longer than LONGEST_QUERY bytes gets 414."""
+    """Adds HEADERS to every response; a query that is longer than LONGEST_QUERY bytes gets 414, a change that a page of another origin asks
+    for 403: browsers send credentials that they remember with it. `home` is the host, and port, of the public URL."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, home: str = "") -> None:
         self._app = app
+        self._home = home
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -42,11 +47,22 @@ class Shield:
                 message = {**message, "headers": [*given, *((name, value) for name, value in HEADERS.items() if name not in names)]}
             await send(message)
 
-        if len(scope.get("query_string", b"")) > LONGEST_QUERY:
-            await guarded({"type": "http.response.start", "status": 414, "headers": [(b"content-length", b"0")]})
+        refused = 414 if len(scope.get("query_string", b"")) > LONGEST_QUERY else 403 if self._foreign(scope) else 0
+        if refused:
+            await guarded({"type": "http.response.start", "status": refused, "headers": [(b"content-length", b"0")]})
             await guarded({"type": "http.response.body", "body": b""})
             return
         await self._app(scope, receive, guarded)
+
+    def _foreign(self, scope: Scope) -> bool:
+        """Whether a page of another origin asks for a change."""
+        if scope["method"] in READS:
+            return False
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        if origin is None:
+            return False
+        return urlsplit(origin).netloc.lower() not in {headers.get("host", "").lower(), self._home.lower()} - {""}
 
 
 class Pace:

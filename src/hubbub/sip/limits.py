@@ -109,7 +109,7 @@ class Guard:
 
     def proved(self, host: str, now: float) -> None:
         """Somebody at this address knows a password."""
-        _remember(self._proved, host, now + PROVED_SECONDS)
+        remember(self._proved, host, now + PROVED_SECONDS)
         self._strange.pop(host, None)
 
     def _unbannable(self, host: str, now: float) -> bool:
@@ -121,7 +121,7 @@ class Guard:
         if _bucket(buckets, host).take(now, a_minute / 60.0, a_minute):
             return False
         buckets.pop(host, None)
-        _remember(self._banned, host, now + self.limits.ban_seconds)
+        remember(self._banned, host, now + self.limits.ban_seconds)
         self.bans += 1
         return True
 
@@ -130,11 +130,12 @@ def _bucket(buckets: Buckets, host: str) -> Bucket:
     bucket = buckets.get(host)
     if bucket is None:
         bucket = Bucket()
-    _remember(buckets, host, bucket)
+    remember(buckets, host, bucket)
     return bucket
 
 
-def _remember(table: OrderedDict[str, Value], host: str, value: Value) -> None:
+def remember(table: OrderedDict[str, Value], host: str, value: Value) -> None:
+    """Put the newest into a table that holds SOURCES_REMEMBERED, the longest silent forgotten first."""
     table[host] = value
     table.move_to_end(host)
     while len(table) > SOURCES_REMEMBERED:
