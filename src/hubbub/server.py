@@ -223,7 +223,7 @@ class Server:
             self.hub.incoming(sip, _routed(entry), self.accounts[entry.account], entry)
         elif entry is None and self.directory.empty and self.settings.accounts:
             account = self.settings.accounts[0]
-            direct = Number(number="*", account=account.name, dialect=DEFAULT, url="")
+            direct = Number.model_construct(number="*", account=account.name, dialect=DEFAULT, url="")
             self.hub.incoming_to_room(sip, direct, account, sip.to_user)
         else:
             log.info("number_unknown", to=sip.to_user)

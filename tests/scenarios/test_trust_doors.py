@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 from tests.support.watch import gauges
 
-from hubbub.testing import HubbubServer
+from hubbub.testing import TONES, HubbubServer, assert_hears
+from hubbub.testing.fixtures import phones
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 TOKEN = "the-admin-token"
@@ -123,3 +124,14 @@ async def test_names_that_only_lead_here_are_refused(server: HubbubServer) -> No
                                ("localhost", True), (f"127.0.0.1:{server.http[1]}", True), ("[::1]:80", True), ("[", False)):  # fmt: skip
                 async with session.get(server.http_url(path), headers={"Host": host}) as reply:
                     assert (reply.status not in (400, 401, 403)) == good, (path, host, reply.status)
+
+
+async def test_without_numbers_a_name_is_a_room(server: HubbubServer) -> None:
+    """Design 4: "dialling `sip:NAME@host` puts the caller in room NAME": also where the configuration names an account and no number."""
+    async with phones() as phone:
+        calls = [await (await phone(name)).call(server.uri("standup")) for name in ("alice", "bob")]
+        for call, tone in zip(calls, TONES, strict=False):
+            await call.wait_answered()
+            call.tone(tone)
+        await assert_hears(calls[0], {TONES[1]})
+        await assert_hears(calls[1], {TONES[0]})

@@ -52,7 +52,7 @@ async def assert_matrix(calls: Stage, expected: dict[str, str], within: float = 
         heard = await who_hears_whom(listening, {name: TONE[name] for name in calls}, seconds=0.5)
         if heard == wanted or loop.time() > deadline:
             break
-    assert heard == wanted
+    assert heard == wanted, f"heard {heard}, wanted {wanted}"
 
 
 def event(kind: str) -> Callable[[Request], bool]:

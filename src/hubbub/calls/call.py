@@ -116,6 +116,8 @@ class Call:
         self._ring_timer: asyncio.TimerHandle | None = None
         self._silent_timer: asyncio.TimerHandle | None = None
         self._total_timer: asyncio.TimerHandle | None = None
+        self._answered_at = 0.0
+        """On the monotonic clock."""
         self._total_seconds: float | None = None
         self.longest_seconds: float | None = None
         """How long it may last after its answer, whatever limit was wished."""
@@ -356,8 +358,8 @@ class Call:
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _became_answered(self) -> None:
-        now = self._services.clock.now()
-        self._change(status=CallStatus.IN_PROGRESS, answered=now)
+        self._answered_at = self._services.clock.monotonic()
+        self._change(status=CallStatus.IN_PROGRESS, answered=self._services.clock.now())
         self._limit_total()
         if self.record_on_answer is not None:
             started = self.recorder.start(self.record_on_answer)
@@ -372,7 +374,7 @@ class Call:
             return
         if self._total_timer is not None:
             self._total_timer.cancel()
-        left = self.record.answered + min(limits) - self._services.clock.now()
+        left = self._answered_at + min(limits) - self._services.clock.monotonic()  # a step of the wall clock ends no call
         self._total_timer = asyncio.get_running_loop().call_later(max(0.0, left), self.hangup, "timeout")
 
     def _stayed_silent(self) -> None:
@@ -420,7 +422,8 @@ class Call:
         quality = self.leg.quality() if self.answered else None
         if quality is not None:
             self._change(extra={**self.record.extra, "quality": asdict(quality)})
-        self._change(status=status, ended=self._services.clock.now(), cause=cause)
+        began = self.record.answered or self.record.created
+        self._change(status=status, ended=max(began, self._services.clock.now()), cause=cause)  # the wall clock may have stepped back
         log.info("call_ended", call=self.id, status=status.value, cause=cause)
         if self.on_ended is not None:
             self.on_ended()

@@ -134,7 +134,7 @@ class SippyEndpoint:
         self._draining = True
 
     def counters(self) -> Mapping[str, int]:
-        live = {"calls": len(self._calls), "registered": self._registrar.registered(self._clock.now())}
+        live = {"calls": len(self._calls), "registered": self._registrar.registered(self._clock.monotonic())}
         live |= {"bans": self._guard.bans, "banned_sources": self._guard.banned_now(asyncio.get_running_loop().time())}
         return {**self._counts, **live}
 
@@ -151,11 +151,11 @@ class SippyEndpoint:
     # -- registered phones ---------------------------------------------------------------------------------------------
 
     def contact_of(self, username: str) -> str | None:
-        binding = self._registrar.find(username, self._clock.now())
+        binding = self._registrar.find(username, self._clock.monotonic())
         return binding.uri if binding else None
 
     def next_hop_of(self, username: str) -> Address | None:
-        binding = self._registrar.find(username, self._clock.now())
+        binding = self._registrar.find(username, self._clock.monotonic())
         return binding.source if binding else None
 
     # -- calls out -----------------------------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ class SippyEndpoint:
     ) -> SippyCall:
         url, sender = self._callable(target), self._callable(caller)
         if next_hop is None:
-            binding = self._registrar.by_uri(target, self._clock.now())
+            binding = self._registrar.by_uri(target, self._clock.monotonic())
             next_hop = binding.source if binding else None
         if next_hop is None and (url.transport or "udp").lower() != "udp":
             raise SipError(503, f"transport {url.transport} needs a next hop that speaks it")
@@ -377,12 +377,12 @@ class SippyEndpoint:
 
     def _registered_from(self, user: str, source: Address) -> str | None:
         """A phone that calls from where it registered has proved its password there."""
-        bindings = self._registrar.bindings(user, self._clock.now())
+        bindings = self._registrar.bindings(user, self._clock.monotonic())
         return user if any(binding.source == (bare(source[0]), source[1]) for binding in bindings) else None
 
     def _authenticate(self, request: Any) -> tuple[str | None, Any]:
         """The phone whose password the request proves, or the response that asks for it (401) or refuses (403)."""
-        now = self._clock.now()
+        now = self._clock.monotonic()
         found = [given for given in map(digest.parse, raw(request, "authorization")) if given and given.get("realm") == self._digest.realm]
         verdict, user = digest.Verdict.STALE, ""
         peer = f"{request.getSource()[0]} {user_of(request.getHFBody('from').getUrl())}"
@@ -433,7 +433,7 @@ class SippyEndpoint:
                 source=(bare(source[0]), source[1]),
                 call_id=str(request.getHFBody("call-id")),
                 cseq=request.getHFBody("cseq").getCSeqNum(),
-                now=self._clock.now(),
+                now=self._clock.monotonic(),
             )
         except RegisterError as error:
             more = [("Min-Expires", str(MIN_EXPIRES))] if error.code == 423 else []

@@ -32,6 +32,8 @@ from sippy.SipRequest import SipRequest
 from sippy.SipResponse import SipResponse
 from sippy.Time.MonoTime import MonoTime
 
+from hubbub.lookup import Lookup
+
 log = structlog.get_logger()
 Address = tuple[str, int]
 RECEIVE_BUFFER = 4 << 20  # a garbage collection must not overflow it (the kernel's 212 kB hold about 200 INVITEs)
@@ -168,6 +170,7 @@ class UdpPort:
         self._faces: dict[str, Face] = {}
         self._resolved: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._lookup = Lookup()
 
     def open(self) -> None:
         """Bind. OSError when the port is taken."""
@@ -267,10 +270,9 @@ class UdpPort:
             self._count("send_error")
 
     async def resolve(self, host: str, port: int) -> str:
-        """The address of a host name, asked in the loop's executor. OSError when there is none."""
-        assert self._loop is not None
+        """The address of a host name. OSError when there is none."""
         family = socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET
-        found = await self._loop.getaddrinfo(host, port, family=family, type=socket.SOCK_DGRAM)
+        found = await self._lookup.find(host, port, family=family, kind=socket.SOCK_DGRAM)
         address = str(found[0][4][0])
         if len(self._resolved) < ADDRESSES_REMEMBERED:
             self._resolved[host] = address

@@ -26,6 +26,7 @@ from hubbub.webhooks.challenge import answer, basic, parse_challenges
 from hubbub.webhooks.cookies import Jars
 from hubbub.webhooks.failures import Progress, explain_failure, is_stale, out_of_time, watch
 from hubbub.webhooks.guard import Network, NetworkGuard
+from hubbub.webhooks.names import Names
 
 CONNECTIONS = 4096
 """Most connections at a time; a request that finds none free waits within its connect time."""
@@ -121,7 +122,11 @@ class Requester:
     async def start(self) -> None:
         """Open the client; no connection is made yet."""
         connector = aiohttp.TCPConnector(
-            limit=CONNECTIONS, socket_factory=self._guard, ssl=self._tls if self._tls is not None else True, ttl_dns_cache=10
+            limit=CONNECTIONS,
+            resolver=Names(),
+            socket_factory=self._guard,
+            ssl=self._tls if self._tls is not None else True,
+            ttl_dns_cache=10,
         )
         self._sockets = aiohttp.ClientSession(connector=connector, connector_owner=False, cookie_jar=aiohttp.DummyCookieJar())
         self._session = aiohttp.ClientSession(

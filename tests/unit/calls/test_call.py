@@ -52,6 +52,24 @@ async def test_a_call_ends_at_the_shorter_of_its_limits(longest: float | None, w
         call._total_timer.cancel()
 
 
+async def test_a_step_of_the_wall_clock_neither_ends_a_call_nor_makes_it_shorter_than_nothing() -> None:
+    """Limits count on the clock that never jumps; a call ends no earlier than it began."""
+    call = a_call(14_400.0)
+    clock = cast(ManualClock, call._services.clock)
+    call._became_answered()
+    for step in (5 * 3600.0, -9 * 3600.0):
+        cast(Any, clock).now = lambda step=step, began=call.record.answered: began + step
+        call.limit(None, 3600.0)
+        assert call._total_timer is not None
+        assert 3590 < call._total_timer.when() - asyncio.get_running_loop().time() <= 3600
+
+    async def closed() -> None: ...
+
+    call.leg = cast(Any, SimpleNamespace(quality=lambda: None, close=closed))
+    call._end(CallStatus.COMPLETED)
+    assert call.record.ended == call.record.answered
+
+
 def test_how_long_a_call_may_last() -> None:
     """3.5: "Max call 4 h (24 h account option)"; other dialects have no such limit."""
     dialects = all_dialects("http://hubbub.test", lambda call: None)
