@@ -172,6 +172,8 @@ class RoomRecord:
     tag: str = ""
     size: int = 0
     """Members present."""
+    namespace: str = ""
+    """Rooms of different namespaces may have the same name."""
 
 
 @dataclass(frozen=True)
@@ -291,6 +293,10 @@ class RoomEventKind(StrEnum):
     CREATED = "created"
     STARTED = "started"
     ENDED = "ended"
+    RINGING = "ringing"
+    """Somebody who was called into the room is being alerted."""
+    ANSWERED = "answered"
+    """That one has answered; it joins next."""
     JOINED = "joined"
     LEFT = "left"
     MUTED = "muted"

@@ -18,11 +18,12 @@ from pydantic import ValidationError
 
 from hubbub.calls.call import ProgressWish
 from hubbub.clock import Clock
+from hubbub.conference.effects import Notify
 from hubbub.conference.journal import Journal
 from hubbub.conference.policy import RecordingWish, RoomSettings
 from hubbub.conference.recording import salvaged
 from hubbub.conference.rows import brought_back, call_row, from_row, member_row, recording_row, room_row
-from hubbub.conference.state import Notify, RoomCore
+from hubbub.conference.state import RoomCore
 from hubbub.dialects.registry import Renderings
 from hubbub.errors import SipError
 from hubbub.events import (

@@ -168,11 +168,11 @@ class Server:
         services.transcriber = self.transcriber
         services.rooms, services.calls = self.rooms, self.calls
         self.directory = Directory(self.store, self.settings, clock)
-        self.hub = Hub(services, self.calls, self.rooms, self.directory, Joining(DEFAULT_SETTINGS))
+        self.hub = Hub(services, self.calls, self.rooms, self.directory, Joining(DEFAULT_SETTINGS), self.settings.rooms)
 
     def _application(self, public_url: str) -> Starlette:
         settings = self.settings
-        faces = rest_faces(public_url, settings.accounts, self.clock.now, self.directory)
+        faces = rest_faces(public_url, settings.accounts, self.clock.now, self.directory, settings.http.admin_token)
         pace = Pace(settings.http.requests_per_second)  # one for all faces: an account's limit is its own, whatever it speaks
         given = (self.hub, self.store, settings.storage.recordings, lambda: self.journal.healthy, self._sip_address)
         rests = [Rest(face, *given, open_media=settings.http.open_media, pace=pace, guesses=self.guesses) for face in faces]

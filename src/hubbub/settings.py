@@ -180,6 +180,15 @@ class MediaSettings(Section):
         return int(low), int(high)
 
 
+class RoomLimits(Section):
+    """Conference rooms."""
+
+    capacity: int = Field(250, ge=2, le=65536, description="Members that documents may allow a room, and has one that is told no number.")
+    keep_empty_seconds: float = Field(
+        300.0, ge=1, le=86400, description="How long a room that was made by request waits for the first who comes."
+    )
+
+
 class SpeechSettings(Section):
     """Understanding what callers say."""
 
@@ -242,6 +251,18 @@ class Account(Section):
     parties_in_events: bool = Field(False, description="Conference events that are about a call also say from whom to whom it is.")
     long_calls: bool = Field(False, description="Calls of dialects that end them after four hours may last a day.")
     loop_wait_audio: bool = Field(False, description="Begin wait and hold documents again when they end; else silence follows them.")
+    fallback_music: bool = Field(
+        False,
+        description="Callers whose wait or hold audio cannot be had hear the built-in music; else wait audio that fails takes them out.",
+    )
+    preflight_audio: bool = Field(
+        False, description="REST asks for hold and announcement audio before it takes it, and refuses what fails (400)."
+    )
+    callbacks_change_alone: bool = Field(False, description="REST changes who follows a live call also where it gives it no document.")
+    room_in_actions: bool = Field(False, description="Requests that are made when a call has left a conference say which one it was.")
+    rooms_by_number: bool = Field(
+        False, description="Callers of different numbers never meet by the name of a room: each number has its own rooms."
+    )
     faces: dict[str, dict[str, str]] = Field(default_factory=dict, description="One table per face, named after it: see below.")
 
     @model_validator(mode="before")
@@ -288,6 +309,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     sip: SipSettings = SipSettings()
     media: MediaSettings = MediaSettings()
+    rooms: RoomLimits = RoomLimits()
     speech: SpeechSettings = SpeechSettings()
     storage: StorageSettings = StorageSettings()
     webhooks: WebhookSettings = WebhookSettings()

@@ -36,8 +36,10 @@ STRANGER: dict[str, Any] = {
 NUMBER, APPLICATION_NAME = "+15550001000", "theirs"
 FORMS = {
     "create_member": {"To": "sip:nobody@127.0.0.1:9", "From": NUMBER},
-    "update_room": {"Status": "completed"},
-    "update_member": {"Muted": "true"},
+    "update_room": {"Status": "completed", "status": "completed"},
+    "upgrade_call": {"name": "stolen"},
+    "create_grant": {"may": "hold"},
+    "update_member": {"Muted": "true", "muted": "true"},
     "update_stream": {"Status": "stopped"},
     "create_stream": {"Url": "wss://stream.example/x"},
     "update_recording": {"Status": "paused"},
@@ -87,10 +89,14 @@ def common_face() -> Any:
 
 
 def caller(face: Any, server: HubbubServer, account: dict[str, Any]) -> Caller:
-    name = {"twiml": "twilio", "cxml": "signalwire", "swml": "signalwire", "bxml": "bandwidth"}[type(face).__module__.split(".")[2]]
+    name = {"twiml": "twilio", "cxml": "signalwire", "swml": "signalwire", "bxml": "bandwidth", "own": "twilio"}[
+        type(face).__module__.split(".")[2]
+    ]
     values = account[name]
     if name == "bandwidth":
         return Caller(server, face.base, values["account"], values["username"], values["password"])
+    if face.base.startswith("/hubbub"):
+        return Caller(server, face.base, account["name"], values["sid"], values["token"])
     first = values.get("sid") or values["project"]
     return Caller(server, face.base, first, first, values["token"])
 
@@ -192,6 +198,11 @@ async def things(face: Any, module: str, owner: Caller, session: aiohttp.ClientS
         _, recordings = await owner(session, "GET", f"/conferences/{room_id}/recordings")
         found = {"call": calls[0]["callId"], "room": room_id, "recording": recordings[0]["recordingId"]}
         return {**found, "member": (members[0].get("memberId") or members[0]["callId"]) if members else calls[0]["callId"]}
+    if module == "own":
+        _, rooms = await owner(session, "GET", "/rooms")
+        room_id = rooms["rooms"][0]["id"]
+        _, members = await owner(session, "GET", f"/rooms/{room_id}/members")
+        return {"room": room_id, "call": members["members"][0]["call"], "member": members["members"][0]["call"]}
     if module == "swml":
         _, listed = await owner(session, "GET", face.operations[0].path)
         one = listed["data"][0]["id"]

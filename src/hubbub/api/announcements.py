@@ -30,7 +30,7 @@ async def create_announcement(asked: Asked) -> Heard:
     if member is not None and member.held:
         raise Refused("announce-held")
     link = Link(values["url"], values.get("method", "POST"))
-    identity = room.announce(link, member.call if member else None, dialect=asked.face.dialect.name)
+    identity = room.announce(link, member.call if member else None, dialect=asked.speaks(room))
     return _heard(asked, next(a for a in _live(asked) if a.id == identity))
 
 

@@ -82,14 +82,19 @@ async def update_call(asked: Asked) -> CallRecord:
     wanted = asked.values.get("status")
     if wanted == "canceled" and call.answered:
         raise Refused("bad-parameter", "only a queued or ringing call can be canceled")
-    _note_odd_change(asked)
+    alone_too = asked.account.callbacks_change_alone or asked.face.habits.callbacks_change_alone
+    if not (alone_too and asked.values.get("progress_url")):
+        _note_odd_change(asked)
     if wanted is not None:
         asked.hub.end(call)
         await asyncio.sleep(0)  # its end is told by the next turn of the loop
     elif asked.values.get("url") or asked.values.get("document"):
         asked.hub.redirect(call, document_of(asked), unanswered=asked.face.habits.unanswered_redirect)
-    if not call.over:
-        call.progress = progress_wishes(asked) or call.progress
+    if not call.over and (alone_too or asked.values.get("url") or asked.values.get("document")):
+        wishes = progress_wishes(asked)
+        if wishes:
+            call.progress = wishes
+            call.save()
     if asked.values.get("tag") is not None and not call.over:
         call.set_tag(asked.values["tag"])
     if asked.values.get("total_seconds") is not None:

@@ -102,24 +102,24 @@ async def update_member(asked: Asked) -> tuple[MemberRecord, CallStatus]:
     change = MemberChange(
         muted=values.get("muted"),
         held=values.get("held"),
-        hold_audio=_audio(asked, values.get("hold_url"), values.get("hold_method", "GET")),
+        hold_audio=_audio(asked.speaks(room), values.get("hold_url"), values.get("hold_method", "GET")),
         beep_on_exit=values.get("beep_on_exit"),
         end_on_exit=None if member.held and asked.account.held_keep_end_on_exit else values.get("end_on_exit"),
-        wait=_audio(asked, values.get("wait_url"), values.get("wait_method", "POST")),
+        wait=_audio(asked.speaks(room), values.get("wait_url"), values.get("wait_method", "POST")),
         coaching=coaching,
     )
     room.change(member.call, change)
     if values.get("announce_url"):
         link = Link(values["announce_url"], values.get("announce_method", "POST"))
-        room.announce(link, member.call, dialect=asked.face.dialect.name)
+        room.announce(link, member.call, dialect=asked.speaks(room))
     await room.settled()
     changed = room.member(member.call) or member
     return changed, _status_of(asked, changed)
 
 
-def _audio(asked: Asked, url: str | None, method: str) -> Wait | None:
+def _audio(speaks: str, url: str | None, method: str) -> Wait | None:
     """Wait or hold audio that was asked for: its document speaks the dialect of whoever asks, not of the leg."""
-    return Wait(Link(url, method), dialect=asked.face.dialect.name) if url else None
+    return Wait(Link(url, method), dialect=speaks) if url else None
 
 
 async def remove_member(asked: Asked) -> None:

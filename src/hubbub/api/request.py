@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubbub.api.face import RestFace
+from hubbub.conference.room import Room
 from hubbub.dialects.tables import Window
 from hubbub.errors import Refused
 from hubbub.ids import Id
@@ -36,6 +37,10 @@ class Asked:
         if self.account.strict:
             raise Refused(reason, text)
         self.notes.append((reason, text))
+
+    def speaks(self, room: Room) -> str:
+        """What a document that is asked for here speaks."""
+        return room.record.dialect if self.face.habits.speaks_as_rooms_do else self.face.dialect.name
 
     def identity(self, kind: str) -> Id:
         """The identity in the path. Raises Refused (not-found)."""

@@ -19,6 +19,7 @@ from hubbub.api import (
     calls,
     controls,
     directory,
+    grants,
     history,
     insights,
     lines,
@@ -26,9 +27,11 @@ from hubbub.api import (
     members,
     recordings,
     rooms,
+    speakers,
     streams,
     transcribing,
     transcripts,
+    upgrades,
     views,
 )
 from hubbub.api.audit import Refusals, audit_change
@@ -63,6 +66,9 @@ OPERATIONS = {
     **lines.OPERATIONS,
     **controls.OPERATIONS,
     **logs.OPERATIONS,
+    **grants.OPERATIONS,
+    **speakers.OPERATIONS,
+    **upgrades.OPERATIONS,
     **streams.OPERATIONS,
     **views.OPERATIONS,
     **recordings.OPERATIONS,
@@ -203,7 +209,7 @@ class Rest:
             self.must_write()
         self._face.habits.admit(operation, request.headers.get("authorization", ""))
         pairs = await self._given(request, operation)
-        values = read_values(operation.params, pairs)
+        values = read_values(operation.params, pairs) | dict(self._face.habits.granted(request.headers.get("authorization", "")))
         path = {name: unmarked(str(value)) for name, value in request.path_params.items()}
         notes = [] if operation.method == "GET" else remarks_on(operation.params, pairs)
         return await self.carry_out(request, account, operation, path, values, notes)

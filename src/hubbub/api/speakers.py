@@ -19,8 +19,12 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from hubbub.api.functions import read_object
+from hubbub.api.lists import windowed
+from hubbub.api.request import Asked, Operation
+from hubbub.api.rooms import needed_room
 from hubbub.api.stream import News
 from hubbub.conference.room import Room
+from hubbub.dialects.tables import Page
 from hubbub.errors import MediaError, Refused
 from hubbub.events import Presence
 from hubbub.ids import parse_id
@@ -53,6 +57,14 @@ def rooms_now(hub: Hub, where: Mapping[str, str]) -> list[dict[str, Any]]:
         for room in hub.rooms
         if where.get("room", room.id) == room.id and where.get("account", room.record.account) == room.record.account
     ]
+
+
+async def list_speakers(asked: Asked) -> Page:
+    """Who can be heard in a room, the loudest first."""
+    return windowed(speakers_of(needed_room(asked)), asked.window)
+
+
+OPERATIONS: Mapping[str, Operation] = {operation.__name__: operation for operation in (list_speakers,)}
 
 
 async def _feed(hub: Hub, news: News, where: Mapping[str, str]) -> AsyncIterator[str]:

@@ -13,8 +13,8 @@ from hubbub.media.client import Media, Mix
 
 log = structlog.get_logger()
 
-BridgeEnd = Literal["first-left", "second-left", "star", "time-limit"]
-"""Why a bridge ended: one of the two hung up or was given something else to do; `*` was pressed; it was long enough."""
+BridgeEnd = Literal["first-left", "second-left", "star", "time-limit", "handed-over"]
+"""Why a bridge ended: one of the two hung up or was given something else to do; `*` was pressed; it was long enough; it became a room."""
 DIGIT_MS = 120
 
 
@@ -30,6 +30,35 @@ class Bridge:
         self._deaf: list[Callable[[], None]] = []
         """What ends the passing on of keys."""
         self.joined = False
+        self._stays: dict[Call, asyncio.Future[None]] = {}
+        """Of the two, in the room that the bridge has become."""
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether it has become a room."""
+        return bool(self._stays)
+
+    @property
+    def mix(self) -> Mix:
+        """What the two are heard in."""
+        return self._mix
+
+    def stay(self, call: Call) -> asyncio.Future[None] | None:
+        """Ends when the call has left the room that the bridge has become; None while it has become none."""
+        return self._stays.get(call)
+
+    async def parted(self, call: Call) -> None:
+        """Wait until this one is in it no more: the two have parted, or it has left the room that the bridge became."""
+        await asyncio.shield(self.over)
+        if call in self._stays:
+            await asyncio.shield(self._stays[call])
+
+    def hand_over(self) -> dict[Call, asyncio.Future[None]]:
+        """It becomes a room, which has its mix from now on; each of the futures ends when that call has left the room."""
+        loop = asyncio.get_running_loop()
+        self._stays = {call: loop.create_future() for call in (self.first, self.second)}
+        self._let_go("handed-over")
+        return self._stays
 
     def early(self) -> None:
         """Let the first call hear the second, which has not answered."""
@@ -58,16 +87,20 @@ class Bridge:
         """Part them; a second call changes nothing."""
         if self.over.done():
             return
+        self._let_go(why)
+        for call in (self.first, self.second):
+            call.leg.route(None, speak=False, hear=False)
+        self._mix.close()
+
+    def _let_go(self, why: BridgeEnd) -> None:
         self.over.set_result(why)
         if self._timer is not None:
             self._timer.cancel()
         for call in (self.first, self.second):
-            call.leg.route(None, speak=False, hear=False)
             if self.joined:
                 call.bridge = None
         for release in self._deaf:
             release()
-        self._mix.close()
 
     def _keys(self, other: Call, star: Callable[[], None] | None) -> Callable[[str], None]:
         def pressed(digit: str) -> None:

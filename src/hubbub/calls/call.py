@@ -101,6 +101,7 @@ class Call:
         """Who hears keys, in order of their coming: the last does."""
         self.keys_beside: set[Callable[[str], None]] = set()
         """Who is told of keys beside whoever hears them."""
+        self.on_ringing: Callable[[], None] | None = None
         self.on_answered: Callable[[], None] | None = None
         self.on_early_media: Callable[[], None] | None = None
         self.on_ended: Callable[[], None] | None = None
@@ -301,6 +302,8 @@ class Call:
         if self.record.status is CallStatus.INITIATED and code >= 180:
             self._change(status=CallStatus.RINGING)
             self._tell("ringing")
+            if self.on_ringing is not None:
+                self.on_ringing()
 
     def _answered(self, sdp: str | None) -> None:
         if sdp is not None:

@@ -124,3 +124,7 @@ class Joining:
     """None leaves the call's tag as it is; the empty text clears it."""
     wait: Wait = Wait()
     jitter_ms: Jitter = 60
+    namespace: str = ""
+    """Rooms of different namespaces may have the same name; the empty one is that of most."""
+    alone: bool = False
+    """Whether it opens a room of its own, whatever other one has its name: that is found by its id only."""

@@ -12,12 +12,13 @@ from typing import Any, Literal, Protocol
 import structlog
 
 from hubbub.clock import Clock
-from hubbub.conference import state
+from hubbub.conference import effects as do
+from hubbub.conference.effects import Audio, Effect
 from hubbub.conference.journal import Journal, Renderer, Written, rendered, within
-from hubbub.conference.policy import Joining, RecordingOrder, RecordingWish, RoomSettings, Wait
+from hubbub.conference.policy import Joining, RecordingOrder, RecordingWish, RoomSettings, Subscription, Wait
 from hubbub.conference.recording import RATE, Capturing, Recorded, Recorder, RecordingServices
 from hubbub.conference.rows import kept, member_row, room_row
-from hubbub.conference.state import Audio, Effect, MemberChange, RoomCore
+from hubbub.conference.state import MemberChange, RoomCore
 from hubbub.conference.tracks import SpeakerTracks
 from hubbub.errors import HubbubError, Refused
 from hubbub.events import (
@@ -98,9 +99,11 @@ class RoomServices:
 class Room:
     """One conference room that can be heard."""
 
-    def __init__(self, core: RoomCore, services: RoomServices, closed: Callable[[Room], None]) -> None:
+    def __init__(self, core: RoomCore, services: RoomServices, closed: Callable[[Room], None], mix: Mix | None = None) -> None:
         self.core = core
-        self.mix: Mix = services.media.open_mix()
+        self.mix: Mix = mix or services.media.open_mix()
+        self.watchers: set[Callable[[RoomEvent], None]] = set()
+        """Told of each event when it has been written and everybody who was released goes on."""
         self._services = services
         self._closed = closed
         self._hosts: dict[Id, MemberHost] = {}
@@ -114,10 +117,7 @@ class Room:
         recorded = Recorded(self.record.account, self._capture, self._witness, self.id, self.record.name, self.record.tag, self._size)
         kit = RecordingServices(services.media, services.journal, services.render, services.clock, services.recordings)
         self.recorder = Recorder(recorded, kit)
-        due = core.due()
-        if due is not None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(max(0.0, due - services.clock.now()), lambda: self.end(EndReason.TOO_OLD))
+        self._watch_age()
 
     # -- facts -------------------------------------------------------------------------------------------------
 
@@ -155,6 +155,22 @@ class Room:
             await within(self._written)
 
     # -- inputs ------------------------------------------------------------------------------------------------
+
+    def open(self, keep_seconds: float) -> None:
+        """It was made by request: it waits so long for the first who comes."""
+        self._perform(self.core.open(self._now(), keep_seconds))
+        self._watch_age()
+
+    def subscribe(self, subscription: Subscription | None) -> None:
+        """Tell somebody else, or other things, from now on."""
+        self.core.subscribe(subscription)
+        self._settings_kept = kept(RoomSettings, self.core.settings)
+        self._perform(())
+
+    def progressed(self, call: Id, kind: RoomEventKind) -> None:
+        """A call into the room rings, or was answered."""
+        if self.live:
+            self._perform(self.core.progressed(call, kind, self._now()))
 
     def invite(self, member: MemberRecord, host: MemberHost, wait: Wait, wished: RoomSettings | None = None) -> None:
         """Reserve a place for a call that is being made. Raises Refused."""
@@ -260,31 +276,31 @@ class Room:
         released: list[tuple[MemberHost, LeaveReason]] = []
         gone: dict[Id, MemberRecord] = {}
         closing = False
-        beeps: list[state.Beep] = []
+        beeps: list[do.Beep] = []
         for effect in effects:
             match effect:
-                case state.Route(call, audio):
+                case do.Route(call, audio):
                     self._route(call, audio)
-                case state.StartWait(call, wait):
+                case do.StartWait(call, wait):
                     self._hosts[call].start_audio("wait", wait)
-                case state.StopWait(call):
+                case do.StopWait(call):
                     self._hosts[call].stop_audio("wait")
-                case state.StartHold(call, audio_wish):
+                case do.StartHold(call, audio_wish):
                     self._hosts[call].start_audio("hold", audio_wish)
-                case state.StopHold(call):
+                case do.StopHold(call):
                     self._hosts[call].stop_audio("hold")
-                case state.Beep():
+                case do.Beep():
                     beeps.append(effect)
-                case state.BeginRecording():
+                case do.BeginRecording():
                     self.start_recording(self.settings.recording, trim=self.settings.trim)
-                case state.Release(call, reason):
+                case do.Release(call, reason):
                     released.append((self._hosts.pop(call), reason))
                     self._services.beside.member_left(self, call)
-                case state.Notify(event):
+                case do.Notify(event):
                     events.append(self._known_of(event))
                     if event.member is not None and event.member.presence is Presence.LEFT:
                         gone[event.member.call] = event.member
-                case state.Close():
+                case do.Close():
                     closing = True
         for beep in beeps:  # when everybody is where the mix is
             self._beep(beep)
@@ -293,6 +309,9 @@ class Room:
             self._close()
         for host, reason in released:
             host.released(reason)
+        for event in events:
+            for told in tuple(self.watchers):
+                told(event)
 
     def _known_of(self, event: RoomEvent) -> RoomEvent:
         """An event with what the room knows beside its rules."""
@@ -315,7 +334,7 @@ class Room:
             leg.on_speech = None
             leg.route(None, speak=False, hear=False)
 
-    def _beep(self, beep: state.Beep) -> None:
+    def _beep(self, beep: do.Beep) -> None:
         """Heard by all others: whoever comes or goes knows it."""
         self._play_besides(Clip(beep_enter() if beep.entering else beep_exit()), beep.call)
 
@@ -350,6 +369,16 @@ class Room:
         self._stop_timer()
         self.mix.close()
 
+    def _watch_age(self) -> None:
+        """Look again when the room may be too old, or may have waited long enough for the first who comes."""
+        self._stop_timer()
+        due = self.core.due()
+        self._timer = None if due is None else asyncio.get_running_loop().call_later(max(0.0, due - self._now()), self._aged)
+
+    def _aged(self) -> None:
+        self._perform(self.core.expire(self._now()), left=tuple(self.core.members.values()))
+        self._watch_age()
+
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -372,7 +401,8 @@ class Rooms:
 
     def __init__(self, services: RoomServices) -> None:
         self._services = services
-        self._live: dict[tuple[str, str], Room] = {}
+        self._live: dict[tuple[str, str, str], Room] = {}
+        """By account, namespace and name."""
         self._by_id: dict[Id, Room] = {}
 
     def __iter__(self) -> Any:
@@ -382,8 +412,16 @@ class Rooms:
         return len(self._by_id)
 
     def by_name(self, account: str, name: str) -> Room | None:
-        """The live room of that name."""
-        return self._live.get((account, name))
+        """The live room of that name; one of another namespace, or one of its own, where it is the only one."""
+        found = self._live.get((account, "", name))
+        if found is not None:
+            return found
+        others = [room for room in self._by_id.values() if room.record.account == account and room.record.name == name]
+        return others[0] if len(others) == 1 else None
+
+    def open_in(self, account: str, name: str, namespace: str) -> Room | None:
+        """The live room of that name in exactly this namespace."""
+        return self._live.get((account, namespace, name))
 
     def by_id(self, account: str, room: Id) -> Room | None:
         """The live room with that id."""
@@ -394,10 +432,14 @@ class Rooms:
         """The live room that a call is in or is being invited to."""
         return next((room for room in self._by_id.values() if room.member(call) is not None), None)
 
-    def open(self, account: str, name: str, joining: Joining) -> Room:
-        """The live room of that name, or a new one frozen to what its creator wishes."""
-        found = self.by_name(account, name)
-        if found is not None:
+    def open(self, account: str, name: str, joining: Joining, mix: Mix | None = None) -> Room:
+        """The live room of that name (and namespace), or a new one frozen to what its creator wishes.
+
+        `mix` is what a new one is heard in, if that is there already.
+        """
+        key = (account, joining.namespace, name)
+        found = self._live.get(key)
+        if found is not None and not joining.alone:
             return found
         now = self._services.clock.now()
         settings = joining.settings
@@ -411,9 +453,11 @@ class Rooms:
             updated=now,
             region=settings.region,
             tag=settings.tag,
+            namespace=joining.namespace,
         )
-        room = Room(RoomCore(record, settings), self._services, self._forget)
-        self._live[account, name] = room
+        room = Room(RoomCore(record, settings), self._services, self._forget, mix)
+        if not joining.alone:
+            self._live[key] = room
         self._by_id[record.id] = room
         return room
 
@@ -424,7 +468,9 @@ class Rooms:
             room.discard()
 
     def _forget(self, room: Room) -> None:
-        self._live.pop((room.record.account, room.record.name), None)
+        key = (room.record.account, room.record.namespace, room.record.name)
+        if self._live.get(key) is room:
+            del self._live[key]
         self._by_id.pop(room.id, None)
 
 

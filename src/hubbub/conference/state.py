@@ -9,7 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from hubbub.conference.policy import RoomSettings, Wait
+from hubbub.conference.effects import (
+    SILENT,
+    Audio,
+    Beep,
+    BeginRecording,
+    Close,
+    Effect,
+    Notify,
+    Release,
+    Route,
+    StartHold,
+    StartWait,
+    StopHold,
+    StopWait,
+)
+from hubbub.conference.policy import RoomSettings, Subscription, Wait
 from hubbub.errors import Refused
 from hubbub.events import (
     CallStatus,
@@ -44,96 +59,6 @@ FOLLOWING_REASONS = {
 
 
 @dataclass(frozen=True)
-class Audio:
-    """What a member sends to and hears from the room."""
-
-    speak: bool
-    hear: bool
-    whisper: frozenset[Id] = frozenset()
-    """Calls that hear it although the room does not."""
-
-
-SILENT = Audio(speak=False, hear=False)
-
-
-# Effects: what the shell must do, in this order.
-
-
-@dataclass(frozen=True)
-class Route:
-    """Connect a member's audio like this."""
-
-    call: Id
-    audio: Audio
-
-
-@dataclass(frozen=True)
-class StartWait:
-    """Let a member hear its wait audio."""
-
-    call: Id
-    wait: Wait
-
-
-@dataclass(frozen=True)
-class StopWait:
-    """End a member's wait audio."""
-
-    call: Id
-
-
-@dataclass(frozen=True)
-class StartHold:
-    """Let a held member hear its hold audio."""
-
-    call: Id
-    audio: Wait
-
-
-@dataclass(frozen=True)
-class StopHold:
-    """End a member's hold audio."""
-
-    call: Id
-
-
-@dataclass(frozen=True)
-class Beep:
-    """Sound the enter or exit beep in the room."""
-
-    entering: bool
-    call: Id
-
-
-@dataclass(frozen=True)
-class BeginRecording:
-    """Record the room: its first two members are bridged."""
-
-
-@dataclass(frozen=True)
-class Release:
-    """A member has left: its call goes on elsewhere."""
-
-    call: Id
-    reason: LeaveReason
-
-
-@dataclass(frozen=True)
-class Notify:
-    """Something happened that the world may want to know."""
-
-    event: RoomEvent
-
-
-@dataclass(frozen=True)
-class Close:
-    """The room is over: nothing of it is needed any more."""
-
-
-Effect = Route | StartWait | StopWait | StartHold | StopHold | Beep | BeginRecording | Release | Notify | Close
-
-
-@dataclass(frozen=True)
 class MemberChange:
     """A request to change a member; None leaves a thing as it is."""
 
@@ -161,6 +86,8 @@ class RoomCore:
         self._number = 0
         self._recording_begun = False
         self._created = False
+        self._kept_until: float | None = None
+        """Until when a room that was opened by request waits for the first who comes."""
 
     @property
     def number(self) -> int:
@@ -177,6 +104,23 @@ class RoomCore:
 
     # -- inputs ------------------------------------------------------------------------------------------------
 
+    def open(self, now: float, keep_seconds: float) -> list[Effect]:
+        """The room is made before anybody comes: it waits so long for the first."""
+        effects: list[Effect] = []
+        self._create_if_new(now, effects)
+        if not self.members:
+            self._kept_until = now + keep_seconds
+        return effects
+
+    def expire(self, now: float) -> list[Effect]:
+        """End the room if it is too old, or if nobody came while it was kept."""
+        due = self.due()
+        return self.end(EndReason.TOO_OLD, now) if due is not None and now >= due else []
+
+    def subscribe(self, subscription: Subscription | None) -> None:
+        """Somebody else is told what happens from now on, or is told other things."""
+        self.settings = replace(self.settings, subscription=subscription)
+
     def wish(self, wished: RoomSettings) -> None:
         """What a member wishes of the room: where it is, of the first who says so; before the start perhaps that it is recorded."""
         if wished.region and not self.room.region:
@@ -191,6 +135,7 @@ class RoomCore:
         self.wish(wished or self.settings)
         effects: list[Effect] = []
         self._create_if_new(now, effects)
+        self._kept_until = None
         self.members[member.call] = replace(member, presence=Presence.INVITED, updated=now)
         self._waits[member.call] = wait
         return effects
@@ -208,6 +153,7 @@ class RoomCore:
         self.wish(wished or self.settings)
         effects: list[Effect] = []
         self._create_if_new(now, effects)
+        self._kept_until = None
         presence = Presence.MIXED if self.room.status is RoomStatus.IN_PROGRESS else Presence.WAITING
         self.members[member.call] = replace(member, presence=presence, joined=now, updated=now)
         self._waits[member.call] = wait
@@ -223,6 +169,15 @@ class RoomCore:
         self._start_if_due(now, effects, newcomer=member.call)
         self._begin_recording_if_due(effects)
         self._rewire(effects)
+        return effects
+
+    def progressed(self, call: Id, kind: RoomEventKind, now: float) -> list[Effect]:
+        """An invited member's call rings, or was answered: it has not joined yet."""
+        member = self.members.get(call)
+        if member is None or member.presence not in (Presence.INVITED, Presence.EARLY):
+            return []
+        effects: list[Effect] = []
+        self._notify(kind, now, effects, call)
         return effects
 
     def early_media(self, call: Id, now: float) -> list[Effect]:
@@ -318,9 +273,12 @@ class RoomCore:
         return effects
 
     def due(self) -> float | None:
-        """When the room becomes too old, if it can."""
+        """When the room becomes too old, or is given up because nobody came, if it can be."""
+        if self.room.status is RoomStatus.COMPLETED:
+            return None
         age = self.settings.policy.max_age_seconds
-        return None if age is None or self.room.status is RoomStatus.COMPLETED else self.room.created + age
+        ends = (self._kept_until, None if age is None else self.room.created + age)
+        return min((end for end in ends if end is not None), default=None)
 
     # -- rules -------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ EVENT_GROUPS: Mapping[str, frozenset[RoomEventKind]] = {
     "modify": frozenset({RoomEventKind.MODIFIED}),
     "speaker": frozenset({RoomEventKind.SPEECH_STARTED, RoomEventKind.SPEECH_STOPPED}),
     "dtmf": frozenset({RoomEventKind.DIGIT}),
+    "ringing": frozenset({RoomEventKind.RINGING}),
+    "answered": frozenset({RoomEventKind.ANSWERED}),
     "announcement": frozenset({RoomEventKind.ANNOUNCEMENT_ENDED, RoomEventKind.ANNOUNCEMENT_FAILED}),
 }
 """The words that three of the dialects share for groups of room events."""
@@ -52,6 +54,8 @@ def join_room(compiler: Compiler, defaults: RoomDefaults, values: Mapping[str, A
         tag=values.get("tag"),
         wait=wait(compiler, values),
         jitter_ms=values.get("jitter_ms", defaults.jitter),
+        namespace=values.get("namespace") or "",
+        alone=values.get("alone", False),
     )
     return JoinRoom(
         room=values.get("room", ""),

@@ -15,6 +15,7 @@ from hubbub.dialects.cxml import CxmlDialect
 from hubbub.dialects.cxml import document as cxml
 from hubbub.dialects.cxml import face as cxml_face
 from hubbub.dialects.cxml.rest import CxmlRest
+from hubbub.dialects.own import OwnRest
 from hubbub.dialects.swml import actions as swml_actions
 from hubbub.dialects.swml import callbacks as swml_callbacks
 from hubbub.dialects.swml import connecting as swml_connecting
@@ -58,6 +59,20 @@ class Coverage:
 def coverages() -> tuple[Coverage, ...]:
     """All dialects that are built."""
     return (_twiml(), _cxml(), _bxml(), _swml())
+
+
+def own() -> Coverage:
+    """hubbub's own REST, which no document belongs to."""
+    return Coverage(
+        name="own",
+        title="Beyond the vendors",
+        spelling="{name}",
+        table=twiml.TABLE,
+        elements={},
+        base=OwnRest.base,
+        operations=OwnRest.operations,
+        resources=OwnRest.resources,
+    )
 
 
 def _nested(table: DocumentTable, *parents: str) -> dict[str, tuple[Element, ...]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from hubbub.dialects.tables import Operation, Page, Resource
 from hubbub.errors import Refused
+from hubbub.ids import Id
 from hubbub.settings import Account
 
 Pairs = list[tuple[str, str]]
@@ -36,6 +37,23 @@ class Habits:
     """Whether its vendor would stop the recording of a room when it is asked to."""
     unanswered_redirect = False
     """Whether an incoming call may be given another document before it is answered."""
+
+    speaks_as_rooms_do = False
+    """Whether documents that are asked for a room speak what that speaks, and not the face's own dialect."""
+    callbacks_change_alone = False
+    """Whether who follows a live call is changed also where it is given no document."""
+
+    def granted(self, authorization: str) -> Mapping[str, Any]:
+        """Values that credentials bring with them."""
+        return {}
+
+    def room_dialect(self, account: Account) -> str:
+        """What a room speaks that is made by REST; empty: what the face speaks."""
+        return ""
+
+    def grant(self, account: Account, call: Id, may: frozenset[str], seconds: int) -> Any:
+        """A token that is good for a few changes of one call. Raises Refused."""
+        raise Refused("method")
 
     def shown_days(self, table: str, account: Account) -> float | None:
         """For how long after its last change a thing of a table is shown; None: for ever."""

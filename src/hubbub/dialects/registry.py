@@ -13,6 +13,7 @@ from hubbub.dialects.bxml import account as bxml_account
 from hubbub.dialects.bxml.rest import BxmlRest
 from hubbub.dialects.cxml import CxmlDialect
 from hubbub.dialects.cxml.rest import CompatibleRest, CxmlRest
+from hubbub.dialects.own import OwnRest
 from hubbub.dialects.swml import SwmlDialect
 from hubbub.dialects.swml.rest import CallingRest, CallLogsRest, RelayRest, RoomLogsRest
 from hubbub.dialects.twiml import TwimlDialect
@@ -79,12 +80,12 @@ def all_dialects(public_url: str, find_call: Callable[[Id], CallRecord | None], 
 
 
 def rest_faces(
-    public_url: str, accounts: Sequence[Account], now: Callable[[], float], keys: Keys | None = None
-) -> list[TwimlRest | BxmlRest | RelayRest]:
-    """Every REST face that is built; `now` dates tokens, `keys` finds API keys."""
+    public_url: str, accounts: Sequence[Account], now: Callable[[], float], keys: Keys | None = None, admin: str = ""
+) -> list[TwimlRest | BxmlRest | RelayRest | OwnRest]:
+    """Every REST face that is built; `now` dates tokens, `keys` finds API keys, `admin` is the operator's token."""
     scripts = SwmlDialect(public_url, accounts)
     compatible = CxmlDialect(public_url)  # its paths are asked first: they are the narrower ones
-    return [
+    vendors: list[TwimlRest | BxmlRest | RelayRest] = [
         CompatibleRest(compatible, accounts),
         RoomLogsRest(scripts, accounts),
         CallLogsRest(scripts, accounts),
@@ -93,6 +94,7 @@ def rest_faces(
         InsightsRest(TwimlDialect(public_url), accounts, keys, now),
         BxmlRest(BxmlDialect(public_url), accounts, now),
     ]
+    return [*vendors, OwnRest(public_url, accounts, vendors, now, admin)]
 
 
 def command_faces(public_url: str, accounts: Sequence[Account]) -> list[CallingRest]:

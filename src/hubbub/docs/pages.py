@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from hubbub.dialects.coverage import coverages
+from hubbub.dialects.coverage import coverages, own
 from hubbub.docs.configuration import configuration_blocks
 from hubbub.docs.overview import overview_blocks
-from hubbub.docs.tables import coverage_blocks
+from hubbub.docs.tables import coverage_blocks, rest_blocks
 
 BEGIN = "<!-- begin {name}: written by `python -m hubbub.docs`, do not edit -->"
 END = "<!-- end {name} -->"
@@ -19,6 +19,7 @@ def pages() -> dict[str, tuple[str, Mapping[str, str]]]:
     """Title and generated blocks of every page, by file name."""
     found: dict[str, tuple[str, Mapping[str, str]]] = {"configuration.md": ("Configuration", configuration_blocks())}
     found["coverage.md"] = ("Coverage", overview_blocks(coverages()))
+    found["beyond.md"] = ("Beyond the vendors", rest_blocks(own()))
     for coverage in coverages():
         found[f"{coverage.name}.md"] = (coverage.title, coverage_blocks(coverage))
     return found

@@ -23,6 +23,11 @@ def coverage_blocks(coverage: Coverage) -> Mapping[str, str]:
     return blocks | {"codes": _codes(coverage)}
 
 
+def rest_blocks(coverage: Coverage) -> Mapping[str, str]:
+    """The generated blocks of a REST that belongs to no dialect."""
+    return {"rest": _operations(coverage), "resources": _resources(coverage)}
+
+
 def state(to: str | None, why: str) -> str:
     """How far a row is: in the words of the page's legend."""
     if why.startswith(NOT_BUILT):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from hubbub.calls.bridge import Bridge
+from hubbub.calls.bridge import Bridge, BridgeEnd
 from hubbub.errors import HubbubError
 from hubbub.verbs.dialect import DocumentRequest
 from hubbub.verbs.model import BridgeTo
@@ -37,7 +37,7 @@ async def perform(shell: CallShell, verb: BridgeTo) -> Outcome:
         bridge = await meeting.begin(verb)
         if bridge is None:
             return Outcome("failed", "unknown")
-        await asyncio.shield(bridge.over)
+        await bridge.parted(session.call)
         return Outcome()
     except (HubbubError, TimeoutError) as error:
         session.report(session.dialect.refusal_code("busy"), f"no bridge: {error}", level="error", line=verb.at.line)
@@ -65,7 +65,13 @@ class Meeting:
             return None
         self._bridge = Bridge(self._first.media, self._first.call, second.call)
         self._bridge.join()
+        self._bridge.over.add_done_callback(self._over)
         return self._bridge
+
+    def _over(self, why: asyncio.Future[BridgeEnd]) -> None:
+        """A bridge that became a room is each one's own affair from then on."""
+        if why.result() == "handed-over" and not self._parted.done():
+            self._parted.set_result(None)
 
     def end(self) -> None:
         """The first has gone on, whatever the reason: the second goes on too."""
@@ -82,6 +88,8 @@ class Meeting:
             self._there.set_result(True)
         try:
             await asyncio.shield(self._parted)
+            if self._bridge is not None and self._bridge.handed_over:
+                await self._bridge.parted(self._second.call)
         except asyncio.CancelledError:
             self._gone()
             raise

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from hubbub.calls.bridge import Bridge
+from hubbub.calls.bridge import Bridge, BridgeEnd
 from hubbub.calls.signalled import passed_on
 from hubbub.errors import HubbubError, MediaError, Refused, ResourceExhausted
 from hubbub.events import CallRecord, CallStatus, Link, RecordingRecord, RecordingStatus
@@ -120,8 +120,14 @@ class Connecting:
             self._session.call.recorder.end(self._recording.id)
         if self._bridge is not None:
             self._bridge.end("first-left")
-        for child in list(self._children.values()):
-            child.call.hangup()
+        for place, child in list(self._children.items()):
+            if not (self._handed_over and place == self._hunt.joined):  # it is in the room now
+                child.call.hangup()
+
+    @property
+    def _handed_over(self) -> bool:
+        """Whether the bridge has become a room: whoever is in it leaves that by itself."""
+        return self._bridge is not None and self._bridge.handed_over
 
     # -- the hunt ----------------------------------------------------------------------------------------------
 
@@ -214,6 +220,8 @@ class Connecting:
         """A child's call is over."""
         child = self._children[place]
         self._child = child.record if self._hunt.joined in (None, place) else self._child
+        if self._handed_over:
+            return
         if self._bridge is not None and (self._hunt.joined == place or not self._bridge.joined):
             self._bridge.end("second-left")
             self._bridge = self._bridge if self._bridge.joined else None
@@ -236,7 +244,7 @@ class Connecting:
                 return
             self._take(self._hunt.ready(place))
             if self._bridge is not None and self._hunt.joined == place:
-                await asyncio.shield(self._bridge.over)
+                await self._bridge.parted(child.call)
         except asyncio.CancelledError:
             self._let_go(place)
             raise
@@ -244,7 +252,7 @@ class Connecting:
     def _let_go(self, place: Place) -> None:
         """The callee hung up, or was given another document: it is no part of this any more."""
         child = self._children[place]
-        if child.call.over:
+        if child.call.over or self._handed_over:
             return
         self._child = child.record
         del self._children[place]
@@ -268,7 +276,7 @@ class Connecting:
             self._done.set_result(CallStatus.FAILED)
             return
         self._bridge.join(leave_on_star=verb.leave_on_star, time_limit_seconds=verb.time_limit_seconds)
-        self._bridge.over.add_done_callback(lambda _: self._parted())
+        self._bridge.over.add_done_callback(self._parted)
         if child.call.sip is not None:
             child.call.sip.on_refer = self._unwanted if verb.on_referred is None else partial(self._referred, child.call.sip)
         self._start_recording()
@@ -299,7 +307,15 @@ class Connecting:
         if self._bridge is not None:
             self._bridge.end("second-left")
 
-    def _parted(self) -> None:
+    def _parted(self, _over: asyncio.Future[BridgeEnd]) -> None:
+        """They have parted, or are in a room now: then this ends when the caller has left that."""
+        stay = self._bridge.stay(self._session.call) if self._bridge is not None else None
+        if stay is not None:
+            stay.add_done_callback(lambda _: self._finish())
+        else:
+            self._finish()
+
+    def _finish(self) -> None:
         if not self._done.done():
             self._done.set_result(CallStatus.COMPLETED)
 

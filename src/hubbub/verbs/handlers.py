@@ -261,7 +261,7 @@ async def _join_room(shell: CallShell, verb: JoinRoom) -> Outcome:
     if recorded is not None and recorded.status is not RecordingStatus.FAILED:
         details["recording"] = recorded
     timer = _leave_later(room, session, verb)
-    deaf = session.call.hear_keys(_key(room, session, leave_on_star=verb.leave_on_star))
+    deaf = session.call.hear_keys(room_keys(room, session, leave_on_star=verb.leave_on_star))
     try:
         reason = await left
     except asyncio.CancelledError:
@@ -292,7 +292,10 @@ def enter_room(session: Session, verb: JoinRoom, services: VerbServices) -> Room
         call.leg.jitter(verb.joining.jitter_ms)
         room.join(invited, session, verb.joining.wait)
         return room
-    joining = session.dialect.settled(services.accounts[call.record.account], call.record, verb.joining)
+    account = services.accounts[call.record.account]
+    joining = session.dialect.settled(account, call.record, verb.joining)
+    if account.rooms_by_number and not joining.namespace and call.record.direction == "inbound":
+        joining = replace(joining, namespace=call.record.callee.value)
     room = open_room(replace(verb, joining=joining), call.record.account, services, session.dialect.room_key(verb))
     try:
         coaching = coached_calls(verb, session)
@@ -349,7 +352,9 @@ def _leave_later(room: Room, session: Session, verb: JoinRoom) -> asyncio.TimerH
     return asyncio.get_running_loop().call_later(verb.time_limit_seconds, leave)
 
 
-def _key(room: Room, session: Session, *, leave_on_star: bool) -> Callable[[str], None]:
+def room_keys(room: Room, session: Session, *, leave_on_star: bool) -> Callable[[str], None]:
+    """What a member's keys do in its room."""
+
     def pressed(digit: str) -> None:
         room.digit(session.call.id, digit)
         member = room.member(session.call.id)

@@ -18,9 +18,9 @@ from hubbub.conference.journal import rendered
 from hubbub.conference.policy import Joining
 from hubbub.conference.room import Room, Rooms, new_member
 from hubbub.errors import Refused
-from hubbub.events import ActionEvent, CallStatus, LeaveReason, Link, Problem
+from hubbub.events import ActionEvent, CallStatus, LeaveReason, Link, Problem, RoomEventKind
 from hubbub.ids import Id
-from hubbub.settings import Account, Number
+from hubbub.settings import Account, Number, RoomLimits
 from hubbub.sip.endpoint import SipCall
 from hubbub.verbs.dialect import Dialect, DocumentRequest
 from hubbub.verbs.handlers import open_room
@@ -38,7 +38,9 @@ Departing = tuple[Call, Callable[[], None]]
 class Hub:
     """All sessions of this server."""
 
-    def __init__(self, services: VerbServices, calls: Calls, rooms: Rooms, directory: Directory, defaults: Joining) -> None:
+    def __init__(
+        self, services: VerbServices, calls: Calls, rooms: Rooms, directory: Directory, defaults: Joining, limits: RoomLimits = RoomLimits()
+    ) -> None:
         self.services = services
         services.hub = self
         services.journal.on_problem = self._problem
@@ -47,6 +49,8 @@ class Hub:
         self.directory = directory
         self.sessions: dict[Id, Session] = {}
         self._defaults = defaults
+        self.limits = limits
+        """Of rooms."""
         self._departures: dict[str, Departures[Departing]] = {}
 
     # -- calls -------------------------------------------------------------------------------------------------
@@ -170,7 +174,13 @@ class Hub:
             call.hangup()
             self.rooms.discard_if_empty(room)
             raise
-        call.on_answered = lambda: session.start(Program({"main": (verb,)}), detection=wish.detection)
+        call.on_ringing = lambda: room.progressed(call.id, RoomEventKind.RINGING)
+
+        def answered() -> None:
+            room.progressed(call.id, RoomEventKind.ANSWERED)
+            session.start(Program({"main": (verb,)}), detection=wish.detection)
+
+        call.on_answered = answered
         if early_media:
             call.on_early_media = lambda: room.early_media(call.id) if room.live else None
         return call, room, send

@@ -184,6 +184,8 @@ class Session:
         if self.invited_to is not None:
             room, self.invited_to = self.invited_to, None
             room.leave(self.call.id, LeaveReason.REDIRECTED, self.call.status)
+        elif self.room is not None:  # it came with a bridge that became the room: no verb of its own takes it out
+            self.room.leave(self.call.id, LeaveReason.REDIRECTED, self.call.status)
         await self._last_request("replaced")
 
     async def _run(self, first: DocumentRequest | Program) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from hubbub.calls.bridge import Bridge
+from hubbub.calls.bridge import Bridge, BridgeEnd
 from hubbub.calls.line import LinePlace, Waiting
 from hubbub.errors import HubbubError, Refused
 from hubbub.events import CallRecord, CallStatus, Link, RecordingRecord, RecordingStatus
@@ -137,10 +138,11 @@ async def take(shell: CallShell, verb: TakeFromLine) -> Outcome:
             return _taken(waiting, CallStatus.NO_ANSWER, None)
         bridge = Bridge(services.media, session.call, waiting.call)
         waiting.on_gone = lambda: bridge.end("second-left") if bridge is not None else None
+        bridge.over.add_done_callback(partial(_each_for_itself, bridge, waiting))
         bridge.join(leave_on_star=verb.leave_on_star, time_limit_seconds=verb.time_limit_seconds)
         if verb.recording is not None:
             recorded = session.call.recorder.start(verb.recording)
-        await asyncio.shield(bridge.over)
+        await bridge.parted(session.call)
         return _taken(waiting, CallStatus.COMPLETED, services.clock.now(), recorded)
     except TimeoutError:
         return _taken(None, CallStatus.NO_ANSWER, None)
@@ -157,8 +159,15 @@ async def take(shell: CallShell, verb: TakeFromLine) -> Outcome:
             session.call.recorder.end(recorded.id)
         if bridge is not None:
             bridge.end("first-left")
-        if waiting is not None:
+        if waiting is not None and not (bridge is not None and bridge.handed_over):
             waiting.release("bridged" if bridge is not None else "error")
+
+
+def _each_for_itself(bridge: Bridge, waiting: Waiting, _over: asyncio.Future[BridgeEnd]) -> None:
+    """A bridge that became a room: the one who waited goes on when it leaves that, whatever the taker does."""
+    stay = bridge.stay(waiting.call)
+    if stay is not None:
+        stay.add_done_callback(lambda _: waiting.release("bridged"))
 
 
 async def _greet(services: VerbServices, waiting: Waiting, link: Link) -> None:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 from tests.support.figures import figure
 
+from hubbub.conference.effects import Close, Effect, Notify, Release
 from hubbub.conference.policy import RoomSettings, Subscription, Wait
-from hubbub.conference.state import Close, Effect, MemberChange, Notify, Release, RoomCore
+from hubbub.conference.state import MemberChange, RoomCore
 from hubbub.errors import Refused
 from hubbub.events import CallStatus, EndReason, LeaveReason, Link, MemberRecord, Presence, RoomEventKind, RoomRecord, RoomStatus
 from hubbub.ids import Id

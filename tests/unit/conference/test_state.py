@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from hubbub.conference.policy import Policy, RoomSettings, Subscription, Wait
-from hubbub.conference.state import (
+from hubbub.conference.effects import (
     Audio,
     Beep,
     BeginRecording,
     Close,
     Effect,
-    MemberChange,
     Notify,
     Release,
-    RoomCore,
     Route,
     StartHold,
     StartWait,
     StopHold,
     StopWait,
 )
+from hubbub.conference.policy import Policy, RoomSettings, Subscription, Wait
+from hubbub.conference.state import MemberChange, RoomCore
 from hubbub.errors import Refused
 from hubbub.events import (
     CallStatus,
@@ -662,3 +661,45 @@ def test_who_may_ask_for_a_recording(anybody: bool) -> None:
     join(core, BOB)
     effects = core.join(member(CAROL), Wait(), 1.0, wished=RECORDED)
     assert (BeginRecording() in effects, core.settings.record) == (False, False)
+
+
+def test_a_room_that_was_opened_by_request_waits_for_the_first() -> None:
+    """P5: made before anybody comes; given up when nobody does, and kept as any other as soon as somebody has."""
+    core = room()
+    assert kinds(core.open(0.0, 300.0)) == [RoomEventKind.CREATED]
+    assert core.due() == 300.0
+    assert core.expire(299.0) == []
+    ended = core.expire(300.0)
+    assert kinds(ended) == [RoomEventKind.ENDED]
+    assert core.room.end_reason is EndReason.TOO_OLD
+    assert core.due() is None
+    core = room(Policy(max_age_seconds=1000.0))
+    core.open(0.0, 300.0)
+    assert kinds(join(core, ALICE, 5.0)) == [RoomEventKind.JOINED], "it was created already"
+    assert core.due() == 1000.0
+    assert core.expire(400.0) == []
+
+
+def test_who_is_told_can_be_changed_while_it_goes_on() -> None:
+    """P20: "change room callbacks live": the numbers of the room's events go on."""
+    core = room(subscription=None)
+    effects = join(core, ALICE)
+    assert [effect.event.number for effect in effects if isinstance(effect, Notify)] == [None, None]
+    core.subscribe(Subscription(Link("http://127.0.0.1/other"), frozenset({RoomEventKind.JOINED})))
+    effects = join(core, BOB)
+    assert [effect.event.number for effect in effects if isinstance(effect, Notify)] == [1, None]
+    core.subscribe(None)
+    effects = join(core, CAROL)
+    assert [effect.event.number for effect in effects if isinstance(effect, Notify)] == [None]
+
+
+def test_ringing_and_answering_are_told_of_those_who_are_called() -> None:
+    """P9: "separate `participant-ringing` / `participant-answered` events"; of one that has joined, or left, nothing is told."""
+    core = room()
+    core.invite(member(ALICE), Wait(), 0.0)
+    assert kinds(core.progressed(ALICE, RoomEventKind.RINGING, 1.0)) == [RoomEventKind.RINGING]
+    core.early_media(ALICE, 2.0)
+    assert kinds(core.progressed(ALICE, RoomEventKind.ANSWERED, 3.0)) == [RoomEventKind.ANSWERED]
+    join(core, ALICE, 3.0)
+    assert core.progressed(ALICE, RoomEventKind.RINGING, 4.0) == []
+    assert core.progressed(BOB, RoomEventKind.RINGING, 4.0) == []

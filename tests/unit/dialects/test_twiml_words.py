@@ -121,7 +121,11 @@ def asked(kind: str, reason: str = "", **details: Any) -> dict[str, Any]:
 
 def test_the_action_after_a_conference() -> None:
     """1.9: "answered after a normal stay (also after `*`)", DialBridged true, no DialCallSid and no DialCallDuration; rejected: failed."""
-    assert asked("left", LeaveReason.WALKED_OUT.value, room=ROOM) == {"DialCallStatus": "answered", "DialBridged": "true"}
+    left = asked("left", LeaveReason.WALKED_OUT.value, room=ROOM)
+    assert left == {"DialCallStatus": "answered", "DialBridged": "true", "conference": ROOM}
+    wishing = ACCOUNT.model_copy(update={"room_in_actions": True})
+    shown = tuple(FACE.dialect._extra(account, "conference", ROOM) for account in (ACCOUNT, wishing))
+    assert shown == ({}, {"ConferenceSid": f"CF{ROOM.id}", "FriendlyName": ROOM.name}), "P5: only for accounts that wish it"
     assert asked("refused", "full") == {"DialCallStatus": "failed", "DialBridged": "false"}
 
 
@@ -296,8 +300,7 @@ def rows(does: str) -> dict[str, Param]:
 
 def test_methods_of_wait_hold_and_announcements() -> None:
     """2.1: "wait POST; hold GET; announce POST"."""
-    request = SimpleNamespace(face=SimpleNamespace(dialect=DIALECT))
-    audio = _audio(cast(Any, request), "http://app.test/a", "GET")
+    audio = _audio("twiml", "http://app.test/a", "GET")
     assert audio is not None
     assert audio.link == Link("http://app.test/a", "GET")
     (verb,) = compiled("<Response><Dial><Conference waitUrl='/w'>a</Conference></Dial></Response>").main

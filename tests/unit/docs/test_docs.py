@@ -26,7 +26,7 @@ def test_the_committed_pages_are_what_is_generated() -> None:
 
 def test_every_dialect_has_a_page() -> None:
     assert {coverage.name for coverage in coverages()} == set(DIALECTS)
-    assert set(pages()) == {"configuration.md", "coverage.md", *(f"{name}.md" for name in DIALECTS)}
+    assert set(pages()) == {"beyond.md", "configuration.md", "coverage.md", *(f"{name}.md" for name in DIALECTS)}
 
 
 def test_every_row_of_every_table_stands_in_its_page() -> None:

@@ -17,6 +17,8 @@ NODE = "hubbub"
 STATUS = {
     RoomEventKind.STARTED: "conference-start",
     RoomEventKind.ENDED: "conference-end",
+    RoomEventKind.RINGING: "participant-ringing",
+    RoomEventKind.ANSWERED: "participant-answered",
     RoomEventKind.JOINED: "participant-join",
     RoomEventKind.LEFT: "participant-leave",
     RoomEventKind.MUTED: "participant-mute",

@@ -27,7 +27,7 @@ from hubbub.dialects.tables import (
     url,
     words,
 )
-from hubbub.dialects.twiml import callbacks, nouns, recording, speech, streams
+from hubbub.dialects.twiml import beyond, callbacks, nouns, recording, speech, streams
 from hubbub.events import Link
 from hubbub.verbs.capture import Record
 from hubbub.verbs.model import (
@@ -65,14 +65,7 @@ CONFERENCE = (
     Attr("endConferenceOnExit", "end_on_exit", boolean, False, "13231", "error"),
     Attr("participantLabel", "label", text, "", "16023"),
     Attr("jitterBufferSize", "jitter_ms", JITTER, 60, "16002"),
-    Attr(
-        "endConferenceWhenAlone",
-        "end_when_alone",
-        boolean,
-        False,
-        "16002",
-        why="beyond the vendor: the conference ends when one participant is left",
-    ),
+    *beyond.CONFERENCE,
     Attr("waitUrl", "wait_url", url, None, "13233"),
     Attr("waitMethod", "wait_method", method, "POST", "13234"),
     Attr("maxParticipants", "max_members", integer(1, 250), None, "16002"),

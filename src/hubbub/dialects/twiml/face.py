@@ -118,6 +118,9 @@ class TwimlDialect(Manners):
             return found if name == "dial_recording" else {**found, "RecordingDuration": str(round(value.seconds))}
         if isinstance(value, CallRecord):
             return {"DialCallSid": self.words.call.write(value.id)}
+        if isinstance(value, RoomRecord):  # beyond the vendor, for accounts that wish it
+            found = {"ConferenceSid": self.words.conference.write(value.id), "FriendlyName": value.name}
+            return found if account.room_in_actions else {}
         if isinstance(value, LinePlace):
             return {
                 "QueueSid": words.QUEUE.write(value.line),

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from hubbub.dialects.builders import EVENT_GROUPS
 from hubbub.dialects.tables import Between, Operation, Param, choice, described, integer, mapping, matching, text, words
-from hubbub.dialects.twiml import announcements, directory, live, machine, queues, recording, streams, transcripts
+from hubbub.dialects.twiml import announcements, beyond, directory, live, machine, queues, recording, streams, transcripts
 from hubbub.dialects.twiml import words as spell
 from hubbub.dialects.twiml.document import BEEP, JITTER, RECORD_FLAG, RECORDING_EVENTS, TRIM
 from hubbub.events import CallStatus
@@ -185,7 +185,7 @@ MEMBER_CREATE = (
     Param("EndConferenceOnExit", "end_on_exit", truth),
     Param("WaitUrl", "wait_url", absolute_url, "bad-room-parameter"),
     Param("WaitMethod", "wait_method", METHOD, "bad-room-parameter"),
-    Param("EndConferenceWhenAlone", "end_when_alone", truth, why="beyond the vendor: the conference ends when one participant is left"),
+    *beyond.member(truth),
     Param("ExitActionUrl", "action", absolute_url, "bad-url", why="beyond the vendor: asked for a document when the participant has left"),
     Param("ExitActionMethod", "action_method", METHOD, "bad-method", why="beyond the vendor"),
     Param("JitterBufferSize", "jitter_ms", JITTER, "bad-room-parameter"),
@@ -294,6 +294,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation("DELETE", _CALL, "delete_call", status=204),
     *directory.operations(absolute_url, METHOD, _dates("MessageDate", "created", instant)),
+    beyond.create_room(callback_url, METHOD, truth),
     Operation("GET", "/Conferences", "list_rooms", "room", ROOM_FILTERS),
     Operation("GET", _ROOM, "fetch_room", "room"),
     Operation(
@@ -305,6 +306,7 @@ OPERATIONS: tuple[Operation, ...] = (
             Param("Status", "status", choice("completed")),
             Param("AnnounceUrl", "announce_url", absolute_url, "bad-room-parameter"),
             Param("AnnounceMethod", "announce_method", METHOD, "bad-room-parameter"),
+            *beyond.room_status(callback_url, METHOD),
         ),
     ),
     *streams.operations(absolute_url, METHOD),

@@ -26,6 +26,7 @@ def _left_room(outcome: Outcome) -> dict[str, Any]:
         "DialCallStatus": "answered" if joined else "failed",
         "DialBridged": "true" if joined else "false",
         "dial_recording": outcome["recording"],
+        "conference": outcome["room"],
     }
 
 

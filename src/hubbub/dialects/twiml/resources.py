@@ -305,6 +305,7 @@ NOTIFICATION = Resource(
 RESOURCES = {
     "call": CALL,
     "room": CONFERENCE,
+    "opened-room": CONFERENCE,
     "member": PARTICIPANT,
     "room-recording": ROOM_RECORDING,
     "call-recording": CALL_RECORDING,

@@ -198,6 +198,8 @@ class TwimlRest:
         """One thing as JSON."""
         if resource == "member" and isinstance(thing, tuple):
             thing = MemberView(*thing)
+        if resource == "opened-room":
+            thing = thing[0]
         shown = Shown(thing, account, self.dialect.public_url, created, self.dialect.words)
         return render(self.resources[resource].fields, shown, keep_none=True)
 

@@ -112,6 +112,8 @@ END_TEXTS = {
 ROOM_EVENTS = {
     RoomEventKind.STARTED: "conference-start",
     RoomEventKind.ENDED: "conference-end",
+    RoomEventKind.RINGING: "participant-ringing",
+    RoomEventKind.ANSWERED: "participant-answered",
     RoomEventKind.JOINED: "participant-join",
     RoomEventKind.LEFT: "participant-leave",
     RoomEventKind.MUTED: "participant-mute",
