@@ -20,6 +20,12 @@ SECTIONS = {
         *(f"5.{number}" for number in range(1, 11)),
         *("6", "8.1", "8.2", "8.3", "9", "10"),
     ],
+    "cxml-swml": [
+        *(f"1.{number}" for number in range(1, 12)),
+        *(f"2.{number}" for number in range(1, 8)),
+        *(f"3.{number}" for number in (*range(1, 10), 11, 12)),
+        *("4", "7"),
+    ],
 }
 HELD = re.compile(r"`([\w/]+\.(?:py|toml))(?:::(\w+)|: ([^`]+))?`")
 Row = tuple[str, str]
