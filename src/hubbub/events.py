@@ -18,10 +18,10 @@ from hubbub.ids import Id
 class Party:
     """Who a call is from or to."""
 
-    kind: Literal["number", "phone", "sip"]
-    """`number`: E.164; `phone`: a registered SIP user; `sip`: any other SIP address."""
+    kind: Literal["number", "phone", "sip", "application"]
+    """`number`: E.164; `phone`: a registered SIP user; `sip`: any other SIP address; `application`: documents of this account."""
     value: str
-    """`+15550001000`, the user name, or the user part."""
+    """`+15550001000`, the user name, the user part, or the application's identity."""
     uri: str
     """The SIP URI as it was on the wire."""
     display: str = ""

@@ -26,7 +26,7 @@ from hubbub.api.stream import News
 from hubbub.api.web import Web
 from hubbub.calls.call import CallServices
 from hubbub.calls.calls import Calls
-from hubbub.calls.directory import Directory, NumberRecord
+from hubbub.calls.directory import Directory, routed
 from hubbub.calls.negotiation import check_encryption
 from hubbub.clock import SystemClock
 from hubbub.conference.journal import Journal
@@ -220,7 +220,7 @@ class Server:
         """An INVITE has come: find who answers that number."""
         entry = self.directory.answering(sip.to_user)
         if entry is not None and entry.url and entry.account in self.accounts:
-            self.hub.incoming(sip, _routed(entry), self.accounts[entry.account], entry)
+            self.hub.incoming(sip, routed(entry), self.accounts[entry.account], entry)
         elif entry is None and self.directory.empty and self.settings.accounts:
             account = self.settings.accounts[0]
             direct = Number.model_construct(number="*", account=account.name, dialect=DEFAULT, url="")
@@ -286,13 +286,6 @@ class Server:
         for name, value in self.endpoint.counters().items():
             found[f"sip_{name}"] = value
         return found
-
-
-def _routed(entry: NumberRecord) -> Number:
-    """What the directory says about a number, as the configuration would."""
-    same = ("number", "account", "dialect", "url", "method", "fallback_url", "fallback_method", "username", "password")
-    told: Mapping[str, Any] = {"status_callback": entry.status_url, "status_callback_method": entry.status_method}
-    return Number.model_construct(**{name: getattr(entry, name) for name in same}, **told)
 
 
 def _flat(prefix: str, stats: Any) -> dict[str, float]:

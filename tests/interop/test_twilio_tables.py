@@ -77,7 +77,15 @@ def _camel(name: str) -> str:
     return first + "".join(part.capitalize() for part in rest)
 
 
-TEXTS = {("Say", "message"), ("Play", "url"), ("Sip", "sipUrl"), ("Enqueue", "name"), ("Dial", "number"), ("Client", "identity")}
+TEXTS = {
+    ("Say", "message"),
+    ("Play", "url"),
+    ("Sip", "sipUrl"),
+    ("Enqueue", "name"),
+    ("Dial", "number"),
+    ("Client", "identity"),
+    ("Application", "applicationSid"),
+}
 """Arguments of the builder that become the element's text."""
 SPOKEN = {"break", "emphasis", "lang", "p", "phoneme", "prosody", "s", "say-as", "sub", "w"}
 

@@ -157,6 +157,7 @@ def outgoing(asked: Asked) -> OutgoingCall:
         total_seconds=values.get("total_seconds"),
         sip_username=values.get("sip_username", ""),
         sip_password=values.get("sip_password", ""),
+        parameters=asked.face.habits.parameters(values["to"]),
         headers={**asked.face.headers(values["to"]), **values.get("headers", {})},
         srtp=asked.face.srtp(values["to"]),
         private=values.get("private", False),

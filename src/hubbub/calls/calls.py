@@ -8,7 +8,8 @@ from dataclasses import replace
 import structlog
 
 from hubbub.calls.call import Call, CallServices, ProgressWish
-from hubbub.calls.dialer import destination, party_of
+from hubbub.calls.dialer import Destination, destination, party_of
+from hubbub.calls.inside import InsideCall, pair
 from hubbub.calls.signalled import kept
 from hubbub.errors import MediaError, ResourceExhausted, SipError
 from hubbub.events import CallRecord, CallStatus, Party
@@ -70,6 +71,14 @@ class Calls:
 
     def incoming(self, sip: SipCall, number: Number, account: Account) -> Call | None:
         """A call has arrived for a configured number; None when there is no room for it (503)."""
+        caller = self.party(sip.from_uri, account.name, sip.from_display)
+        if sip.user is not None and sip.user in self.phones and caller.kind != "number":
+            caller = replace(caller, kind="phone", value=sip.user)
+        return self._arrived(sip, number, account, caller, self.party(sip.request_uri, account.name))
+
+    def _arrived(
+        self, sip: SipCall, number: Number, account: Account, caller: Party, callee: Party, *, inside: bool = False
+    ) -> Call | None:
         try:
             leg = self._services.media.open_leg()
         except (ResourceExhausted, MediaError) as error:
@@ -77,27 +86,25 @@ class Calls:
             sip.reject(503, "Service Unavailable", {"Retry-After": "10"})
             return None
         now = self._services.clock.now()
-        caller = self.party(sip.from_uri, account.name, sip.from_display)
-        if sip.user is not None and sip.user in self.phones and caller.kind != "number":
-            caller = replace(caller, kind="phone", value=sip.user)
         record = CallRecord(
             id=new_id(),
             account=account.name,
             dialect=number.dialect,
             direction="inbound",
             caller=caller,
-            callee=self.party(sip.request_uri, account.name),
+            callee=callee,
             status=CallStatus.RINGING,
             created=now,
             updated=now,
-            sip_call_id=sip.id,
+            sip_call_id="" if inside else sip.id,
             sip_source=sip.source[0],
             sip_headers={name: value for name, value in sip.headers.items() if name.lower().startswith("x-")},
             signalled=kept(sip.headers, sip.signalled),
         )
         phone = self.phones.get(sip.user) if sip.user is not None else None
-        srtp = (phone.srtp if phone is not None else None) or self._settings.sip.srtp
+        srtp = "off" if inside else (phone.srtp if phone is not None else None) or self._settings.sip.srtp
         call = self._adopt(Call(record, self._services, leg, srtp))
+        call.negotiation.inside = inside
         call.attach(sip)
         log.info("call_arrived", call=call.id, caller=caller.value, to=record.callee.value)
         return call
@@ -120,21 +127,16 @@ class Calls:
         tag: str = "",
         private: bool = False,
         srtp: Srtp | None = None,
+        enter: Callable[[Call, InsideCall], None] | None = None,
     ) -> tuple[Call, Callable[[], None]]:
         """Prepare an outgoing call; the second value sends its INVITE (after the row is committed).
 
         `srtp` outranks what is configured for where it goes, unless that insists on encryption.
+        `enter`: the callee is inside, and this takes the other end.
 
         Raises Refused (not-allowed, no-route, not-registered, invalid-target) and ResourceExhausted.
         """
-        target = destination(
-            callee,
-            account=account.name,
-            settings=self._settings.dial,
-            phones=self.phones,
-            contact_of=self._endpoint.contact_of,
-            next_hop_of=self._endpoint.next_hop_of,
-        )
+        target = self._destination(callee, account) if enter is None else Destination("", srtp="off")
         leg = self._services.media.open_leg()
         now = self._services.clock.now()
         record = CallRecord(
@@ -152,10 +154,18 @@ class Calls:
         )
         call = self._adopt(Call(record, self._services, leg, target.srtp if target.srtp == "require" else srtp or target.srtp))
         call.progress = progress
+        call.negotiation.inside = enter is not None
         call.save()
 
         def send() -> None:
             if call.over:
+                return
+            if enter is not None:
+                out, end = pair(caller.uri, callee.uri, call.offer())
+                call.attach(out)
+                call.limit(ring_seconds, total_seconds, silent_seconds)
+                call.initiated()
+                enter(call, end)
                 return
             host, port = self._endpoint.address
             own = caller.uri or f"sip:{caller.value or 'anonymous'}@{host}:{port}"
@@ -179,6 +189,20 @@ class Calls:
             call.initiated()
 
         return call, send
+
+    def _destination(self, callee: Party, account: Account) -> Destination:
+        return destination(
+            callee,
+            account=account.name,
+            settings=self._settings.dial,
+            phones=self.phones,
+            contact_of=self._endpoint.contact_of,
+            next_hop_of=self._endpoint.next_hop_of,
+        )
+
+    def entering(self, end: InsideCall, number: Number, account: Account, caller: Party, callee: Party) -> Call | None:
+        """A call from inside has arrived; None when there is no room for it (503)."""
+        return self._arrived(end, number, account, caller, callee, inside=True)
 
     def forget(self, call: Call) -> None:
         """The call is over and told."""

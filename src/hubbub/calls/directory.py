@@ -191,6 +191,14 @@ class Directory:
         self._things[type(thing)].pop(thing.id, None)
 
 
+def routed(entry: ApplicationRecord) -> Number:
+    """What the directory says about a number or an application, as the configuration would."""
+    same = ("account", "dialect", "url", "method", "fallback_url", "fallback_method")
+    told: dict[str, Any] = {"status_callback": entry.status_url, "status_callback_method": entry.status_method}
+    told |= {name: getattr(entry, name, "") for name in ("number", "username", "password")}
+    return Number.model_construct(**{name: getattr(entry, name) for name in same}, **told)
+
+
 def _from_settings(entry: Number) -> NumberRecord:
     return NumberRecord(
         id=number_id(entry.number),

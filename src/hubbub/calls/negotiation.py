@@ -50,6 +50,8 @@ class Negotiation:
         """`codecs` and `suites` are those that are spoken here, in order of preference."""
         self.offered: tuple[str, ...] = ()
         """Of the codecs, what is offered to the far end; none: all of them."""
+        self.inside = False
+        """Whether the far end is on this machine."""
         self._leg = leg
         self._codecs = tuple(codecs)
         self._keys = Keyring(srtp, suites, random)
@@ -61,6 +63,10 @@ class Negotiation:
         """Whether what is agreed on now is encrypted."""
         return self._keys.agreed is not None
 
+    @property
+    def _local(self) -> tuple[str, int]:
+        return self._leg.near if self.inside else self._leg.local
+
     def _next(self) -> int:
         self._version += 1
         return self._version
@@ -68,12 +74,12 @@ class Negotiation:
     def offer(self) -> str:
         """An offer of ours: the first one, or one that changes nothing."""
         codecs = tuple(name for name in self.offered if name in self._codecs) or self._codecs
-        return make_offer(self._leg.local, codecs=codecs, session=self._number, version=self._next(), keys=self._keys)
+        return make_offer(self._local, codecs=codecs, session=self._number, version=self._next(), keys=self._keys)
 
     def answer(self, offer: str) -> str:
         """The answer to an offer; the leg is connected accordingly. SdpError when nothing can be agreed on."""
         media = parse_sdp(offer, self._keys)
-        text, agreed = make_answer(media, self._leg.local, codecs=self._codecs, session=self._number, version=self._next(), keys=self._keys)
+        text, agreed = make_answer(media, self._local, codecs=self._codecs, session=self._number, version=self._next(), keys=self._keys)
         self._connect(agreed)
         return text
 

@@ -82,6 +82,10 @@ class Habits:
         """What a recording's file is called."""
         return "audio/x-wav"
 
+    def parameters(self, target: str) -> dict[str, str]:
+        """What a target gives to every request of its call."""
+        return {}
+
     def spelled(self, path: str, resource: Resource | None, body: Any) -> tuple[bytes, str] | None:
         """An answer in another form than JSON, where its path asks for one: bytes and their type. No resource: an error."""
         return None

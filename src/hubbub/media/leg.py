@@ -133,6 +133,8 @@ class Leg:
         self.bound_port: int = self._socket.getsockname()[1] if self._socket else 0
         self.local: tuple[str, int] = (advertise or host, self.bound_port)
         """What to put into SDP."""
+        self.near: tuple[str, int] = ("127.0.0.1" if host in ("", "0.0.0.0") else host, self.bound_port)
+        """The same for a far end on this machine."""
         self.ssrc = secrets.randbits(32)
         self._generation = control.claim(self.slot, self, control.least_loaded())
         self._born(depth_ms)

@@ -209,6 +209,9 @@ class Connecting:
             private=self._verb.private,
             beyond_limits=self._verb.only_unanswered,  # it takes the place of the call that it is made for
             tag=target.tag,
+            parameters=target.parameters,
+            reaches_as=self._session.record.callee if target.copies_callee else None,
+            hops=self._session.record.extra.get("hops", 0),
         )
 
     def _diversion(self) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,7 +13,8 @@ import structlog
 from hubbub.calls.call import Call, ProgressWish
 from hubbub.calls.calls import Calls
 from hubbub.calls.departures import Departures
-from hubbub.calls.directory import Directory, NumberRecord
+from hubbub.calls.directory import ApplicationRecord, Directory, NumberRecord, routed
+from hubbub.calls.inside import InsideCall
 from hubbub.conference.journal import rendered
 from hubbub.conference.policy import Joining
 from hubbub.conference.room import Room, Rooms, new_member
@@ -31,6 +32,10 @@ from hubbub.verbs.services import VerbServices
 from hubbub.verbs.session import Session
 
 log = structlog.get_logger()
+INSIDE_CODECS = ("L16/16000",)
+"""Between two ends on one machine nothing need be saved."""
+MOST_HOPS = 10
+"""Applications that call each other in a circle come to an end."""
 CROWDED = "the account has as many calls as it may have at a time"
 Departing = tuple[Call, Callable[[], None]]
 
@@ -62,11 +67,13 @@ class Hub:
             sip.reject(503, "Service Unavailable", {"Retry-After": "10"})
             return
         call = self.calls.incoming(sip, number, account)
-        if call is None:
-            return
-        if entry is not None:
-            more = {"number": entry.id, "application": entry.application}
-            call.record = replace(call.record, extra={name: value for name, value in more.items() if value})
+        more = {"number": entry.id, "application": entry.application} if entry is not None else {}
+        if call is not None:
+            self._begin(call, sip, number, more)
+
+    def _begin(self, call: Call, sip: SipCall, number: Number, extra: Mapping[str, Any]) -> None:
+        """Ring, and ask for the first document."""
+        call.record = replace(call.record, extra={name: value for name, value in extra.items() if value})
         if number.status_callback:
             link = Link(number.status_callback, number.status_callback_method, number.username, number.password)
             call.progress = (ProgressWish(link),)
@@ -224,7 +231,26 @@ class Hub:
 
     # -- inside ------------------------------------------------------------------------------------------------
 
+    def _application(self, account: Account, wish: OutgoingCall) -> ApplicationRecord | None:
+        """Whom a call to an application reaches; None for any other call. Raises Refused (bad-application)."""
+        if wish.callee.kind != "application":
+            return None
+        found = self.directory.get(ApplicationRecord, account.name, Id(wish.callee.value))
+        if found is None or not found.url:
+            raise Refused("bad-application", "there is no such application, or it has no URL")
+        if wish.hops >= MOST_HOPS:
+            raise Refused("bad-application", f"the call came through {MOST_HOPS} applications already")
+        return found
+
+    def _enter(self, application: ApplicationRecord, account: Account, wish: OutgoingCall, outer: Call, end: InsideCall) -> None:
+        """The other end of a call to an application: an incoming call that its documents answer."""
+        number = routed(application)
+        call = self.calls.entering(end, number, account, outer.record.caller, wish.reaches_as or outer.record.callee)
+        if call is not None:
+            self._begin(call, end, number, {"application": application.id, "parameters": dict(wish.parameters), "hops": wish.hops + 1})
+
     def _prepare(self, account: Account, dialect: Dialect, wish: OutgoingCall) -> tuple[Call, Callable[[], None]]:
+        application = self._application(account, wish)
         call, send = self.calls.place(
             account,
             dialect.name,
@@ -241,13 +267,15 @@ class Hub:
             tag=wish.tag,
             parent=wish.parent,
             srtp=wish.srtp,
+            enter=partial(self._enter, application, account, wish) if application is not None else None,
         )
-        extra = {**wish.extra, **({"application": wish.application} if wish.application is not None else {})}
+        more = {"application": wish.application, "parameters": dict(wish.parameters)}
+        extra = {**wish.extra, **{name: value for name, value in more.items() if value}}
         if extra:
             call.record = replace(call.record, extra=extra)
             call.save()
         call.record_on_answer = wish.recording
-        call.negotiation.offered = wish.codecs
+        call.negotiation.offered = wish.codecs if application is None else INSIDE_CODECS
         self._adopt(call, dialect)
         return call, send
 

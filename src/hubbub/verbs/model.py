@@ -263,6 +263,10 @@ class Target:
     """Sent as soon as it is answered."""
     document: Link | Program | None = None
     """Heard by the callee before it is connected (stage CALLEE)."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """They come along with every request of its call."""
+    copies_callee: bool = False
+    """Whether an application sees whom its caller had called, rather than itself."""
     progress: tuple[ProgressWish, ...] = ()
     detection: Detection | None = None
     """Whether it is found out who answers."""

@@ -41,8 +41,14 @@ class OutgoingCall:
     """The call whose document asks for it."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Kept with the call for its dialect."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """Of the target: they come along with every request of the call, and of the application that it reaches."""
+    reaches_as: Party | None = None
+    """Whom an application sees as called; None: itself."""
     application: Id | None = None
     """The application whose URLs it goes by."""
+    hops: int = 0
+    """Through how many applications its caller came."""
     beyond_limits: bool = False
     """Whether it is made also when its account has as many calls as it may have."""
     priority: int = 5

@@ -179,12 +179,15 @@ def tokens(job: dict[str, Any]) -> dict[str, Any]:
     through = Client(account_sid=job["sid"], credential_provider=ClientCredentialProvider(key.sid, key.secret, manager), http_client=host)
     through.username = through.password = None
     calls = len(through.calls.list())
+    app = client.applications.create(voice_url=job["url"])
+    added = client.conferences("standup").participants.create(to=f"app:{app.sid}?topic=tea", from_="+15550001000", label="bot")
+    to = client.calls(added.call_sid).fetch().to == f"app:{app.sid}"
     client.keys(key.sid).delete()
     try:
         through.calls.list()
     except TwilioException as error:
         refused = "401" in str(error)
-    return {"calls": calls, "refused": refused}
+    return {"calls": calls, "refused": refused, "to": to, "label": added.label}
 
 
 def validate(job: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -236,3 +237,38 @@ def test_a_notification_shows_what_was_sent_and_answered() -> None:
     data = {"message": "m", "exchange": {"sent": "a=1", "headers": "", "body": "no"}}
     shown = face().show("notification", {**row, "data": data}, ACCOUNT)
     assert [shown[name] for name in ("request_variables", "response_headers", "response_body")] == ["a=1", None, "no"]
+
+
+# -- applications, and parameters of targets -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("target", "parameters"),
+    [
+        (f"app:AP{KEY.id}?a=1&b=x%20y", {"a": "1", "b": "x y"}),
+        ("client:ann?mood=good&empty=", {"mood": "good", "empty": ""}),
+        ("client:ann", {}),
+        ("sip:a@b?x-c=1", {}),
+        ("+15550001000", {}),
+    ],
+)
+def test_parameters_of_a_target(target: str, parameters: dict[str, str]) -> None:
+    """1.2: "client / app legs: any `?a=b` of the dial target arrives as top-level params"; those of SIP targets are headers."""
+    assert face().habits.parameters(target) == parameters
+
+
+def test_an_application_is_called_by_its_sid() -> None:
+    """5.6: "To may be `app:AP…`"."""
+    party = face().party(f"app:AP{KEY.id}?a=1", "127.0.0.1:5060")
+    assert (party.kind, party.value, party.uri) == ("application", KEY.id, f"app:AP{KEY.id}")
+    assert face().headers(f"app:AP{KEY.id}?a b=1") == {}
+    for wrong in ("app:", "app:APx", f"app:CA{KEY.id}"):
+        with pytest.raises(Refused) as caught:
+            face().party(wrong, "127.0.0.1:5060")
+        assert caught.value.reason == "invalid-target"
+
+
+def test_parameters_come_along_and_replace_nothing() -> None:
+    call = replace(CALL, extra={"parameters": {"topic": "tea", "CallSid": "forged"}})
+    fields = TwimlDialect(PUBLIC).call_fields(ACCOUNT, call)
+    assert (fields["topic"], fields["CallSid"]) == ("tea", f"CA{CALL.id}")

@@ -10,7 +10,6 @@ from typing import Any
 from hubbub.conference.policy import Policy
 from hubbub.dialects.builders import EVENT_GROUPS, RoomDefaults, join_room, link, recording_wish, spoken
 from hubbub.dialects.tables import (
-    NOT_BUILT,
     Attr,
     Compiler,
     DocumentTable,
@@ -307,7 +306,6 @@ ELSEWHERE = {
 }
 """Verbs of the vendor's builder that are none here, and why."""
 ELSEWHERE_INSIDE = {
-    ("Dial", "Application"): f"{NOT_BUILT}: dial the number of the application",
     ("Dial", "WhatsApp"): "there is no such network here",
     ("Enqueue", "Task"): "belongs to the vendor's task router",
     ("Reject", "Parameter"): "means nothing to a SIP peer",

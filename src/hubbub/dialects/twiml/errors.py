@@ -33,6 +33,7 @@ REFUSALS: Mapping[str, str] = {
     "no-route": "13224",
     "not-registered": "13224",
     "invalid-target": "13224",
+    "bad-application": "21218",
     "line-full": "16021",
     "unknown-line": "13215",
     "busy": "16021",

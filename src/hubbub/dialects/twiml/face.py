@@ -105,7 +105,7 @@ class TwimlDialect(Manners):
 
     def call_fields(self, account: Account, call: CallRecord) -> dict[str, str]:
         """The standard parameters of a voice webhook."""
-        fields = render(self.call_rows, self._told(call, account))
+        fields = {**call.extra.get("parameters", {}), **render(self.call_rows, self._told(call, account))}
         headers = {f"SipHeader_{name}": value for name, value in call.sip_headers.items()}
         return {**fields, **headers}
 

@@ -10,8 +10,9 @@ from urllib.parse import parse_qsl, unquote
 from hubbub.calls.call import ProgressWish
 from hubbub.conference.policy import RecordingOrder
 from hubbub.dialects.builders import link, recording_wish, wait
-from hubbub.dialects.tables import Attr, Compiler, Element, Node, described, integer, mapping, matching, method, text, url, words
+from hubbub.dialects.tables import Attr, Compiler, Element, Node, boolean, described, integer, mapping, matching, method, text, url, words
 from hubbub.dialects.twiml import machine
+from hubbub.dialects.twiml.directory import APPLICATION_SID
 from hubbub.dialects.twiml.words import srtp_of
 from hubbub.events import Party
 from hubbub.verbs.model import (
@@ -96,6 +97,12 @@ SIP = (
     *machine.NOUN,
 )
 CLIENT = (*SCREENED, *TOLD)
+APPLICATION = (
+    *SCREENED,
+    *TOLD,
+    Attr("customerId", "customer", text, "", why="told to the application, as `CustomerId`"),
+    Attr("copyParentTo", "copies_callee", boolean, False, why="the application sees whom its caller had called"),
+)
 QUEUE = (
     *SCREENED,
     Attr("reservationSid", None, why="work is distributed in the cloud only"),
@@ -105,10 +112,11 @@ NOUNS: Mapping[str, Element] = {
     "Dial/Number": Element("Number", None, NUMBER),
     "Dial/Sip": Element("Sip", None, SIP, children=("Uri", "Headers")),
     "Dial/Client": Element("Client", None, CLIENT, children=("Identity", "Parameter")),
+    "Dial/Application": Element("Application", None, APPLICATION, children=("ApplicationSid", "Parameter"), why="one of this account"),
     "Dial/Sim": Element("Sim", None, CLIENT, why="a registered phone of that name: there is no mobile network here"),
     "Dial/Queue": Element("Queue", None, QUEUE),
 }
-CALLED = ("Number", "Sip", "Client", "Sim")
+CALLED = ("Number", "Sip", "Client", "Application", "Sim")
 """Nouns that are called."""
 
 
@@ -205,10 +213,13 @@ def _target(compiler: Compiler, dial: Node, node: Node) -> Target | None:
     found = READERS[node.name](compiler, node)
     if found is None:
         return None
-    callee, headers = found
+    callee, headers, parameters = found
+    customer = {"CustomerId": values["customer"]} if values.get("customer") else {}
     return Target(
         callee=callee,
         headers=headers,
+        parameters={**parameters, **customer},
+        copies_callee=values.get("copies_callee", False),
         codecs=values.get("codecs", ()),
         srtp=srtp_of(callee.uri),
         username=values.get("username", ""),
@@ -225,15 +236,19 @@ def _progress(compiler: Compiler, values: Mapping[str, Any]) -> tuple[ProgressWi
     return () if target is None else (ProgressWish(target, values["progress_events"]),)
 
 
-def _number(compiler: Compiler, node: Node) -> tuple[Party, dict[str, str]] | None:
+Found = tuple[Party, dict[str, str], dict[str, str]]
+"""Who is called, with SIP headers, and with parameters of its requests."""
+
+
+def _number(compiler: Compiler, node: Node) -> Found | None:
     number = number_of(node.text)
     if not number:
         compiler.object("13223", f"<Number>: {node.text!r} is no phone number", node.at, "error")
         return None
-    return Party("number", number, ""), {}
+    return Party("number", number, ""), {}, {}
 
 
-def _sip(compiler: Compiler, node: Node) -> tuple[Party, dict[str, str]] | None:
+def _sip(compiler: Compiler, node: Node) -> Found | None:
     address = next((child.text for child in node.children if child.name == "Uri"), node.text)
     uri, _, query = address.partition("?")
     if not SIP_URI.fullmatch(uri):
@@ -247,7 +262,7 @@ def _sip(compiler: Compiler, node: Node) -> tuple[Party, dict[str, str]] | None:
         compiler.object(compiler.table.bad_value, f"<Sip>: headers have at most {LONGEST_HEADERS} characters: they are not sent", node.at)
         pairs = []
     user = uri.partition(":")[2].partition("@")[0] if "@" in uri else ""
-    return Party("sip", unquote(user), uri), _headers(compiler, node, pairs)
+    return Party("sip", unquote(user), uri), _headers(compiler, node, pairs), {}
 
 
 def _headers(compiler: Compiler, node: Node, pairs: list[tuple[str, str]]) -> dict[str, str]:
@@ -262,24 +277,47 @@ def _headers(compiler: Compiler, node: Node, pairs: list[tuple[str, str]]) -> di
     return found
 
 
-def _client(compiler: Compiler, node: Node) -> tuple[Party, dict[str, str]] | None:
-    name = next((child.text for child in node.children if child.name == "Identity"), node.text)
+def _named(node: Node, inner: str) -> tuple[str, dict[str, str]]:
+    """What a noun names, as its text or in an element of its own, and the parameters beside it or behind a `?`."""
+    written = next((child.text for child in node.children if child.name == inner), node.text)
+    name, _, query = written.partition("?")
+    pairs = parse_qsl(query, keep_blank_values=True)
+    pairs += [(child.attributes.get("name", ""), child.attributes.get("value", "")) for child in node.children if child.name == "Parameter"]
+    return name, {key: value for key, value in pairs if key}
+
+
+def _client(compiler: Compiler, node: Node) -> Found | None:
+    name, parameters = _named(node, "Identity")
     if not name:
         compiler.object("13215", "<Client> has no identity", node.at, "error")
         return None
-    parameters = [child.attributes for child in node.children if child.name == "Parameter"]
-    pairs = [(f"X-{item.get('name', '')}", item.get("value", "")) for item in parameters]
-    return Party("phone", name, ""), _headers(compiler, node, pairs)
+    headers = _headers(compiler, node, [(f"X-{key}", value) for key, value in parameters.items()])
+    return Party("phone", name, ""), headers, parameters
 
 
-def _sim(compiler: Compiler, node: Node) -> tuple[Party, dict[str, str]] | None:
+def _application(compiler: Compiler, node: Node) -> Found | None:
+    name, parameters = _named(node, "ApplicationSid")
+    found = application_party(name)
+    if found is None:
+        compiler.object("13215", f"<Application>: {name!r} is no application's SID", node.at, "error")
+        return None
+    return found, {}, parameters
+
+
+def application_party(sid: str) -> Party | None:
+    """The application that an SID names, as somebody who can be called."""
+    identity = APPLICATION_SID.read(sid)
+    return None if identity is None else Party("application", identity, f"app:{APPLICATION_SID.write(identity)}")
+
+
+def _sim(compiler: Compiler, node: Node) -> Found | None:
     if not node.text:
         compiler.object("13215", "<Sim> names no SIM", node.at, "error")
         return None
-    return Party("phone", node.text, ""), {}
+    return Party("phone", node.text, ""), {}, {}
 
 
-READERS = {"Number": _number, "Sip": _sip, "Client": _client, "Sim": _sim}
+READERS = {"Number": _number, "Sip": _sip, "Client": _client, "Application": _application, "Sim": _sim}
 
 
 def _queue(compiler: Compiler, dial: Node, node: Node, values: Mapping[str, Any]) -> TakeFromLine:

@@ -15,6 +15,7 @@ from hubbub.dialects.twiml.credentials import Doors, Keys, NoKeys
 from hubbub.dialects.twiml.document import TABLE, valid_label
 from hubbub.dialects.twiml.errors import ERRORS
 from hubbub.dialects.twiml.face import TwimlDialect
+from hubbub.dialects.twiml.nouns import application_party
 from hubbub.dialects.twiml.operations import OPERATIONS
 from hubbub.dialects.twiml.resources import RESOURCES, MemberView, Shown
 from hubbub.errors import DocumentError, Refused
@@ -61,6 +62,11 @@ class TwimlHabits(Habits):
         """ "Standard keys cannot manage Accounts/Keys" (5.1)."""
         if operation.path.startswith("/Keys") and self._doors.is_key(authorization):
             raise Refused("key-may-not", "keys are managed with the account's own credentials")
+
+    def parameters(self, target: str) -> dict[str, str]:
+        """ "Any `?a=b` of the dial target arrives as top-level params" of client and app legs (1.2)."""
+        query = target.partition("?")[2] if target.startswith(("client:", "app:")) else ""
+        return dict(parse_qsl(query, keep_blank_values=True))
 
     def token(self, authorization: str, form: Mapping[str, str]) -> dict[str, Any]:
         """OAuth client credentials: a key and its secret, in the form. Raises Refused (unauthenticated, bad-body)."""
@@ -135,6 +141,9 @@ class TwimlRest:
     def party(self, spelled: str, host: str) -> Party:
         """`To` and `From`: a number, `client:NAME`, or a SIP URI. Raises Refused (invalid-target)."""
         address, _, _query = spelled.strip().partition("?")
+        application = application_party(address[4:]) if address.startswith("app:") else None
+        if application is not None:
+            return application
         if address.startswith("client:") and address[7:]:
             return Party("phone", address[7:], f"sip:{quote(address[7:])}@{host}")
         if SIP_ADDRESS.fullmatch(address) and len(address) <= 1024:
@@ -144,7 +153,7 @@ class TwimlRest:
             return Party("number", digits, f"sip:{digits}@{host}")
         if re.fullmatch(r"\+?[0-9]+", digits, re.ASCII):
             raise Refused("not-a-number", f"{spelled!r} is not in E.164: + and at most 15 digits")
-        raise Refused("invalid-target", f"{spelled!r} is no E.164 number, client: or sip: address")
+        raise Refused("invalid-target", f"{spelled!r} is no E.164 number, client:, sip: or app: address")
 
     def srtp(self, spelled: str) -> Srtp | None:
         """`;secure=true` behind a SIP address."""
@@ -152,6 +161,8 @@ class TwimlRest:
 
     def headers(self, spelled: str) -> Mapping[str, str]:
         """The parameters behind the `?` of a target as SIP headers: `X-…`. Raises Refused."""
+        if spelled.startswith("app:"):
+            return {}  # there is no SIP on the way
         pairs = parse_qsl(spelled.partition("?")[2], keep_blank_values=True)
         named = {name if name.lower().startswith("x-") else f"X-{name}": value for name, value in pairs}
         if len(spelled.partition("?")[2]) > LARGEST_HEADERS:
