@@ -101,7 +101,7 @@ class Server:
         await self.store.open()
         self.media = Media(settings.media, host=sip_host, advertise=settings.sip.advertise)
         self.endpoint = SippyEndpoint.from_settings(settings.sip, settings.phones)
-        self.requester = Requester(settings.webhooks.allow_networks)
+        self.requester = Requester(settings.webhooks.allow_networks, now=self.clock.now)
         self._web = Web(listening, settings.http, self.visitors.protocol())
         try:
             music = asyncio.to_thread(hold_music)  # made before somebody waits for it: it takes a second

@@ -5,12 +5,11 @@ A pure core: time is an argument. An answer with neither `Cache-Control: max-age
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 
 from hubbub.media.tones import Pcm
+from hubbub.webhooks.cache import fresh_seconds
 
 SAMPLES = 30 * 60 * 16_000
 """Half an hour of audio, 58 MB, of all accounts together."""
@@ -53,26 +52,3 @@ class AudioCache:
         found = self._audio.pop(key, None)
         if found is not None:
             self._held -= len(found[0])
-
-
-def fresh_seconds(headers: Mapping[str, str], now: float) -> float:
-    """For how long an answer is fresh (RFC 9111 4.2.1): `max-age` outranks `Expires`; `Age` is what it has lived already."""
-    control = headers.get("cache-control", "").lower()
-    if re.search(r"\bno-(store|cache)\b", control):
-        return 0.0
-    age = float(headers["age"]) if headers.get("age", "").isdigit() else 0.0
-    given = re.search(r"\bmax-age\s*=\s*\"?(\d{1,10})", control)
-    if given is not None:
-        return float(given[1]) - age
-    expires = _date(headers.get("expires", ""))
-    if expires is None:
-        return 0.0
-    sent = _date(headers.get("date", ""))
-    return expires - (now if sent is None else sent) - age
-
-
-def _date(text: str) -> float | None:
-    try:
-        return parsedate_to_datetime(text).timestamp()
-    except (ValueError, TypeError):
-        return None

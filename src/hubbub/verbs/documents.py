@@ -48,7 +48,8 @@ class Documents:
     async def discard(self, dialect: Dialect, account: Account, request: DocumentRequest) -> None:
         """Make a request whose answer does not matter."""
         try:
-            await self._send(dialect.document_request(account, request), account, request.call, None, dialect)
+            http = replace(dialect.document_request(account, request), cache=None)  # it is made because it is to be made
+            await self._send(http, account, request.call, None, dialect)
         except RequestFailed:
             return
 
@@ -105,8 +106,8 @@ class Documents:
         return reply
 
     def _keep(self, account: Account, call: CallRecord | None, http: HttpRequest, reply: HttpReply | None, error: str) -> None:
-        if call is None:
-            return
+        if call is None or (reply is not None and reply.attempts == 0):
+            return  # nothing was asked
         data = {
             "method": http.method,
             "url": http.url,

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import secrets
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -20,8 +20,10 @@ from urllib.parse import urljoin
 import aiohttp
 from yarl import URL
 
+from hubbub.clock import SystemClock
 from hubbub.errors import RequestFailed
 from hubbub.webhooks.addresses import credentials_in, loggable, origin, wire_url
+from hubbub.webhooks.cache import ReplyCache
 from hubbub.webhooks.challenge import answer, basic, parse_challenges
 from hubbub.webhooks.cookies import Jars
 from hubbub.webhooks.failures import Progress, explain_failure, is_stale, out_of_time, watch
@@ -73,6 +75,8 @@ class HttpRequest:
     max_redirects: int = 10
     max_body: int = 65536
     cookies: str | None = None
+    cache: str | None = None
+    """Who may be given a reply again that says it may be: the name of an account; None: every request is sent."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,9 @@ class _Answer:
 class Requester:
     """The HTTP client. `allow`: private networks that may be connected to; `tls`: context for https (the system's by default)."""
 
-    def __init__(self, allow: Sequence[Network] = (), *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, allow: Sequence[Network] = (), *, tls: ssl.SSLContext | None = None, now: Callable[[], float] = SystemClock().now
+    ) -> None:
         self._guard = NetworkGuard(allow)
         self.permits = self._guard.permits
         """Whether an address may be connected to."""
@@ -118,6 +124,8 @@ class Requester:
         self._session: aiohttp.ClientSession | None = None
         self._sockets: aiohttp.ClientSession | None = None
         self._jars = Jars()
+        self._now = now
+        self._cache = ReplyCache()
 
     async def start(self) -> None:
         """Open the client; no connection is made yet."""
@@ -167,7 +175,26 @@ class Requester:
         self._jars.forget(key)
 
     async def send(self, request: HttpRequest) -> HttpReply:
-        """Send, with the attempts that the limits allow. Raises RequestFailed when there is no reply in the end."""
+        """Send, with the attempts that the limits allow; a reply of no attempts was kept from an earlier request.
+
+        Raises RequestFailed when there is no reply in the end.
+        """
+        if request.cache is None or request.method != "GET":
+            return await self._send(request)
+        key = (request.cache, request.url, request.username, request.password)
+        kept = self._cache.fresh(key, self._now())
+        if isinstance(kept, HttpReply):
+            return replace(kept, seconds=0.0, attempts=0)
+        conditions = self._cache.conditions(key)
+        reply = await self._send(replace(request, headers={**request.headers, **conditions}))
+        if reply.status == 304 and conditions:
+            renewed = self._cache.renewed(key, reply.headers, self._now())
+            if isinstance(renewed, HttpReply):
+                return replace(renewed, seconds=reply.seconds, attempts=reply.attempts)
+        self._cache.put(key, reply, self._now())
+        return reply
+
+    async def _send(self, request: HttpRequest) -> HttpReply:
         limits, loop = request.limits, asyncio.get_running_loop()
         first = _first_hop(request)
         started = loop.time()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hubbub.verbs.audiocache import AudioCache, fresh_seconds
+from hubbub.verbs.audiocache import AudioCache
+from hubbub.webhooks.cache import fresh_seconds
 
 NOW = 1_000_000_000.0
 KEY = ("http://a.test/x.wav", "", "")

@@ -145,7 +145,7 @@ class TwimlDialect(Manners):
         notice: bool = False,
     ) -> HttpRequest:
         """A signed request; `notice`: its answer does not matter."""
-        return requests.http_request(account, link, fields, cookies=cookies, token=token)
+        return requests.http_request(account, link, fields, cookies=cookies, token=token, notice=notice)
 
     def _told(self, fact: Fact, account: Account) -> callbacks.Told[Fact]:
         return callbacks.Told(fact, account, self.public_url, self.words)

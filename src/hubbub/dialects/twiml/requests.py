@@ -45,9 +45,15 @@ DOCUMENT_TYPES = frozenset({"text/xml", "application/xml", "text/html", "text/pl
 
 
 def http_request(
-    account: Account, link: Link, fields: Sequence[tuple[str, str]], *, cookies: str | None = None, token: str = ""
+    account: Account,
+    link: Link,
+    fields: Sequence[tuple[str, str]],
+    *,
+    cookies: str | None = None,
+    token: str = "",
+    notice: bool = False,
 ) -> HttpRequest:
-    """A signed request. `token` marks all attempts of one webhook."""
+    """A signed request. `token` marks all attempts of one webhook; what a `notice` is answered is never used again."""
     url, _, fragment = link.url.partition("#")
     limits = connection_overrides(fragment)
     headers = {"User-Agent": USER_AGENT, "Accept": "*/*"}
@@ -72,6 +78,7 @@ def http_request(
         password=link.password,
         max_body=LARGEST_AUDIO,
         cookies=cookies,
+        cache=None if notice else account.name,
     )
 
 
