@@ -1,7 +1,8 @@
 """Who speaks now, and how loud: asked once, or as a feed; and how a call's own sound is treated.
 
     GET /hubbub/speakers?account=NAME&room=ID     JSON, or with `Accept: text/event-stream` an event `speakers` for each room that changed
-    PUT /hubbub/calls/{call}/audio                {"automatic_level": true | false | dBFS, "speech": {"start_db": …, "stop_db": …, …}}
+    PUT /hubbub/calls/{call}/audio                {"automatic_level": true | false | dBFS, "noise_suppression": true | false,
+                                                  "speech": {"start_db": …, "stop_db": …, …}}
 
 A room is `{"room", "name", "account", "speakers"}`; a speaker `{"call", "label", "level_db", "speaking"}`, the loudest first. Muted and
 held members are not heard and so are not there. Levels are those of the last frame, in dB below full scale.
@@ -87,17 +88,21 @@ async def _feed(hub: Hub, news: News, where: Mapping[str, str]) -> AsyncIterator
 
 def treat(leg: Leg, wishes: Mapping[str, Any]) -> None:
     """Change how a leg's sound is treated. Refused (bad-parameter) when that is not possible."""
-    unknown = sorted(set(wishes) - {"automatic_level", "speech"})
+    unknown = sorted(set(wishes) - {"automatic_level", "noise_suppression", "speech"})
     speech = wishes.get("speech", {})
     if unknown or not isinstance(speech, dict) or set(speech) - set(SPEECH):
-        raise Refused("bad-parameter", f"automatic_level, and speech with {', '.join(SPEECH)}, can be changed")
+        raise Refused("bad-parameter", f"automatic_level, noise_suppression, and speech with {', '.join(SPEECH)}, can be changed")
     numbers = [value for value in speech.values() if isinstance(value, bool) or not isinstance(value, int | float)]
-    level = wishes.get("automatic_level")
+    level, cleaned = wishes.get("automatic_level"), wishes.get("noise_suppression")
+    if not (cleaned is None or isinstance(cleaned, bool)):
+        raise Refused("bad-parameter", "noise_suppression is true or false")
     if numbers or not (level is None or isinstance(level, bool | int | float)):
         raise Refused("bad-parameter", "levels are numbers of dB, times of milliseconds")
     try:
         if "automatic_level" in wishes:
             leg.level(-20 if level is True else None if level is None or level is False else level)
+        if cleaned is not None:
+            leg.suppress_noise(cleaned)
         if speech:
             leg.listen_for(**speech)
     except MediaError as error:

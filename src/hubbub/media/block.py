@@ -31,6 +31,7 @@ from hubbub.media.layout import (
     Ring,
     Sizes,
     Slot,
+    Suppressor,
     TapState,
     Voice,
     Wire,
@@ -44,6 +45,7 @@ _GROUPS: Final = (
     (JitterBuffer, "legs"),
     (Coder, "legs"),
     (Voice, "legs"),
+    (Suppressor, "legs"),
     (Keypad, "legs"),
     (Ear, "legs"),
     (MixState, "mixes"),
@@ -94,7 +96,7 @@ def _zero(group: Any, index: int) -> None:
 
 def clear_leg(engine: Engine, leg: int) -> None:
     """Bring every field of an inactive leg to its state at birth (the parent's right, by the ownership rule)."""
-    for group in (engine.links, engine.ciphers, engine.jitter, engine.coders, engine.voices, engine.keys, engine.ears):
+    for group in (engine.links, engine.ciphers, engine.jitter, engine.coders, engine.voices, engine.suppressors, engine.keys, engine.ears):
         _zero(group, leg)
     for state in (engine.coders[leg].encoder, engine.coders[leg].decoder):
         state[:] = G722_FRESH

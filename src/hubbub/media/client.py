@@ -189,6 +189,8 @@ class Media:
         )
         if wanted.automatic_level:
             leg.level(wanted.level_db)
+        if wanted.noise_suppression:
+            leg.suppress_noise(True)
         return leg
 
     def open_mix(self, near: Leg | None = None) -> Mix:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubbub.media import dtmf, layout, messages, opus, srtp
+from hubbub.media import dtmf, layout, messages, opus, srtp, suppressor
 from hubbub.media.compiled import kernel
 from hubbub.media.counters import H_BAD_COMMANDS
 from hubbub.media.desk import Desk
@@ -425,6 +425,18 @@ def _cipher(engine: Engine, worker: int, words: Array) -> bool:
 
 
 @kernel
+def _suppress(engine: Engine, worker: int, words: Array) -> bool:
+    """SUPPRESS leg, generation, whether the noise behind its talker is turned down."""
+    leg = words[1]
+    if not 0 <= leg < engine.links.size or not _slot_ok(engine, worker, leg, words[2]) or not 0 <= words[3] <= 1:
+        return False
+    if words[3] and not engine.suppressors[leg].wanted and not engine.suppressors[leg].share:
+        suppressor.forget(engine.suppressors, leg)
+    engine.suppressors[leg].wanted = words[3]
+    return True
+
+
+@kernel
 def _apply(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> bool:
     code = words[0]
     if code == messages.ADD:
@@ -451,6 +463,8 @@ def _apply(engine: Engine, desk: Desk, worker: int, words: Array, tick: int) -> 
         return _sense(engine, worker, words)
     if code == messages.LEVEL:
         return _level(engine, worker, words)
+    if code == messages.SUPPRESS:
+        return _suppress(engine, worker, words)
     if code == messages.HEED:
         return _heed(engine, worker, words)
     if code == messages.CIPHER:

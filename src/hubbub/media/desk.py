@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hubbub.media import g711, libopus, libsrtp
-from hubbub.media.layout import FRAME, FRAME_BYTES, G722_FRESH, NARROW, OPUS_BYTES, PAST, STREAMS, Array, Sizes
+from hubbub.media.layout import BANDS, FRAME, FRAME_BYTES, G722_FRESH, NARROW, OPUS_BYTES, PAST, SPECTRUM, STREAMS, Array, Sizes
 from hubbub.media.libopus import (
     O_DECODER,
     O_DECODERS,
@@ -97,6 +97,12 @@ class Desk(NamedTuple):
     srtp_size: Array
     srtp_packet: Array
     srtp_copy: Array
+    real: Array
+    imaginary: Array
+    power: Array
+    first_gain: Array
+    second_gain: Array
+    cleaned: Array
     eventfd: Array
 
 
@@ -192,5 +198,11 @@ def make_desk(sizes: Sizes, eventfd: int = -1) -> Desk:
         srtp_size=np.zeros(1, np.int32),
         srtp_packet=np.zeros(RECEIVE_BYTES, np.uint8),
         srtp_copy=np.zeros(RECEIVE_BYTES, np.uint8),
+        real=np.zeros(SPECTRUM, np.float64),
+        imaginary=np.zeros(SPECTRUM, np.float64),
+        power=np.zeros(BANDS, np.float64),
+        first_gain=np.zeros(BANDS, np.float64),
+        second_gain=np.zeros(BANDS, np.float64),
+        cleaned=np.zeros(FRAME, np.float64),
         eventfd=np.array([eventfd], np.int32),
     )

@@ -52,6 +52,9 @@ G722_FRESH: Final = np.zeros(G722_WORDS, np.int64)
 """That state at birth: only the scale factors are not 0."""
 G722_FRESH[1], G722_FRESH[BAND_WORDS + 1] = 32, 8
 UP_HISTORY: Final = 23
+SPECTRUM: Final = 512  # points of a spectrum, for windows of 20 ms at 16 kHz
+BANDS: Final = SPECTRUM // 2 + 1
+HOP: Final = FRAME // 2  # samples between two windows
 DOWN_HISTORY: Final = 35
 DIGIT_QUEUE: Final = 64
 KEYS_IN_ORDER: Final = "0123456789*#ABCD"
@@ -296,6 +299,21 @@ class Voice:
     tail: Annotated[int, np.uint8]
 
 
+class Suppressor:
+    """What is known of the noise behind a talker, and what is not said yet."""
+
+    wanted: Annotated[int, np.uint8]
+    age: Annotated[int, np.int32]
+    share: Annotated[int, np.int32]
+    silent: Annotated[int, np.int32]
+    talk: Annotated[float, np.float64]
+    past: Annotated[Array, np.int16, HOP]
+    carry: Annotated[Array, np.float32, HOP]
+    noise: Annotated[Array, np.float32, BANDS]
+    before: Annotated[Array, np.float32, BANDS]
+    heard: Annotated[Array, np.float32, BANDS]
+
+
 class Keypad:
     """Digits in (deduplicated) and digits out (queued)."""
 
@@ -410,6 +428,7 @@ Ciphers = Records[CipherState]
 Jitter = Records[JitterBuffer]
 Coders = Records[Coder]
 Voices = Records[Voice]
+Suppressors = Records[Suppressor]
 Keys = Records[Keypad]
 Ears = Records[Ear]
 Mixes = Records[MixState]
@@ -429,6 +448,7 @@ class Engine(NamedTuple):
     jitter: Jitter
     coders: Coders
     voices: Voices
+    suppressors: Suppressors
     keys: Keys
     ears: Ears
     mixes: Mixes

@@ -28,6 +28,7 @@ SENSE: Final = 13
 HEED: Final = 14
 LEVEL: Final = 15
 CIPHER: Final = 16
+SUPPRESS: Final = 17
 
 # Events. Words: code, index, generation, value.
 REMOVED: Final = 1

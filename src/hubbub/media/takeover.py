@@ -26,6 +26,7 @@ from hubbub.media.messages import EDGE_GONE
 from hubbub.media.mix import leave, link_edge
 from hubbub.media.rows import fill
 from hubbub.media.signals import tell
+from hubbub.media.suppressor import forget, sound
 
 
 @kernel
@@ -71,6 +72,8 @@ def _revalidate_leg(engine: Engine, desk: Desk, worker: int, leg: int) -> int:
     engine.ears[leg].joined = 0
     engine.ears[leg].shared = 0
     engine.ears[leg].same = 0
+    if engine.suppressors[leg].wanted and not sound(engine.suppressors, leg):
+        forget(engine.suppressors, leg)
     jitter = engine.jitter
     engine.links[leg].plugged = -1  # the kernel knows, we do not
     jitter[leg].clock = CODEC_CLOCK[engine.links[leg].codec]

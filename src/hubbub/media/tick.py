@@ -35,6 +35,7 @@ from hubbub.media.rows import copy, fill
 from hubbub.media.rtp import appended, next_packet, packet_sent, pass_time, write_header
 from hubbub.media.signals import event_room, tell
 from hubbub.media.sockets import receive_leg, send
+from hubbub.media.suppressor import suppress
 from hubbub.media.takeover import revalidate
 from hubbub.media.taps import copy_taps
 
@@ -44,7 +45,7 @@ CATCH_UP = 5
 
 @kernel
 def produce_leg(engine: Engine, desk: Desk, worker: int, leg: int, tick: int) -> None:
-    """Play out, measure and widen a leg's frame of this tick."""
+    """Play out, widen, clean and measure a leg's frame of this tick."""
     slots = engine.slots
     voices = engine.voices
     total = 0
@@ -66,8 +67,15 @@ def produce_leg(engine: Engine, desk: Desk, worker: int, leg: int, tick: int) ->
         from_ring(slots, engine.rings, leg, slots[leg].ring)
         total = energy(slots[leg].pcm, FRAME)
         level = total // FRAME
+    comes = total != 0
+    if engine.suppressors[leg].wanted or engine.suppressors[leg].share:
+        if not comes and not voices[leg].tail:
+            fill(slots[leg].pcm, 0, FRAME, 0)
+        suppress(engine.suppressors, leg, desk, slots[leg].pcm)
+        total = energy(slots[leg].pcm, FRAME)
+        level = total // FRAME
     slots[leg].have = (total != 0 or voices[leg].tail != 0) and passes(voices, leg, level)
-    voices[leg].tail = total != 0
+    voices[leg].tail = comes
     change = detect(voices, leg, level)
     if slots[leg].have:
         level_out(voices, leg, level, slots[leg].pcm)

@@ -218,7 +218,7 @@ class Doing(_Told):
         super().__init__(session, order)
         self._program = followed_by(program, order.followed)
         self._silent = self._program is not program
-        self._stopper = stopper
+        self._stopper = None if stopper is None else followed_by(stopper, order.followed)
         self.task = asyncio.create_task(self._run(), name=f"control-{order.name}")
 
     def stop(self) -> None:

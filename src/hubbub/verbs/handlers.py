@@ -65,6 +65,7 @@ from hubbub.verbs.model import (
     SendRequest,
     Speak,
     Stage,
+    SuppressNoise,
     Tag,
     TakeFromLine,
     Tell,
@@ -231,6 +232,11 @@ async def _tag(shell: CallShell, verb: Tag) -> Outcome:
     return Outcome()
 
 
+async def _suppress_noise(shell: CallShell, verb: SuppressNoise) -> Outcome:
+    shell.session.leg.suppress_noise(verb.on)
+    return Outcome(details={"on": verb.on})
+
+
 async def _watch_keys(shell: CallShell, verb: WatchKeys) -> Outcome:
     shell.session.call.watch_keys(verb.link)
     return Outcome()
@@ -389,6 +395,7 @@ HANDLERS: dict[type[Verb], Handler] = {
     Detect: detection.perform,
     Redirect: _redirect,
     Tag: _tag,
+    SuppressNoise: _suppress_noise,
     WatchKeys: _watch_keys,
     UnwatchKeys: _unwatch_keys,
     JoinRoom: _join_room,

@@ -143,6 +143,14 @@ class PlayBeside(Verb):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SuppressNoise(Verb):
+    """Turn down the noise behind whoever speaks on the call, from now on; or no longer."""
+
+    on: bool = True
+    followed: Followed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Echo(Verb):
     """Let the call hear itself."""
 

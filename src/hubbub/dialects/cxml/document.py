@@ -10,7 +10,6 @@ from hubbub.conference.policy import Policy
 from hubbub.dialects.cxml import streams
 from hubbub.dialects.rooms import RoomDefaults
 from hubbub.dialects.tables import (
-    NOT_BUILT,
     Attr,
     Compiler,
     Element,
@@ -25,7 +24,7 @@ from hubbub.dialects.tables import (
     url,
 )
 from hubbub.dialects.twiml import document as twiml
-from hubbub.verbs.model import Echo
+from hubbub.verbs.model import Echo, SuppressNoise
 from hubbub.verbs.program import Verb
 
 POLICY = Policy(minimum_to_start=2, capacity=250, recorded_by_any=True)
@@ -96,13 +95,22 @@ def _echo(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Verb:
     return Echo(seconds=values["seconds"], at=node.at)
 
 
+def _denoise(compiler: Compiler, node: Node, _values: dict[str, Any]) -> Verb | None:
+    """`<Denoise>`: "text `on`/`off`" (1.3); anything else is told and changes nothing."""
+    word = node.text.strip().lower()
+    if word not in ("on", "off"):
+        compiler.object(compiler.table.bad_value, f"<Denoise> holds on or off, not {node.text[:40]!r}", node.at)
+        return None
+    return SuppressNoise(on=word == "on", at=node.at)
+
+
 ELEMENTS = {
     **{name: _element(element) for name, element in twiml.TABLE.elements.items()},
     "Dial": replace(twiml.TABLE.elements["Dial"], build=streams.dial, attributes=DIAL),
     "Record": replace(twiml.TABLE.elements["Record"], attributes=RECORD),
     "Connect": streams.CONNECT,
     "Echo": Element("Echo", _echo, (Attr("timeout", "seconds", integer(5, 120), 60),)),
-    **{name: Element(name, None, why=NOT_BUILT, children=("*",)) for name in ("Denoise",)},
+    "Denoise": Element("Denoise", _denoise, why="`on` or `off` inside it: what the caller says is cleaned of noise"),
 }
 
 TABLE = replace(

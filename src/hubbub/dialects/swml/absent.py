@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from hubbub.dialects.swml.document import METHODS
-from hubbub.dialects.tables import NOT_BUILT, Element
+from hubbub.dialects.tables import Element
 
 FAILS = "fails with `method_execute_failed`"
 ABSENT = {
     "ai_sidecar": "no model listens here",
-    "denoise": f"{NOT_BUILT}: noise suppression",
     "execute_rpc": "calls are commanded by the Calling REST API",
     "join_room": "video rooms are out of scope; join_conference joins rooms of audio",
     "live_translate": "no translator is installed",
@@ -16,7 +15,6 @@ ABSENT = {
     "receive_fax": "faxes are not received here",
     "send_fax": "faxes are not sent here",
     "send_sms": "text messages are not sent here",
-    "stop_denoise": f"{NOT_BUILT}: noise suppression",
 }
 for _name, _why in ABSENT.items():
-    METHODS.setdefault(_name, Element(_name, None, why=_why if _why.startswith(NOT_BUILT) else f"{FAILS}: {_why}"))
+    METHODS.setdefault(_name, Element(_name, None, why=f"{FAILS}: {_why}"))

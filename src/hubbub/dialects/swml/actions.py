@@ -125,6 +125,7 @@ TRANSCRIBE = (
     Out("duration", lambda told: told.fact.details.get("seconds")),
 )
 TRANSCRIBED = {"started": "transcribing", "content": "transcribing", "failed": "error", "stopped": "finished"}
+DENOISE = (*BASE[:3], Out("denoised", lambda told: told.fact.details.get("on") is True))
 MESSAGE = (*BASE[:3], Out("event", lambda told: told.fact.details.get("event")))
 WARNING = (*BASE[:3], Out("code", lambda told: told.fact.state), _detail("message"), _detail("level"), _detail("line"))
 
@@ -138,6 +139,7 @@ KINDS: Mapping[str, Kind] = {
     "tap": Kind("calling.call.tap", TAP, {"began": "tapping", "ended": "finished", "failed": "error"}),
     "referral": Kind("calling.call.refer", REFER, {"began": "inProgress", "ended": "success", "failed": "error"}),
     "transcription": Kind("calling.call.transcribe", TRANSCRIBE, TRANSCRIBED),
+    "denoise": Kind("calling.call.denoise", DENOISE, {"ended": "finished", "failed": "error"}),
     "message": Kind("calling.user_event", MESSAGE, {"sent": "sent"}),
 }
 WARNED = Kind("calling.script.warning", WARNING, {})

@@ -11,6 +11,7 @@ from hubbub.dialects.swml import (
     joining,
     lines,
     messages,
+    noise,
     referral,
     sounds,
     streams,
@@ -19,6 +20,6 @@ from hubbub.dialects.swml import (
 )
 from hubbub.dialects.swml.document import METHODS, compile_script
 
-MODULES = (absent, connecting, detection, flow, functions, joining, lines, messages, referral, sounds, streams, transcription, voice)
+MODULES = (absent, connecting, detection, flow, functions, joining, lines, messages, noise, referral, sounds, streams, transcription, voice)
 
 __all__ = ["METHODS", "MODULES", "compile_script"]

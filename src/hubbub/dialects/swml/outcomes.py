@@ -16,6 +16,7 @@ from hubbub.verbs.model import (
     JoinRoom,
     Refer,
     SendRequest,
+    SuppressNoise,
     TakeFromLine,
     WaitInLine,
 )
@@ -49,6 +50,7 @@ def outcome_rules(address: Address) -> Mapping[type[Verb], OutcomeRule]:
         Refer: OutcomeRule(variables=_referred),
         OpenStream: OutcomeRule(variables=_streamed),
         TapLeg: OutcomeRule(variables=_streamed),
+        SuppressNoise: OutcomeRule(variables=_denoised),
     }
 
 
@@ -103,6 +105,11 @@ def _referred(outcome: Outcome) -> dict[str, Any]:
     value = "success" if outcome.kind == "done" else "failed"
     codes = {"sip_refer_response_code": outcome["refer_code"], "sip_notify_response_code": outcome["notify_code"]}
     return {"sip_refer_result": value, "return_value": value, **{name: code for name, code in codes.items() if code is not None}}
+
+
+def _denoised(outcome: Outcome) -> dict[str, Any]:
+    """`on`, `off` or `failed`."""
+    return {"denoise_result": "failed" if outcome.kind == "failed" else "on" if outcome["on"] else "off"}
 
 
 def _streamed(outcome: Outcome) -> dict[str, Any]:
