@@ -10,6 +10,7 @@ import aiohttp
 import numpy as np
 import pytest
 from tests.support.far_side import listening
+from tests.support.noises import RATE, at_level, white
 from tests.support.shared import shared
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, level_at, tone_wav
 
@@ -292,6 +293,36 @@ async def test_record_is_paused_and_stopped(application: Application, server: Hu
         assert (reply.status, (await reply.read())[:4]) == (200, b"RIFF")
     assert await refused(server, "calling.record.pause", identity, control_id="gone") == (404, "Not Found")
     await call.hangup()
+
+
+async def test_denoise_is_heard_and_told(application: Application, server: HubbubServer, phone: PhoneMaker) -> None:
+    """4 calling.denoise and its stop: what the call says is cleaned of noise; `calling.call.denoise` with `denoised` tells it."""
+    room = script({"join_conference": {"name": "quiet hall", "beep": "false"}}, {"sleep": 60000})
+    identity, alice = await dialled(server, phone, "alice", room, status_url=application.url("/state"), status_events=["ended"])
+    _, bob = await dialled(server, phone, "bob", room)
+    noise = np.clip(at_level(white(60 * RATE, np.random.default_rng(1)), -34), -32768, 32767).astype(np.int16)
+    alice.silence()
+    alice.say(noise)
+
+    async def becomes(low: float, high: float) -> None:
+        for _ in range(40):
+            if low < (level := (await bob.heard(0.4)).level) < high:
+                return
+        raise AssertionError(level)
+
+    def told(on: bool) -> Any:
+        return lambda r: r.json["event_type"] == "calling.call.denoise" and r.json["params"]["denoised"] is on
+
+    await becomes(-34, -29)
+    await command(server, "calling.denoise", identity)
+    assert (await application.wait_for("/state", told(True))).json["params"]["call_id"] == identity
+    await becomes(-120, -44)
+    await command(server, "calling.denoise.stop", identity)
+    await application.wait_for("/state", told(False))
+    await becomes(-34, -29)
+    assert await refused(server, "calling.denoise.stop", "00000000-0000-4000-8000-00000000ffff") == (404, "Not Found")
+    for call in (alice, bob):
+        await call.hangup()
 
 
 async def test_connected_calls_are_held_and_parted(application: Application, server: HubbubServer, phone: PhoneMaker) -> None:
