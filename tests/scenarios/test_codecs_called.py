@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.support.stage import TONE, PhoneMaker, assert_matrix, call_in, room, sid_of
+from tests.support.stage import EVENTS, TONE, PhoneMaker, assert_matrix, call_in, room, sid_of
 
 from hubbub.media import libopus
 from hubbub.testing import Application, HubbubServer
@@ -105,3 +105,54 @@ async def test_quality_of_a_call_is_known_while_it_lives_and_after(
         assert after["packets_in"] >= one["packets_in"]
         async with session.get(hubbub_server.http_url("/hubbub/calls/CA00000000000000000000000000000099/quality")) as reply:
             assert reply.status == 404
+
+
+async def test_the_buffer_is_the_room_s_in_the_room_and_adapts_elsewhere(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker
+) -> None:
+    """A call's buffer adapts before it joins and after it has left; in between it is as deep as the document says."""
+    after = '<Response><Pause length="60"/></Response>'
+    conference = f'<Dial action="/after" hangupOnStar="true"><Conference jitterBufferSize="large" {EVENTS}>standup</Conference></Dial>'
+    application.on("/voice", '<Response><Gather numDigits="1" action="/room" timeout="60"/></Response>')
+    application.on("/room", f"<Response>{conference}</Response>")
+    application.on("/after", after)
+    calls = await call_in(hubbub_server, phone, "alice")
+    sid = sid_of(application, "alice")
+    async with aiohttp.ClientSession() as session:
+
+        async def becomes(adaptive: bool) -> int:
+            deadline = asyncio.get_running_loop().time() + 10
+            while True:
+                async with session.get(hubbub_server.http_url(f"/hubbub/calls/{sid}/quality")) as reply:
+                    buffer = (await reply.json())["buffer"]
+                if buffer["adaptive"] is adaptive:
+                    return int(buffer["depth_ms"])
+                assert asyncio.get_running_loop().time() < deadline, buffer
+                await asyncio.sleep(0.05)
+
+        await becomes(True)
+        await calls["alice"].press("1")
+        assert await becomes(False) == 60
+        await calls["alice"].press("*")
+        await application.wait_for("/after")
+        await becomes(True)
+    await calls["alice"].hangup()
+
+
+@needs_opus
+@pytest.mark.parametrize("codecs", [("OPUS",), ("OPUS", "PCMU")])
+async def test_keys_on_a_call_of_opus(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, codecs: tuple[str, ...]
+) -> None:
+    """RFC 4733 2.1: events have the clock of a format that was agreed, 48 kHz beside Opus; each key counts once, both ways."""
+    application.on("/voice", '<Response><Gather numDigits="6" action="/got" timeout="20"/></Response>')
+    application.on("/got", '<Response><Play digits="9w0*D"/><Pause length="30"/></Response>')
+    call = await (await phone("alice", codecs=codecs)).call(hubbub_server.uri("+15550001000"))
+    await call.wait_answered()
+    assert call.codec == "OPUS"
+    call.tone(TONE["alice"])
+    await call.press("1147", tone_ms=60, gap_ms=60)
+    await call.press("0A", tone_ms=400)
+    assert (await application.wait_for("/got", timeout=15)).params["Digits"] == "11470A"
+    await call.wait_digits("90*D", timeout=10)
+    await call.hangup()

@@ -15,7 +15,7 @@ from tests.support.rtp_peer import Peer, Peers, level_of, sine
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, room
 
 from hubbub.media import libopus
-from hubbub.media.client import Codec, Media
+from hubbub.media.client import Clip, Codec, Media
 from hubbub.settings import MediaSettings
 from hubbub.testing import Application, HubbubServer
 from hubbub.testing.opus import Opus
@@ -128,3 +128,48 @@ async def test_a_machine_without_libopus_speaks_the_rest(application: Applicatio
             alone = await (await phone("carol", codecs=("OPUS",))).call(server.uri("+15550001000"))
             end = await alone.wait_ended()
             assert end.code == 488
+
+
+@needs_opus
+@pytest.mark.alone
+async def test_a_tone_goes_on_through_moves_between_workers() -> None:
+    """Coders begin anew in the other process: a tone fades, is away for 40 ms at most, and comes back; there is no click."""
+    media = Media(MediaSettings(rtp_ports="21200-21299", legs=16, workers=2))
+    await media.start()
+    peer, leg = OpusPeer(500.0), media.open_leg()
+    leg.connect(peer.address, OPUS)
+    peer.remote = leg.local
+    mixes = [media.open_mix() for _ in range(4)]
+    tone = 1000.0
+    with Peers(peer):
+        leg.route(mixes[0])
+        music = media.play(Clip(sine((tone,), rate=16000), loops=0), leg)
+        assert await until(lambda: level_of(peer.heard_now(), tone) > -20)
+        before, since, moves = media.stats().skipped, len(peer.received), 6
+        await asyncio.sleep(0.5)
+        for _ in range(moves):
+            there = next(mix for mix in mixes if mix.worker != leg.worker)
+            leg.route(there)
+            assert await until(lambda there=there: leg.worker == there.worker)  # type: ignore[misc]
+            await asyncio.sleep(0.6)
+        skipped = media.stats().skipped - before
+        packets = peer.audio(since)
+        music.stop()
+    await media.stop()
+    assert {(b.sequence - a.sequence) & 0xFFFF for a, b in itertools.pairwise(packets)} == {1}
+    coder = Opus(96)
+    heard = np.concatenate([coder.decode(packet.payload) for packet in packets])[1600:].astype(np.float64)
+    windows = heard[: len(heard) // 80 * 80].reshape(-1, 80)  # 10 ms
+    level = 10 * np.log10(2 * np.mean(windows**2, axis=1) / 32768**2 + 1e-12)
+    steady = float(np.median(level))
+    away = level < steady - 20
+    runs = [len(list(group)) for gone, group in itertools.groupby(away) if gone]
+    assert len(runs) <= moves + skipped
+    assert max(runs) <= 4 + 2 * 2 + 2 * skipped, "two fades of 20 ms and 40 ms between them"
+    calm = np.convolve(away, np.ones(13), "same") == 0
+    assert np.abs(level[calm] - steady).max() < 1.5
+    # A click is sound where the tone is not: nothing above 2 kHz comes within 40 dB of it, in any 20 ms.
+    frames = np.lib.stride_tricks.sliding_window_view(heard, 160)[::80] * np.hanning(160)
+    high = np.abs(np.fft.rfft(frames, axis=1))[:, 40:].max(axis=1)
+    peak = np.abs(np.fft.rfft(frames, axis=1)).max()
+    assert 20 * np.log10(high.max() / peak + 1e-9) < -35

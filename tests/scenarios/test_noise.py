@@ -121,7 +121,7 @@ async def test_rest_switches_it_for_a_call_of_any_dialect(application: Applicati
 
 
 async def test_a_script_switches_it_and_knows(application: Application, server: HubbubServer, phone: PhoneMaker) -> None:
-    """3.5 denoise, stop_denoise: `denoise_result` is on, then off; in between the caller's noise is down, heard in a recording's place: by bob."""
+    """3.5 denoise, stop_denoise: `denoise_result` is on, then off; then the noise is down."""
     application.forget()
     application.on("/twiml", f"<Response>{ROOM}</Response>")
     application.on("/told", None)

@@ -26,7 +26,9 @@ def quality_of(call: Call) -> Mapping[str, Any] | None:
 
 
 def _live(call: Call) -> dict[str, Any]:
-    return {"call": str(call.id), "account": call.record.account, "live": True, **(quality_of(call) or {})}
+    adaptive, depth_ms = call.leg.buffer
+    buffer = {"adaptive": adaptive, "depth_ms": depth_ms}
+    return {"call": str(call.id), "account": call.record.account, "live": True, "buffer": buffer, **(quality_of(call) or {})}
 
 
 def quality_routes(hub: Hub, store: Store, allowed: Callable[[Request], bool]) -> list[Route]:

@@ -14,6 +14,7 @@ from hubbub.calls.signalled import kept
 from hubbub.errors import MediaError, ResourceExhausted, SipError
 from hubbub.events import CallRecord, CallStatus, Party
 from hubbub.ids import Id, new_id
+from hubbub.media.client import Leg
 from hubbub.settings import Account, Number, Settings, Srtp
 from hubbub.sip.endpoint import Address, SipCall, SipEndpoint
 
@@ -69,6 +70,12 @@ class Calls:
         """Who a SIP URI stands for."""
         return party_of(uri, self.phones, account=account, display=display)
 
+    def _open_leg(self) -> Leg:
+        """A leg that waits for late packets as little as its network allows, until a room says otherwise."""
+        leg = self._services.media.open_leg()
+        leg.jitter("adaptive")
+        return leg
+
     def incoming(self, sip: SipCall, number: Number, account: Account) -> Call | None:
         """A call has arrived for a configured number; None when there is no room for it (503)."""
         caller = self.party(sip.from_uri, account.name, sip.from_display)
@@ -80,7 +87,7 @@ class Calls:
         self, sip: SipCall, number: Number, account: Account, caller: Party, callee: Party, *, inside: bool = False
     ) -> Call | None:
         try:
-            leg = self._services.media.open_leg()
+            leg = self._open_leg()
         except (ResourceExhausted, MediaError) as error:
             log.warning("call_refused", reason=str(error))
             sip.reject(503, "Service Unavailable", {"Retry-After": "10"})
@@ -137,7 +144,7 @@ class Calls:
         Raises Refused (not-allowed, no-route, not-registered, invalid-target) and ResourceExhausted.
         """
         target = self._destination(callee, account) if enter is None else Destination("", srtp="off")
-        leg = self._services.media.open_leg()
+        leg = self._open_leg()
         now = self._services.clock.now()
         record = CallRecord(
             id=new_id(),

@@ -305,6 +305,12 @@ class Leg:
         else:
             raise MediaError(f"a jitter buffer of {depth} ms is not possible")
 
+    @property
+    def buffer(self) -> tuple[bool, int]:
+        """Whether its jitter buffer adapts, and how many milliseconds it waits now."""
+        jitter = self._control.engine.jitter[self.slot]
+        return bool(jitter.adaptive), int(jitter.depth) // 8
+
     def listen_for(
         self, *, start_db: float = -40, stop_db: float = -46, onset_ms: int = 60, hangover_ms: int = 500, gate_db: float | None = -60
     ) -> None:

@@ -277,6 +277,7 @@ async def _join_room(shell: CallShell, verb: JoinRoom) -> Outcome:
         raise
     finally:
         session.released_by = None
+        session.leg.jitter("adaptive")  # how long packets wait was the room's word
         deaf()
         if recorded is not None:
             session.call.recorder.end(recorded.id)
