@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from tests.fuzz.budget import SECONDS
 from tests.support.small_engine import small_engine
+from tests.unit.media.conftest import let_python_call
 
-from hubbub.media.compiled import let_python_call
 from hubbub.media.jitter import fetch, store, tune
 from hubbub.media.layout import L16, NARROW
 

@@ -304,6 +304,7 @@ class TestCalling(Secure):
             seen["call"],
             "completed",
         )
+        assert seen["denoised"] == [seen["call"]] * 2
         assert seen["errors"]["unknown"][0] == 404
         status, body = seen["errors"]["wrong"]
         assert status == 422

@@ -164,7 +164,7 @@ def _client(job: dict[str, Any]) -> tuple[Any, type[Exception]]:
 
 
 def calling(job: dict[str, Any]) -> dict[str, Any]:
-    """A call is made, played to, recorded, transferred and ended by commands; the logs show it."""
+    """A call is made, played to, recorded, cleaned of noise, transferred and ended by commands; the logs show it."""
     client, error = _client(job)
     script = {"version": "1.0.0", "sections": {"main": [{"answer": {}}, {"sleep": 60000}]}}
     newer = "signalwire.rest.client" in sys.modules
@@ -185,6 +185,7 @@ def calling(job: dict[str, Any]) -> dict[str, Any]:
     time.sleep(1.0)
     client.calling.record_stop(call, control_id="tape")
     client.calling.collect(call, control_id="keys", digits={"max": 1}, initial_timeout=0.1, **told)
+    seen["denoised"] = [client.calling.denoise(call)["id"], client.calling.denoise_stop(call)["id"]]
     seen["transferred"] = client.calling.transfer(call, dest=script)["id"]
     client.calling.update(id=call, status="completed")
     errors = {}

@@ -218,6 +218,29 @@ def test_packets_out_of_order_and_twice() -> None:
     assert np.array_equal(heard[start : start + 40 * FRAME], plain[: 40 * FRAME])
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_full_band_and_stereo_are_heard_in_mono(channels: int) -> None:
+    """RFC 7587 7.1: `maxplaybackrate` and `stereo` are wishes; a sender of 48 kHz and two channels is heard all the same, both of them."""
+    assert LIBRARY is not None
+    lib, state = LIBRARY.handle, ctypes.create_string_buffer(LIBRARY.handle.opus_encoder_get_size(channels))
+    assert lib.opus_encoder_init(state, 48000, channels, 2049) == 0  # for music: full band
+    assert lib.opus_encoder_ctl(state, 4002, ctypes.c_int(96_000)) == 0
+    time = np.arange(48000) / 48000
+    sides = [12000 * np.sin(2 * np.pi * pitch * time) for pitch in (500, 1300)][:channels]
+    pcm = np.ascontiguousarray(np.stack([np.round(side) for side in sides], axis=1).astype(np.int16))
+    packets, out = [], ctypes.create_string_buffer(1500)
+    for at in range(0, len(pcm), 960):
+        size = lib.opus_encode(state, pcm[at : at + 960].ctypes.data_as(ctypes.c_void_p), 960, out, 1500)
+        packets.append(out.raw[:size])
+    assert all(packet[0] >> 3 >= 28 and bool(packet[0] & 4) == (channels == 2) for packet in packets[5:]), "RFC 6716 3.1: CELT, full band"
+    heard, covered = Line(60).play({n: [(n, n * UNITS, packet)] for n, packet in enumerate(packets)}, 50)
+    assert all(part == UNITS for part in covered[5:])
+    half = heard[20 * FRAME : 45 * FRAME].astype(float)
+    for pitch in (500, 1300)[:channels]:
+        height = 2 * abs(half @ np.exp(-2j * np.pi * pitch * np.arange(len(half)) / 16000)) / len(half)
+        assert abs(height - 12000 / channels) < 900
+
+
 def lossy(repair: bool) -> tuple[float, int, list[int]]:
     """Every seventh packet is lost; how far what is heard is from what was said (dB), how many frames were repaired, what was there."""
     pcm = speech(3.0)
