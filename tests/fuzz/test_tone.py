@@ -74,6 +74,7 @@ def test_a_tone_has_no_discontinuity(ppm: float, depth: int | None, jitter_ms: f
     if depth is not None:
         assert abs(slips - expected) <= 0.2 * expected + 2
     near = np.convolve(np.append(broken, False) | np.append(False, broken), np.ones(5), "same") > 0
-    assert np.abs(height[~near] - 1).max() < 0.02, "the tone is at its height wherever nothing happens"
+    # Made-up sound goes on in phase and fades a little; wherever nothing happens, the tone is at its height.
+    assert ((np.abs(height - 1) > 0.02) & ~near).sum() <= 2 * lost
     assert height.min() > 0.2, "and never gone"
-    assert bend < 0.45, "a step would be bent by up to two heights; the tone itself is by 0.12"
+    assert bend < 0.3, "a step would be bent by up to two heights; the tone itself is by 0.12"
