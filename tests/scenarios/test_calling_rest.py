@@ -297,6 +297,7 @@ async def test_record_is_paused_and_stopped(application: Application, server: Hu
 
 async def test_denoise_is_heard_and_told(application: Application, server: HubbubServer, phone: PhoneMaker) -> None:
     """4 calling.denoise and its stop: what the call says is cleaned of noise; `calling.call.denoise` with `denoised` tells it."""
+    application.on("/state", None)
     room = script({"join_conference": {"name": "quiet hall", "beep": "false"}}, {"sleep": 60000})
     identity, alice = await dialled(server, phone, "alice", room, status_url=application.url("/state"), status_events=["ended"])
     _, bob = await dialled(server, phone, "bob", room)
@@ -313,13 +314,13 @@ async def test_denoise_is_heard_and_told(application: Application, server: Hubbu
     def told(on: bool) -> Any:
         return lambda r: r.json["event_type"] == "calling.call.denoise" and r.json["params"]["denoised"] is on
 
-    await becomes(-34, -29)
+    await becomes(-37, -31)
     await command(server, "calling.denoise", identity)
     assert (await application.wait_for("/state", told(True))).json["params"]["call_id"] == identity
-    await becomes(-120, -44)
+    await becomes(-120, -46)
     await command(server, "calling.denoise.stop", identity)
     await application.wait_for("/state", told(False))
-    await becomes(-34, -29)
+    await becomes(-37, -31)
     assert await refused(server, "calling.denoise.stop", "00000000-0000-4000-8000-00000000ffff") == (404, "Not Found")
     for call in (alice, bob):
         await call.hangup()
