@@ -16,14 +16,14 @@ from hubbub.dialects.twiml import TwimlDialect, operations, words
 from hubbub.dialects.twiml.errors import REFUSALS
 from hubbub.dialects.twiml.face import APOLOGY
 from hubbub.dialects.twiml.outcomes import OUTCOMES
-from hubbub.dialects.twiml.requests import DEFAULT_LIMITS, http_request
+from hubbub.dialects.twiml.requests import DEFAULT_LIMITS, connection_overrides, http_request
 from hubbub.dialects.twiml.rest import TwimlRest
 from hubbub.errors import Refused
 from hubbub.events import CallStatus, EndReason, LeaveReason, Link, RoomStatus
 from hubbub.verbs.model import Connect, Gather, Hangup, JoinRoom, Speak, Stage
 from hubbub.verbs.program import Outcome, Program
 from hubbub.webhooks.delivery import Notice
-from hubbub.webhooks.requester import Limits
+from hubbub.webhooks.requester import HttpReply, Limits
 
 DIALECT = TwimlDialect(PUBLIC)
 FACE = TwimlRest(DIALECT, [ACCOUNT])
@@ -402,3 +402,30 @@ def test_parents_act_on_subaccounts() -> None:
     with pytest.raises(Refused) as refused:
         face.authenticate(basic(child["sid"], child["token"]), parent["sid"])
     assert refused.value.reason == "forbidden"
+
+
+@pytest.mark.parametrize(
+    ("key", "field", "low", "high"), [("ct", "connect", 100, 10_000), ("rt", "first_byte", 100, 15_000), ("tt", "total", 100, 15_000)]
+)
+def test_bounds_of_connection_overrides(key: str, field: str, low: int, high: int) -> None:
+    """1.4: ct 100–10000 ms, rt and tt 100–15000 ms: these and no other."""
+    for value, taken in ((low - 1, False), (low, True), (high, True), (high + 1, False)):
+        expected = value / 1000 if taken else getattr(DEFAULT_LIMITS, field)
+        assert getattr(connection_overrides(f"{key}={value}"), field) == expected, value
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "size", "code"),
+    [
+        (399, "text/xml", 10, None),
+        (400, "text/xml", 10, "11200"),
+        (200, "text/xml", 65_536, None),
+        (200, "text/xml", 65_537, "11750"),
+        (200, "audio/wav", 65_537, None),
+    ],
+)
+def test_bounds_of_an_answer(status: int, kind: str, size: int, code: str | None) -> None:
+    """1.3: "status ≥ 400: 11200"; "> 64 kB → 11750": of documents, audio may be longer."""
+    reply = HttpReply(status=status, headers={}, content_type=kind, body=b" " * size, url="http://a/", seconds=0.1, attempts=1)
+    failure = DIALECT.reply_failure(reply)
+    assert (failure[0] if failure else None) == code
