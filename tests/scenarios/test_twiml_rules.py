@@ -14,6 +14,7 @@ from tests.support.shared import shared
 from tests.support.stage import EVENTS, TONE, PhoneMaker, assert_matrix, by_caller, call_in, event, level_at, room, sid_of, tone_wav
 
 from hubbub.testing import Application, HubbubServer, Phone, PhoneCall, assert_hears
+from hubbub.webhooks.signatures import hmac_sha1_form
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 CONFIG = {
@@ -389,7 +390,9 @@ async def test_what_a_held_participant_hears_is_in_its_own_recording_and_not_in_
     assert present["heard"] == {TONE["bob"], 2951.0, 2113.0}
     assert {application.requests(path)[0].method for path in ("/hold", "/hold.wav", "/wait.wav")} == {"GET"}
     assert {application.requests(path)[0].method for path in ("/wait", "/say")} == {"POST"}
-    assert dict(application.requests("/hold.wav")[0].params) == {"a": "b"}
+    played = application.requests("/hold.wav")[0]
+    assert dict(played.params) == {"a": "b"}
+    assert played.headers["X-Twilio-Signature"] == hmac_sha1_form(hubbub_server.faces["twilio"]["token"], application.url("/hold.wav?a=b"))
 
 
 def sounds(samples: np.ndarray[Any, Any], tone: float) -> bool:

@@ -35,13 +35,14 @@ class BesideShell:
         self,
         services: VerbServices,
         account: str,
+        dialect: Dialect,
         target: Leg | Mix,
         call: Callable[[], CallRecord | None],
         stage: Stage,
         failed: Callable[[str], None],
     ) -> None:
         self.stage = stage
-        self._sound = services.sound(target, account)
+        self._sound = services.sound(target, account, dialect)
         self._call = call
         self._failed = failed
         self.heard = 0
@@ -81,7 +82,7 @@ async def play_beside(
         problem = Problem(account, code, "error", f"{request.event}: {reason}", record.id if record else None, room, request.link.url)
         services.journal.report(problem, services.clock.now())
 
-    shell = BesideShell(services, account, target, call, stage, failed)
+    shell = BesideShell(services, account, dialect, target, call, stage, failed)
     script = Script(shell, dialect, services.accounts[account], services.documents)
     try:
         await script.run(request)

@@ -127,6 +127,10 @@ class Manners:
         """What is told of something that is done on a call: nothing."""
         return ()
 
+    def audio_headers(self, account: Account, url: str) -> Mapping[str, str]:
+        """What a request for audio that a document plays carries: nothing."""
+        return {}
+
     def notice_remark(self, notice: Notice, reply: HttpReply) -> tuple[str, str] | None:
         """Code and words where the answer to a notice that was accepted says something that nobody reads."""
         return None
@@ -160,6 +164,9 @@ class Dialect(Protocol):
 
     def recording_of(self, url: str) -> Id | None:
         """The recording whose audio a URL is: see Manners."""
+
+    def audio_headers(self, account: Account, url: str) -> Mapping[str, str]:
+        """What a request for audio carries: see Manners."""
 
     def notice_remark(self, notice: Notice, reply: HttpReply) -> tuple[str, str] | None:
         """What is wrong with an answer that was accepted: see Manners."""

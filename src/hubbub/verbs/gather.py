@@ -76,7 +76,7 @@ def _ears(shell: CallShell, verb: Gather, listening: Listening | None, events: a
 
 
 async def _prompt(shell: CallShell, verb: Gather) -> None:
-    sound = shell.services.sound(shell.session.leg, shell.session.record.account)
+    sound = shell.services.sound(shell.session.leg, shell.session.record.account, shell.session.dialect)
     for prompt in verb.prompts:
         outcome = await sound.perform(prompt)
         if outcome.kind == "failed":

@@ -160,7 +160,7 @@ async def _sound(shell: CallShell, verb: Verb) -> Outcome:
     if not session.call.answered and isinstance(verb, PlayTone):  # it rings as it is
         await asyncio.sleep(verb.seconds)
         return Outcome()
-    outcome = await shell.services.sound(session.leg, session.record.account).perform(verb)
+    outcome = await shell.services.sound(session.leg, session.record.account, session.dialect).perform(verb)
     if outcome.kind == "failed":
         session.report(session.dialect.refusal_code("audio"), outcome.reason, level="error", line=verb.at.line)
         if session.dialect.audio_failure_ends:
@@ -172,7 +172,8 @@ async def _sound(shell: CallShell, verb: Verb) -> Outcome:
 
 async def _play_beside(shell: CallShell, verb: PlayBeside) -> Outcome:
     """In the background: it ends with the call, or with the next."""
-    session, sound = shell.session, shell.services.sound(shell.session.leg, shell.session.record.account)
+    session = shell.session
+    sound = shell.services.sound(session.leg, session.record.account, session.dialect)
     if session.background is not None:
         session.background.cancel()
     session.background = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,6 +55,8 @@ class VerbServices:
     beside: RoomStage = field(init=False)
     transcriber: Transcriber = field(init=False)
 
-    def sound(self, target: Leg | Mix, account: str = "") -> Sound:
-        """A voice for a target; what an account's documents play may be recordings of its own."""
-        return Sound(self.media, self.speech, self.requester, target, self.clock, self.audio, partial(recorded, self, account))
+    def sound(self, target: Leg | Mix, account: str = "", dialect: Dialect | None = None) -> Sound:
+        """A voice for a target; what an account's documents play may be recordings of its own, or is asked for as `dialect` does."""
+        own = partial(recorded, self, account)
+        made = Sound(self.media, self.speech, self.requester, target, self.clock, self.audio, own)
+        return made if dialect is None else replace(made, headers=partial(dialect.audio_headers, self.accounts[account]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +51,8 @@ class Sound:
     cache: AudioCache
     own: Callable[[str], Awaitable[Pcm | None]]
     """The audio behind a URL of this server's own, or None."""
+    headers: Callable[[str], Mapping[str, str]] = lambda _url: {}
+    """What a request for audio carries."""
 
     async def perform(self, verb: Verb) -> Outcome:
         """Do a verb that only makes itself heard; Outcome `failed` with a reason when its audio cannot be had."""
@@ -122,6 +124,7 @@ class Sound:
         request = HttpRequest(
             method="GET",
             url=verb.link.url,
+            headers=self.headers(verb.link.url),
             limits=AUDIO_LIMITS,
             username=verb.link.username,
             password=verb.link.password,

@@ -24,6 +24,7 @@ from hubbub.verbs.model import Connect, Gather, Hangup, JoinRoom, Speak, Stage
 from hubbub.verbs.program import Outcome, Program
 from hubbub.webhooks.delivery import Notice
 from hubbub.webhooks.requester import HttpReply, Limits
+from hubbub.webhooks.signatures import hmac_sha1_form
 
 DIALECT = TwimlDialect(PUBLIC)
 FACE = TwimlRest(DIALECT, [ACCOUNT])
@@ -429,3 +430,11 @@ def test_bounds_of_an_answer(status: int, kind: str, size: int, code: str | None
     reply = HttpReply(status=status, headers={}, content_type=kind, body=b" " * size, url="http://a/", seconds=0.1, attempts=1)
     failure = DIALECT.reply_failure(reply)
     assert (failure[0] if failure else None) == code
+
+
+def test_audio_is_asked_for_with_a_signature() -> None:
+    """1.3: "every request carries `X-Twilio-Signature`", what `<Play>` asks for too: the URL as it is requested, without its fragment."""
+    headers = DIALECT.audio_headers(ACCOUNT, "https://app.test/prompt.wav?call=1#rc=2")
+    token = ACCOUNT.faces["twilio"]["token"]
+    assert headers["X-Twilio-Signature"] == hmac_sha1_form(token, "https://app.test/prompt.wav?call=1")
+    assert (headers["User-Agent"], "Content-Type" in headers) == ("TwilioProxy/1.1", False)

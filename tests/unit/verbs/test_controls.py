@@ -117,7 +117,7 @@ class Desk:
         self.played.append(Played(clip, to))
         return self.played[-1]
 
-    def _sound(self, _target: Any, account: str = "") -> Any:
+    def _sound(self, _target: Any, account: str = "", _dialect: object = None) -> Any:
         self.accounts.append(account)
         return self
 

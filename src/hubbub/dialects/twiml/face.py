@@ -147,6 +147,10 @@ class TwimlDialect(Manners):
         """A signed request; `notice`: its answer does not matter."""
         return requests.http_request(account, link, fields, cookies=cookies, token=token, notice=notice)
 
+    def audio_headers(self, account: Account, url: str) -> Mapping[str, str]:
+        """As any request: "every request carries `X-Twilio-Signature`" (1.3)."""
+        return self.http_request(account, Link(url, "GET"), ()).headers
+
     def _told(self, fact: Fact, account: Account) -> callbacks.Told[Fact]:
         return callbacks.Told(fact, account, self.public_url, self.words)
 
