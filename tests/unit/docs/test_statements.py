@@ -18,7 +18,7 @@ SECTIONS = {
         *(f"3.{number}" for number in range(1, 7)),
         *(f"4.{number}" for number in range(1, 6)),
         *(f"5.{number}" for number in range(1, 11)),
-        *("6", "8.1", "8.2", "8.3", "9", "10"),
+        *("6", "7", "8.1", "8.2", "8.3", "9", "10"),
     ],
     "cxml-swml": [
         *(f"1.{number}" for number in range(1, 12)),
