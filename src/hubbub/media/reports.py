@@ -58,6 +58,12 @@ class Quality:
     round_trip_most: float
     mos_in: float
     mos_out: float
+    jitter_in_least: float = 0.0
+    late_in: int = 0
+    """Packets that came too late or twice."""
+    concealed_in: int = 0
+    """Frames that were made up for what did not come."""
+    digits_in: int = 0
 
 
 class Line:
@@ -198,6 +204,10 @@ class Line:
             round_trip_most=told.round_trip.most,
             mos_in=opinion(told.round_trip.mean, jitter, loss_in),
             mos_out=opinion(told.round_trip.mean, told.jitter_out.mean, loss_out),
+            jitter_in_least=min(jitter, told.jitter_in.least) if told.jitter_in.count else jitter,
+            late_in=words[counters.C_LATE] + words[counters.C_DUPLICATE],
+            concealed_in=words[counters.C_CONCEALED],
+            digits_in=words[counters.C_DIGITS],
         )
 
 

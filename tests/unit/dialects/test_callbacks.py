@@ -525,6 +525,22 @@ def test_swml_document_request() -> None:
     assert told["peer"] == {"call_id": "00000000-0000-0000-0000-000000000008", "node_id": "hubbub"}
 
 
+@pytest.mark.parametrize(
+    ("change", "won"),
+    [
+        ({}, None),
+        ({"direction": "outbound-api"}, "true"),
+        ({"direction": "outbound-api", "answered": None}, None),
+        ({"direction": "outbound-dial", "parent": identity(7)}, None),
+        ({"direction": "outbound-dial", "parent": identity(7), "peer": identity(8)}, "true"),
+    ],
+)
+def test_who_won_a_dial(change: dict[str, Any], won: str | None) -> None:
+    """3.2: optional `dial_winner:"true"`: a call that was dialled and answered; of several that rang, the one that is connected."""
+    told = sent(SWML.document_request(ACCOUNT, DocumentRequest(LINK, "initiate", replace(CALL, **change))))["call"]
+    assert told.get("dial_winner") == won
+
+
 # -- dates -----------------------------------------------------------------------------------------------------
 
 

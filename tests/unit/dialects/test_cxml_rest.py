@@ -171,6 +171,32 @@ def test_what_the_invite_came_to() -> None:
     assert (fields["SipInviteResultPhrase"], fields["AudioInMos"]) == ("OK", "4.38")
 
 
+def test_what_was_counted_is_told_at_the_end() -> None:
+    """1.2: "media counters `AudioIn` + {…}, `AudioOut` + {…}", as far as they are known."""
+    quality = {
+        "mos_in": 4.1,
+        "packets_in": 500,
+        "digits_in": 4,
+        "late_in": 3,
+        "concealed_in": 2,
+        "jitter_in_least": 0.5,
+        "jitter_in_most": 7.25,
+    }
+    call = replace(CALL, status=CallStatus.COMPLETED, extra={"quality": {**quality, "packets_out": 480}})
+    fields = progress(CallEvent("completed", call, CALL.created, 3))
+    assert {name: value for name, value in fields.items() if name.startswith("Audio")} == {
+        "AudioInMos": "4.10",
+        "AudioInMediaPacketCount": "500",
+        "AudioInDtmfPacketCount": "4",
+        "AudioInFlushPacketCount": "3",
+        "AudioInSkipPacketCount": "2",
+        "AudioInJitterMinVariance": "0.50",
+        "AudioInJitterMaxVariance": "7.25",
+        "AudioOutMediaPacketCount": "480",
+    }
+    assert not [name for name in progress(CallEvent("answered", CALL, CALL.created, 2)) if name.startswith("Audio")]
+
+
 def progress(event: CallEvent) -> dict[str, str]:
     (notice, *_) = FACE.dialect.call_notices(ACCOUNT, event, ProgressWish(Link("http://app.test/events"), frozenset({event.kind})))
     return dict(notice.fields)

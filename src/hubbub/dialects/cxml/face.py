@@ -95,6 +95,27 @@ RECORD_END: tuple[Out, ...] = (
 """What the end of a recorded conference adds (1.7): as it is then, before silence is cut off."""
 
 
+COUNTED: Mapping[str, tuple[str, int]] = {
+    "AudioInMediaPacketCount": ("packets_in", 0),
+    "AudioInDtmfPacketCount": ("digits_in", 0),
+    "AudioInFlushPacketCount": ("late_in", 0),
+    "AudioInSkipPacketCount": ("concealed_in", 0),
+    "AudioInJitterMinVariance": ("jitter_in_least", 2),
+    "AudioInJitterMaxVariance": ("jitter_in_most", 2),
+    "AudioOutMediaPacketCount": ("packets_out", 0),
+}
+"""Counters of a call that has ended (1.2), and how many places they have. Digits are counted, not their packets; variances are
+milliseconds. The largest buffer, the packets of digits that were sent and the average packet time are not known."""
+
+
+def _counted(name: str, field: str, places: int) -> Out:
+    def show(told: Told[CallEvent]) -> str | None:
+        found = told.fact.call.extra.get("quality")
+        return None if found is None or field not in found else f"{found[field]:.{places}f}"
+
+    return Out(name, show)
+
+
 def _source(told: Told[RecordingEvent]) -> str:
     return SOURCES.get(told.fact.recording.source, "OutBoundApi")
 
@@ -114,6 +135,7 @@ class CxmlDialect(TwimlDialect):
         Out("HangupBy", _hangup_by),
         Out("HangupDirection", _hangup_direction),
         Out("AudioInMos", _mos),
+        *(_counted(name, *where) for name, where in COUNTED.items()),
     )
     """What progress callbacks add (1.2). The words of HangupBy and HangupDirection are unverified."""
     room_rows = (*callbacks.ROOM, *RECORD_END)

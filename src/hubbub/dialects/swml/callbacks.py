@@ -102,6 +102,7 @@ CALL: tuple[Out, ...] = (
     Out("tag", lambda told: told.fact.tag or None),
     Out("parent", lambda told: _call_parent(told)),
     Out("peer", lambda told: _peer(told)),
+    Out("dial_winner", lambda told: _dial_winner(told)),
     Out("sip_data", lambda told: _sip_data(told)),
 )
 """`call` of a document request, `params` of a change of a call's state."""
@@ -133,6 +134,13 @@ def _peer(told: Told[CallRecord]) -> dict[str, Any] | None:
 def _call_parent(told: Told[CallRecord]) -> dict[str, Any] | None:
     found = _parent(told)
     return None if found is None else {"device_type": _device(told)["type"], **found}
+
+
+def _dial_winner(told: Told[CallRecord]) -> str | None:
+    """Of a call that was dialled and has answered; one of several that rang has won when it is connected."""
+    call = told.fact
+    won = call.direction != "inbound" and call.answered is not None and (call.parent is None or call.peer is not None)
+    return "true" if won else None
 
 
 def _sip_data(told: Told[CallRecord]) -> dict[str, str] | None:
