@@ -107,6 +107,11 @@ async def test_rest_on_both_base_paths(application: Application, hubbub_server: 
     assert ended["status"] == "completed"
     await asyncio.gather(*(call.ended.wait() for call in calls.values()))
     sid = await _recorded(client, room["sid"])
+    _, recording = await client.send("GET", f"/Recordings/{sid}.json")
+    assert recording["subresource_uris"] == {
+        "transcriptions": f"/api/laml/2010-04-01/Accounts/{PROJECT}/Recordings/{sid}/Transcriptions.json"
+    }
+    assert (await client.send("GET", f"/Recordings/{sid}/Transcriptions.json"))[1]["transcriptions"] == []
     assert (await client.send("GET", f"/Recordings/{sid}.wav", auth=False))[1][:4] == b"RIFF"
     assert (await client.send("GET", f"/Recordings/{sid}", auth=False))[1][:4] == b"RIFF"
     assert (await client.send("GET", f"/Recordings/{sid}.json", auth=False))[0] == 401
@@ -172,3 +177,22 @@ async def test_call_callbacks_say_who_hung_up(application: Application, hubbub_s
     (await busy.wait_call()).reject(486)
     told = (await application.wait_for("/progress", lambda request: request.params["CallStatus"] == "busy")).params
     assert (told["SipResultCode"], told["SipInviteResultPhrase"], told["HangupDirection"]) == ("486", "Busy Here", "inbound")
+
+
+async def test_a_call_that_pauses_first_is_not_answered_yet(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker
+) -> None:
+    """1.3: `Pause` "as first verb delays answering"; `Reject` busy leaves a call that was never answered."""
+    application.on("/voice", '<Response><Pause length="1"/><Reject reason="busy"/></Response>')
+    call = await (await phone("carol")).call(hubbub_server.uri("+15550001000"))
+    assert ((await call.wait_ended()).code, call.answered.is_set()) == (486, False)
+    assert [await _status(hubbub_server, application)] == ["busy"]
+
+
+async def _status(server: HubbubServer, application: Application) -> str:
+    identity = application.requests("/voice")[-1].params["CallSid"]
+    client = Compatible(server, "/api/laml/2010-04-01")
+    async with asyncio.timeout(5):
+        while (found := (await client.send("GET", f"/Calls/{identity}"))[1]["status"]) == "ringing":
+            await asyncio.sleep(0.05)
+    return str(found)

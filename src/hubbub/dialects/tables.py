@@ -283,7 +283,11 @@ class Compiler:
             return ()
         for child in node.children:
             if child.name not in element.children and "*" not in element.children:
-                self.object(self.table.unknown, f"<{child.name}> is not allowed in <{node.name}>", child.at)
+                known = self.table.nested.get(f"{node.name}/{child.name}")
+                if known is None:
+                    self.object(self.table.unknown, f"<{child.name}> is not allowed in <{node.name}>", child.at)
+                else:
+                    self.object(self.table.unsupported or self.table.unknown, f"<{child.name}> is not supported: {known.why}", child.at)
         made = element.build(self, node, self.values(element.attributes, node))
         if made is None:
             return ()

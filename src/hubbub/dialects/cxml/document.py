@@ -16,6 +16,7 @@ from hubbub.dialects.tables import (
     Node,
     boolean,
     choice,
+    described,
     integer,
     lenient_boolean,
     matching,
@@ -82,9 +83,23 @@ DIAL = changed(
     *STORAGE,
 )
 
-AGENTS = {"AI": "no model answers documents here; SWML's ai holds a call for its functions", "Room": "video rooms are out of scope"}
+SIP = Attr("sessionTimeout", None, integer(0), why="session timers are configured")
+
+
+def _longest(value: str) -> int:
+    """ "maxLength (0⇒3600)"."""
+    return SECONDS(value) or 3600
+
+
+SECONDS = integer(0, 86400)
+AGENTS = {
+    "VirtualAgent": "no agents are connected here; SWML's ai holds a call for its functions",
+    "AI": "no model answers documents here; SWML's ai holds a call for its functions",
+    "Room": "video rooms are out of scope",
+}
 RECORD = changed(
     twiml.RECORD,
+    Attr("maxLength", "max_seconds", described(_longest, "Whole seconds from 0 to 86400; 0 is 3600"), 3600, "13612"),
     Attr("storageUrl", "storage_url", url, None, "21402", why=PUT_THERE),
     Attr("storageUrlMethod", "storage_method", PUTTING, "POST", "13221"),
 )
@@ -118,6 +133,7 @@ TABLE = replace(
     elements=ELEMENTS,
     nested={
         **{name: _element(element) for name, element in twiml.TABLE.nested.items()},
+        "Dial/Sip": replace(sip := _element(twiml.TABLE.nested["Dial/Sip"]), attributes=(*sip.attributes, SIP)),
         **streams.NESTED,
         "Dial/Conference": Element("Conference", None, CONFERENCE, children=("Stream",), why="made by what stands around it"),
         "Dial/Verto": Element("Verto", None, why="browsers are called by SIP"),

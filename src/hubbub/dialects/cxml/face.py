@@ -20,6 +20,7 @@ from hubbub.dialects.twiml.face import TwimlDialect
 from hubbub.dialects.twiml.requests import reply_failure
 from hubbub.events import CallEvent, Link, RecordingEvent, RoomEvent, StreamEvent
 from hubbub.settings import Account
+from hubbub.verbs.model import Pause
 from hubbub.webhooks.delivery import Notice
 from hubbub.webhooks.requester import HttpReply, HttpRequest
 
@@ -124,6 +125,8 @@ class CxmlDialect(TwimlDialect):
     """cXML."""
 
     name = "cxml"
+    answering = TwimlDialect.answering - {Pause}
+    """A `<Pause>` "as first verb delays answering" (1.3)."""
     words = CXML
     table = TABLE
     refusals: Mapping[str, str] = {**REFUSALS, "invalid-name": "20002", "label-taken": "16002", "internal": "20504", "full": "16002"}
