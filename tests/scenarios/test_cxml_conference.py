@@ -172,6 +172,7 @@ async def test_call_callbacks_say_who_hung_up(application: Application, hubbub_s
     await (await (await bob.wait_call()).wait_answered()).hangup()
     told = (await application.wait_for("/progress")).params
     assert (told["HangupBy"], told["HangupDirection"], told["SipInviteResultPhrase"]) == ("callee", "inbound", "OK")
+    assert all(told[name].isdigit() for name in ("AudioInMediaPacketCount", "AudioInDtmfPacketCount", "AudioOutMediaPacketCount"))
     busy = await phone("busy", auto_answer=False)
     assert (await client.send("POST", "/Calls", data={**given, "To": busy.uri}))[0] == 200
     (await busy.wait_call()).reject(486)

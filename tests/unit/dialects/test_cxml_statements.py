@@ -144,3 +144,9 @@ def test_a_pause_that_stands_first_delays_answering() -> None:
     """1.3: `Pause` "as first verb delays answering"; in the compatible dialect it answers."""
     assert Pause not in DIALECT.answering
     assert DIALECT.answering == TwimlDialect.answering - {Pause}
+
+
+def test_attributes_that_are_read_and_have_no_effect() -> None:
+    """1.3: `sessionTimeout` of Sip; 1.4: `events`; 1.5: what builders write: known, so that nobody is told of them."""
+    program = compiled('<Dial events="x"><Sip sessionTimeout="60">sip:a@b.test</Sip></Dial>')
+    assert (codes(program), len(program.main)) == ([], 1)

@@ -24,7 +24,7 @@ SECTIONS = {
         *(f"1.{number}" for number in range(1, 12)),
         *(f"2.{number}" for number in range(1, 8)),
         *(f"3.{number}" for number in (*range(1, 10), 11, 12)),
-        *("4", "7"),
+        *("4", "7", "8"),
     ],
 }
 HELD = re.compile(r"`([\w/]+\.(?:py|toml))(?:::(\w+)|: ([^`]+))?`")
