@@ -228,10 +228,10 @@ def main() -> None:
         assert library is not None, libsrtp.HOW_TO_GET_IT
         for n in range(count):
             sessions.append(library.session(suite, key_of(n, True, suite), n))
-            mouths[n] = sessions[-1]._session.value
+            mouths[n] = sessions[-1].address
         for index, n in enumerate(chosen):
             sessions.append(library.session(suite, key_of(n, False, suite)))
-            ears[index] = sessions[-1]._session.value
+            ears[index] = sessions[-1].address
     arguments = (sock.fileno(), packets, sounds, sizes, units, tone_of, peers, watch, kept, kept_sizes, counts, buffer, spec, mouths, ears)
     run(*arguments, 0)
     realtime = make_realtime(core)

@@ -146,6 +146,11 @@ class Session:
             self._session = ctypes.c_void_p()
             raise SrtpError("srtp_create", code)
 
+    @property
+    def address(self) -> int:
+        """Where it lies in this process, for whoever calls the library by address."""
+        return self._session.value or 0
+
     def _apply(self, function: str, data: bytes) -> bytes:
         if not self._session:
             raise SrtpError(f"{function} of a closed session", -1)
@@ -251,7 +256,8 @@ def find() -> Library | None:
         try:
             return _open(path)
         except (OSError, AttributeError, ValueError, SrtpError) as error:
-            log.debug("libsrtp_not_usable", path=path, reason=str(error))
+            if "cannot open shared object file" not in str(error):  # one that is not there is nothing to speak of
+                log.debug("libsrtp_not_usable", path=path, reason=str(error))
     return None
 
 
