@@ -10,6 +10,7 @@ from tests.fuzz.budget import fuzz, mutated
 from hubbub.sip import digest, sdp
 from hubbub.sip.fields import extension_headers, info_digits, option_tags, safe_headers, session_expires
 from hubbub.sip.limits import Guard, Limits
+from hubbub.sip.sdes import KEY_BYTES, Keyring, Wish
 from hubbub.sip.sippy_endpoint import SippyEndpoint
 
 HERE = ("192.0.2.1", 4000)
@@ -44,9 +45,11 @@ PIECES = [
     b"\r\n\r\n",
     b"z9hG4bK",
 ]
+WISHES: tuple[Wish, ...] = ("accept", "require")
 OFFERS = [
     sdp.make_offer(HERE, session=1, version=1).encode(),
     sdp.make_offer(HERE, session=1, version=1, direction="sendonly", telephone_event=None).encode(),
+    sdp.make_offer(HERE, session=1, version=1, keys=Keyring("require", tuple(KEY_BYTES), lambda size: b"k" * size)).encode(),
     b"v=0\r\no=- 1 1 IN IP6 ::1\r\ns=-\r\nt=0 0\r\nm=video 9 RTP/AVP 96\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 0\r\n"
     b"c=IN IP6 ::1\r\na=rtpmap:111 opus/48000/2\r\n"
     b"a=fmtp:111 minptime=10;useinbandfec=1\r\na=ptime:20\r\na=rtcp-mux\r\n",
@@ -77,15 +80,21 @@ PACKETS = [
 PACKETS.append(PACKETS[0].replace(b"INVITE sip:room@127.0.0.1 SIP/2.0", b"SIP/2.0 200 OK"))
 
 
+def answered(text: str) -> None:
+    """Anything gets an answer that can be read, or its error; keys are agreed on where they can be."""
+    for wish in WISHES:
+        keys = Keyring(wish, tuple(KEY_BYTES), bytes)
+        try:
+            answer, agreed = sdp.make_answer(sdp.parse_sdp(text, keys), HERE, session=1, version=1, keys=keys)
+        except sdp.SdpError:
+            continue
+        assert sdp.parse_sdp(answer, Keyring("accept", tuple(KEY_BYTES), lambda size: b"r" * size)).port == HERE[1]
+        assert agreed.cipher is not None or wish == "accept"
+
+
 @fuzz(mutated(OFFERS, PIECES))
 def test_sdp(case: bytes) -> None:
-    text = case.decode("utf-8", "replace")
-    try:
-        media = sdp.parse_sdp(text)
-        answer, _ = sdp.make_answer(media, HERE, session=1, version=1)
-    except sdp.SdpError:
-        return
-    assert sdp.parse_sdp(answer).port == HERE[1]
+    answered(case.decode("utf-8", "replace"))
 
 
 @fuzz(mutated(PACKETS, PIECES))

@@ -59,11 +59,6 @@ class Negotiation:
         self._version = 0
 
     @property
-    def encrypted(self) -> bool:
-        """Whether what is agreed on now is encrypted."""
-        return self._keys.agreed is not None
-
-    @property
     def _local(self) -> tuple[str, int]:
         return self._leg.near if self.inside else self._leg.local
 
