@@ -57,7 +57,8 @@ def check(
     """Compile a document and print what is wrong with it; exit 1 on errors."""
     import asyncio
 
-    from hubbub.check import check_document, check_url
+    from hubbub.check import check_url
+    from hubbub.dialects.lint import lint_document
 
     if document.startswith(("http://", "https://")):
         findings = asyncio.run(check_url(document, dialect, method=method.upper()))
@@ -67,11 +68,12 @@ def check(
         except OSError as error:
             typer.echo(f"hubbub: {document}: {error.strerror}", err=True)
             raise typer.Exit(2) from None
-        findings = check_document(body, dialect)
+        findings = lint_document(body, dialect)
     for finding in findings:
         typer.echo(f"{document}:{finding.line or 1}: {finding.level} {finding.code}: {finding.message}")
     errors = sum(1 for finding in findings if finding.level == "error")
-    typer.echo(f"{errors} error(s), {len(findings) - errors} warning(s)")
+    advice = sum(1 for finding in findings if finding.level == "advice")
+    typer.echo(f"{errors} error(s), {len(findings) - errors - advice} warning(s)" + (f", {advice} piece(s) of advice" if advice else ""))
     raise typer.Exit(1 if errors else 0)
 
 

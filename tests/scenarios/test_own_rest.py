@@ -13,15 +13,17 @@ import pytest
 import pytest_asyncio
 from tests.support.own import Own
 from tests.support.rest import Rest, RestError
-from tests.support.stage import TONE, PhoneMaker, assert_matrix, call_in, event, level_at, room, sid_of
+from tests.support.stage import TONE, PhoneMaker, assert_matrix, by_caller, call_in, event, level_at, room, sid_of, tone_wav
 
 from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
-from hubbub.testing import Application, HubbubServer, PhoneCall
+from hubbub.testing import Application, HubbubServer, PhoneCall, assert_hears
 from hubbub.testing.fixtures import phones
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
-ACCOUNT = {**DEVELOPMENT_ACCOUNT, "room_in_actions": True}
+ACCOUNT = {**DEVELOPMENT_ACCOUNT, "room_in_actions": True, "fallback_music": True, "preflight_audio": True}
 CONFIG = {"accounts": [ACCOUNT], "dial": {"allow_sip": ["127.0.0.1"], "allow_prefixes": ["+1555"]}}
+HOLD = 2951.0
+AMONG = (*TONE.values(), HOLD)
 Running = tuple[Application, HubbubServer, Rest, Own]
 
 
@@ -199,6 +201,94 @@ async def test_a_token_changes_one_call_and_nothing_else(
         with pytest.raises(RestError) as refused:
             await client.post("/control", held=True)
         assert refused.value.status == 404, "its call is over"
+
+
+async def test_a_warm_transfer_by_one_request(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest, own: Own
+) -> None:
+    """P8: "transfer primitive (one call)": the customer is parked, the specialist is called, both consult, the agent leaves: although its
+    exit was to end the conference, the customer and the specialist talk on. A specialist who does not come gives the customer back."""
+    documents = {"alice": room('beep="false" role="customer"', name="desk"), "bob": room('beep="false" role="moderator"', name="desk")}
+    application.on("/voice", by_caller(**documents))
+    application.on("/hold", "<Response><Play loop='0'>/hold.wav</Play></Response>")
+    application.on("/hold.wav", tone_wav(HOLD))
+    calls = await call_in(hubbub_server, phone, "alice", "bob")
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    customer, agent = sid_of(application, "alice"), sid_of(application, "bob")
+    members = {member["call"]: member for member in (await own.get("/rooms/desk/members"))["members"]}
+    assert (members[customer[2:]]["start_on_enter"], members[customer[2:]]["end_on_exit"]) == (False, True), "roles are presets of flags"
+    assert members[agent[2:]]["end_on_exit"] is True
+    busy = await phone("dave", auto_answer=False)
+    wanted = {"giver": agent, "hold_url": application.url("/hold")}
+    failing = await own.post("/rooms/desk/transfers", to=busy.uri, **wanted)
+    assert (failing["state"], failing["parked"]) == ("calling", [customer[2:]])
+    await assert_hears(calls["alice"], {HOLD}, among=AMONG)
+    with pytest.raises(RestError) as refused:
+        await own.post("/rooms/desk/transfers", to=busy.uri, **wanted)
+    assert (refused.value.status, refused.value.body["error"]) == (409, "no-transfer")
+    (await busy.wait_call()).reject(486)
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    failed = await own.get(f"/rooms/desk/transfers/{failing['id']}")
+    assert (failed["state"], failed["reason"]) == ("failed", "the target did not come")
+    assert (await own.get(f"/rooms/desk/members/{agent}"))["end_on_exit"] is True, "as it was"
+    carol = await phone("carol")
+    made = await own.post("/rooms/desk/transfers", to=carol.uri, label="specialist", **wanted)
+    calls["carol"] = await carol.wait_call()
+    calls["carol"].tone(TONE["carol"])
+    await assert_matrix(calls, {"bob": "c", "carol": "b"})
+    await assert_hears(calls["alice"], {HOLD}, among=AMONG)
+    one = f"/rooms/desk/transfers/{made['id']}"
+    assert (await own.get(one))["state"] == "consulting"
+    assert (await own.post(one, action="complete"))["state"] == "completed"
+    await asyncio.wait_for(calls["bob"].ended.wait(), 5)
+    await assert_matrix({name: calls[name] for name in ("alice", "carol")}, {"alice": "c", "carol": "a"})
+    assert (await own.get("/rooms/desk/members/specialist"))["end_on_exit"] is False
+    assert [each["state"] for each in (await own.get("/rooms/desk/transfers"))["transfers"]] == ["completed", "failed"]
+    await calls["alice"].hangup()
+    await asyncio.wait_for(calls["carol"].ended.wait(), 5)
+
+
+async def test_music_when_audio_cannot_be_had(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest, own: Own
+) -> None:
+    """P11: "failing waitUrl drops callers silently": here they hear the built-in music, and the account is told why; "preflight": a hold
+    document that cannot be had is refused before anybody is put on hold."""
+    application.on("/voice", room('beep="false" waitUrl="/nothing"', name="music"))
+    application.fault("/nothing", status=404)
+    calls = await call_in(hubbub_server, phone, "alice")
+    await application.wait_for("/nothing")
+    async with asyncio.timeout(8):
+        while (await calls["alice"].heard(0.5)).level < -45:
+            pass
+    sid = sid_of(application, "alice")
+    assert (await own.get("/rooms/music/members"))["members"][0]["call"] == sid[2:], "it is not taken out"
+    notes = (await rest.get(f"/Calls/{sid}/Notifications.json"))["notifications"]
+    assert "11200" in [note["error_code"] for note in notes]
+    calls |= await call_in(hubbub_server, phone, "bob")
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    with pytest.raises(RestError) as refused:
+        await own.post(f"/rooms/music/members/{sid}", held=True, hold_url=application.url("/nothing"))
+    assert (refused.value.status, "11200" in refused.value.body["message"]) == (400, True)
+    with pytest.raises(RestError) as refused:
+        await rest.post(f"/Conferences/music/Participants/{sid}.json", Hold="true", HoldUrl=application.url("/nothing"))
+    assert (refused.value.status, refused.value.body["code"]) == (400, 16002)
+    with pytest.raises(RestError):
+        await rest.post("/Conferences/music.json", AnnounceUrl=application.url("/nothing"))
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    await own.post("/rooms/music", status="completed")
+
+
+async def test_documents_are_checked_before_anybody_calls(application: Application, own: Own) -> None:
+    """P8, P21: "dry-run lint", "lint endpoint": codes and lines as the vendor has them, advice beside them; nothing is done."""
+    application.on("/bad", "<Response>\n<Dial><Conference beep='loud' endConferenceOnExit='true'>a</Conference></Dial></Response>")
+    found = (await own.post("/check", url=application.url("/bad"), method="GET"))["findings"]
+    assert [(each["level"], each["code"], each["line"]) for each in found] == [("warning", "13235", 2), ("advice", "end-on-exit", 2)]
+    found = (await own.post("/check", document="<Bxml><Conference>a</Conference><Dance/></Bxml>"))["findings"]
+    assert [(each["level"], each["code"]) for each in found] == [("error", "invalid-bxml")]
+    wrong = await own.post("/check", document="<Response><Gather/></Response>", dialect="twiml", stage="wait")
+    assert [each["code"] for each in wrong["findings"]] == ["13238"]
+    with pytest.raises(RestError):
+        await own.post("/check")
 
 
 def largest_hole(samples: np.ndarray[Any, Any], frequency: float, rate: int = 8000) -> float:

@@ -39,6 +39,8 @@ FORMS = {
     "update_room": {"Status": "completed", "status": "completed"},
     "upgrade_call": {"name": "stolen"},
     "create_grant": {"may": "hold"},
+    "create_transfer": {"giver": "x", "to": "sip:nobody@127.0.0.1:9"},
+    "update_transfer": {"action": "cancel"},
     "update_member": {"Muted": "true", "muted": "true"},
     "update_stream": {"Status": "stopped"},
     "create_stream": {"Url": "wss://stream.example/x"},
@@ -202,7 +204,8 @@ async def things(face: Any, module: str, owner: Caller, session: aiohttp.ClientS
         _, rooms = await owner(session, "GET", "/rooms")
         room_id = rooms["rooms"][0]["id"]
         _, members = await owner(session, "GET", f"/rooms/{room_id}/members")
-        return {"room": room_id, "call": members["members"][0]["call"], "member": members["members"][0]["call"]}
+        first = members["members"][0]["call"]
+        return {"room": room_id, "call": first, "member": first, "transfer": room_id}
     if module == "swml":
         _, listed = await owner(session, "GET", face.operations[0].path)
         one = listed["data"][0]["id"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from hubbub.api.checks import preflight
 from hubbub.api.lists import windowed
 from hubbub.api.request import Asked
 from hubbub.api.rooms import needed_room
@@ -12,6 +13,7 @@ from hubbub.dialects.tables import Page
 from hubbub.errors import Refused
 from hubbub.events import Link, RoomStatus
 from hubbub.verbs.beside import Announcement
+from hubbub.verbs.model import Stage
 
 Heard = tuple[Announcement, float]
 """An announcement, and for how many seconds it has been played."""
@@ -29,6 +31,7 @@ async def create_announcement(asked: Asked) -> Heard:
         raise Refused("absent")
     if member is not None and member.held:
         raise Refused("announce-held")
+    await preflight(asked, values["url"], values.get("method", "POST"), asked.speaks(room), Stage.ANNOUNCEMENT)
     link = Link(values["url"], values.get("method", "POST"))
     identity = room.announce(link, member.call if member else None, dialect=asked.speaks(room))
     return _heard(asked, next(a for a in _live(asked) if a.id == identity))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hubbub.api.calls import committed, outgoing, within_capacity
+from hubbub.api.checks import preflight
 from hubbub.api.lists import page_of, stored, windowed
 from hubbub.api.request import Asked, Operation
 from hubbub.api.rooms import live_room, needed_room
@@ -18,6 +19,7 @@ from hubbub.errors import Refused
 from hubbub.events import CallStatus, Link, MemberRecord, RoomRecord
 from hubbub.ids import Id
 from hubbub.storage.store import Condition
+from hubbub.verbs.model import Stage
 from hubbub.verbs.outgoing import OutgoingCall
 
 
@@ -99,6 +101,10 @@ async def update_member(asked: Asked) -> tuple[MemberRecord, CallStatus]:
         coaching = _coaching(asked, (values["coach"],)) if values.get("coach") else member.coaching
         if not coaching:
             raise Refused("bad-room-parameter", "Coaching=true requires CallSidToCoach")
+    speaks = asked.speaks(room)
+    await preflight(asked, values.get("hold_url"), values.get("hold_method", "GET"), speaks)
+    await preflight(asked, values.get("wait_url"), values.get("wait_method", "POST"), speaks)
+    await preflight(asked, values.get("announce_url"), values.get("announce_method", "POST"), speaks, Stage.ANNOUNCEMENT)
     change = MemberChange(
         muted=values.get("muted"),
         held=values.get("held"),

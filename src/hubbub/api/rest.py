@@ -17,6 +17,7 @@ from starlette.routing import Route
 from hubbub.api import (
     announcements,
     calls,
+    checks,
     controls,
     directory,
     grants,
@@ -31,6 +32,7 @@ from hubbub.api import (
     streams,
     transcribing,
     transcripts,
+    transfers,
     upgrades,
     views,
 )
@@ -66,8 +68,10 @@ OPERATIONS = {
     **lines.OPERATIONS,
     **controls.OPERATIONS,
     **logs.OPERATIONS,
+    **checks.OPERATIONS,
     **grants.OPERATIONS,
     **speakers.OPERATIONS,
+    **transfers.OPERATIONS,
     **upgrades.OPERATIONS,
     **streams.OPERATIONS,
     **views.OPERATIONS,

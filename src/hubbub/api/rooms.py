@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hubbub.api.calls import within_capacity
+from hubbub.api.checks import preflight
 from hubbub.api.lists import filters, page_of, stored
 from hubbub.api.request import Asked, Operation
 from hubbub.conference.policy import Subscription
@@ -13,6 +14,7 @@ from hubbub.conference.room import Room
 from hubbub.dialects.tables import Page
 from hubbub.errors import Refused
 from hubbub.events import EndReason, Link, RoomRecord, RoomStatus
+from hubbub.verbs.model import Stage
 
 
 async def create_room(asked: Asked) -> tuple[RoomRecord, bool]:
@@ -76,6 +78,7 @@ async def update_room(asked: Asked) -> RoomRecord:
     if values.get("announce_url"):
         if room.record.status is RoomStatus.INIT:
             raise Refused("not-bridged", "nobody hears an announcement before the conference has started")
+        await preflight(asked, values["announce_url"], values.get("announce_method", "POST"), asked.speaks(room), Stage.ANNOUNCEMENT)
         link = Link(values["announce_url"], values.get("announce_method", "POST"))
         room.announce(link, dialect=asked.speaks(room))
     if any(name in values for name in ("status_url", "status_method", "status_events")):

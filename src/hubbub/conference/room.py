@@ -463,7 +463,7 @@ class Rooms:
 
     def discard_if_empty(self, room: Room) -> None:
         """Forget a room that was opened for a join that was then refused."""
-        if not room.core.members and room.live:
+        if not room.core.members and room.live and not room.core.kept:
             self._forget(room)
             room.discard()
 

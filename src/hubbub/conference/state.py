@@ -94,6 +94,11 @@ class RoomCore:
         """The number of the last event that somebody asked for."""
         return self._number
 
+    @property
+    def kept(self) -> bool:
+        """Whether it was opened by request and waits for the first who comes."""
+        return self._kept_until is not None
+
     @classmethod
     def restored(cls, room: RoomRecord, settings: RoomSettings, members: Iterable[MemberRecord], number: int) -> RoomCore:
         """A room as it was when its server died: good for one thing, to be ended."""

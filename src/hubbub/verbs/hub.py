@@ -16,7 +16,7 @@ from hubbub.calls.departures import Departures
 from hubbub.calls.directory import ApplicationRecord, Directory, NumberRecord, routed
 from hubbub.calls.inside import InsideCall
 from hubbub.conference.journal import rendered
-from hubbub.conference.policy import Joining
+from hubbub.conference.policy import Joining, RoomSettings
 from hubbub.conference.room import Room, Rooms, new_member
 from hubbub.errors import Refused
 from hubbub.events import ActionEvent, CallStatus, LeaveReason, Link, Problem, RoomEventKind
@@ -30,6 +30,7 @@ from hubbub.verbs.outgoing import OutgoingCall
 from hubbub.verbs.program import Program
 from hubbub.verbs.services import VerbServices
 from hubbub.verbs.session import Session
+from hubbub.verbs.transfer import Transfers
 
 log = structlog.get_logger()
 INSIDE_CODECS = ("L16/16000",)
@@ -54,6 +55,7 @@ class Hub:
         self.directory = directory
         self.sessions: dict[Id, Session] = {}
         self._defaults = defaults
+        self.transfers = Transfers()
         self.limits = limits
         """Of rooms."""
         self._departures: dict[str, Departures[Departing]] = {}
@@ -160,26 +162,43 @@ class Hub:
         self, account: Account, dialect: Dialect, wish: OutgoingCall, verb: JoinRoom, coaching: tuple[Id, ...], *, early_media: bool
     ) -> tuple[Call, Room, Callable[[], None]]:
         """Call somebody into a room: the place is taken now, the member joins when it answers."""
-        if verb.refused:
-            raise Refused(verb.refused)
         opening = replace(verb, joining=dialect.settled(account, None, verb.joining))
         room = open_room(opening, account.name, self.services, dialect.room_key(verb))
         try:
-            call, send = self._prepare(account, dialect, wish)
+            call, send = self.invite_to(
+                room, account, dialect, wish, verb, coaching, early_media=early_media, wished=opening.joining.settings
+            )
         except Exception:
             self.rooms.discard_if_empty(room)
             raise
+        return call, room, send
+
+    def invite_to(
+        self,
+        room: Room,
+        account: Account,
+        dialect: Dialect,
+        wish: OutgoingCall,
+        verb: JoinRoom,
+        coaching: tuple[Id, ...],
+        *,
+        early_media: bool = False,
+        wished: RoomSettings | None = None,
+    ) -> tuple[Call, Callable[[], None]]:
+        """Call somebody into a room that is there. The second value dials."""
+        if verb.refused:
+            raise Refused(verb.refused)
+        call, send = self._prepare(account, dialect, wish)
         session = self.sessions[call.id]
         member = new_member(
             room, call.id, verb.joining, coaching, self.services.clock.now(), is_coach=bool(coaching), goes_on=verb.on_done is not None
         )
         session.room = session.invited_to = room
         try:
-            room.invite(replace(member, queue_seconds=0.0), session, verb.joining.wait, opening.joining.settings)
+            room.invite(replace(member, queue_seconds=0.0), session, verb.joining.wait, wished)
         except Refused:
             session.room = session.invited_to = None
             call.hangup()
-            self.rooms.discard_if_empty(room)
             raise
         call.on_ringing = lambda: room.progressed(call.id, RoomEventKind.RINGING)
 
@@ -190,7 +209,7 @@ class Hub:
         call.on_answered = answered
         if early_media:
             call.on_early_media = lambda: room.early_media(call.id) if room.live else None
-        return call, room, send
+        return call, send
 
     def redirect(self, call: Call, first: Link | Program, *, unanswered: bool = False) -> None:
         """Another document takes over a live call; one that is coming in also before it is answered, where `unanswered` allows it.

@@ -331,7 +331,10 @@ class Session:
             if failure or not self._services.accounts[account].loop_wait_audio:
                 break
             await asyncio.sleep(max(0.0, began + SHORTEST_ROUND - loop.time()))
-        if failure and kind == "wait" and self.room is not None:
+        if failure and self._services.accounts[account].fallback_music:
+            log.info("fallback_music", call=self.call.id, kind=kind, reason=failure)
+            await self._services.sound(self.leg).play(hold_music(), 0)
+        elif failure and kind == "wait" and self.room is not None:
             log.info("wait_audio_failed", call=self.call.id, reason=failure)
             self.room.leave(self.call.id, LeaveReason.WALKED_OUT, self.call.status)
 

@@ -244,7 +244,11 @@ BY_COMMAND = ("api/commands.py", "api/controls.py")
 """What only commands ask for; their face tells every refusal by its own word."""
 BY_OWN = (
     "dialects/own/",
-    *(f"{layer}/{noun}.py" for layer in ("api", "verbs") for noun in ("upgrade", "upgrades", "transfer", "transfers", "grants")),
+    *(
+        f"{layer}/{noun}.py"
+        for layer in ("api", "conference", "verbs")
+        for noun in ("upgrade", "upgrades", "transfer", "transfers", "grants")
+    ),
 )
 """What only hubbub's own REST asks for, which tells every refusal by its neutral word."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hubbub.conference.roles import ROLES
 from hubbub.dialects.builders import EVENT_GROUPS
 from hubbub.dialects.own.grants import LONGEST, MAY
 from hubbub.dialects.tables import (
@@ -19,6 +20,7 @@ from hubbub.dialects.tables import (
     words,
 )
 from hubbub.events import RoomStatus
+from hubbub.verbs.model import Stage
 
 DIALECTS = ("twiml", "cxml", "bxml", "swml")
 METHOD = choice("GET", "POST")
@@ -35,6 +37,11 @@ def absolute(value: str) -> str:
     if not found.startswith(("http://", "https://")):
         raise ValueError("must be an absolute http or https URL")
     return found
+
+
+def _several(value: str) -> frozenset[str]:
+    """Ids or labels, separated by blanks."""
+    return frozenset(value.split())
 
 
 def cleared(value: str) -> str:
@@ -110,6 +117,31 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", _MEMBER, "fetch_member", "member"),
     Operation("POST", _MEMBER, "update_member", "member", MEMBER_CHANGE),
     Operation("DELETE", _MEMBER, "remove_member", status=204),
+    Operation(
+        "POST",
+        _ROOM + "/transfers",
+        "create_transfer",
+        "transfer",
+        (
+            Param("giver", "giver", text, required=True, why="who gives the others away: a call's id or a label"),
+            Param("to", "to", text, required=True, why="who gets them: a number, `client:NAME`, or a SIP URI"),
+            Param("from", "from", text, why="who it sees calling; else whom the giver's call belongs to here"),
+            Param("parked", "parked", _several, many=True, why="who is handed over, by ids or labels; else all others who can be heard"),
+            Param("consult", "consult", TRUTH, why="whether giver and target talk alone first, until `complete`; `true` unless said"),
+            Param("hold_url", "hold_url", absolute),
+            Param("hold_method", "hold_method", METHOD),
+            Param("label", "label", text),
+            Param("role", "role", choice(*ROLES), why="how the target is in the conference: `agent` unless said"),
+            Param("end_on_exit", "end_on_exit", TRUTH),
+            Param("ring_seconds", "ring_seconds", integer(5, 600)),
+        ),
+        201,
+    ),
+    Operation("GET", _ROOM + "/transfers", "list_transfers", "transfer"),
+    Operation("GET", _ROOM + "/transfers/{transfer}", "fetch_transfer", "transfer"),
+    Operation(
+        "POST", _ROOM + "/transfers/{transfer}", "update_transfer", "transfer", (Param("action", "action", choice("complete", "cancel")),)
+    ),
     Operation("GET", _ROOM + "/speakers", "list_speakers", "speaker"),
     Operation("GET", _CALL, "fetch_call", "call"),
     Operation(
@@ -148,6 +180,19 @@ OPERATIONS: tuple[Operation, ...] = (
             Param("seconds", "seconds", integer(1, LONGEST)),
         ),
         201,
+    ),
+    Operation(
+        "POST",
+        "/check",
+        "check_document",
+        "finding",
+        (
+            Param("document", "document", text),
+            Param("url", "url", absolute, why="asked now, from where documents are asked"),
+            Param("method", "method", METHOD),
+            Param("dialect", "dialect", choice(*DIALECTS), why="guessed where it is not said"),
+            Param("stage", "stage", mapping({"call": Stage.CALL, "wait": Stage.BESIDE, "announcement": Stage.ANNOUNCEMENT})),
+        ),
     ),
     Operation("GET", "/control", "see_own_call", "member"),
     Operation(

@@ -91,6 +91,19 @@ GRANT = Resource(
     "",
 )
 
+TRANSFER = Resource(
+    (
+        *(Out(name, lambda t, name=name: getattr(t, name)) for name in ("id", "room", "giver", "target", "consult", "reason")),  # type: ignore[misc]
+        Out("parked", lambda t: list(t.parked)),
+        Out("state", lambda t: t.state.value),
+        Out("created", lambda t: t.created),
+        Out("updated", lambda t: t.updated),
+    ),
+    "transfers",
+)
+
+FINDING = Resource(tuple(Out(name, lambda f, name=name: getattr(f, name)) for name in ("level", "code", "message", "line")), "findings")  # type: ignore[misc]
+
 RESOURCES: Mapping[str, Resource] = {
     "room": ROOM,
     "opened-room": OPENED,
@@ -98,4 +111,6 @@ RESOURCES: Mapping[str, Resource] = {
     "call": CALL,
     "speaker": SPEAKER,
     "grant": GRANT,
+    "finding": FINDING,
+    "transfer": TRANSFER,
 }

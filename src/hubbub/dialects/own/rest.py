@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from hubbub.conference.roles import with_role
 from hubbub.dialects.builders import join_room
 from hubbub.dialects.bxml.document import ROOM as BXML_ROOM
 from hubbub.dialects.bxml.document import TABLE as BXML_TABLE
@@ -166,7 +167,7 @@ class OwnRest:
             raise Refused("invalid-label", "a label has at most 128 characters, is no call's id, and holds no slash")
         if self.identity("room", room) is not None:
             raise Refused("bad-parameter", "a name must not look like an id")
-        wanted = {**values, "room": room}
+        wanted = {**with_role(values, values.get("role", "")), "room": room}
         if wanted.get("status_url") and not wanted.get("status_events"):
             raise Refused("bad-parameter", "status_events says what status_url is told")
         return join_room(Compiler(table, "", Stage.CALL), defaults, wanted, Position())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hubbub.conference.roles import ROLES
 from hubbub.dialects.builders import EVENT_GROUPS
-from hubbub.dialects.tables import Attr, Converter, Operation, Param, boolean, integer, matching, words
+from hubbub.dialects.tables import Attr, Converter, Operation, Param, boolean, choice, integer, matching, words
 
 BEYOND = "beyond the vendor"
 NAMESPACE = matching(r"[^/\x00-\x1f]{0,128}", "has at most 128 characters and no slash")
@@ -13,7 +14,9 @@ ALONE = f"{BEYOND}: a conference of its own, also where one of that name is unde
 MANY = f"{BEYOND}: conferences of different namespaces may have the same name"
 ENDS = f"{BEYOND}: the conference ends when one participant is left"
 
+ROLE = f"{BEYOND}: what the flags are that are not given: see docs/beyond.md"
 CONFERENCE = (
+    Attr("role", "role", choice(*ROLES), "", "16002", why=ROLE),
     Attr("endConferenceWhenAlone", "end_when_alone", boolean, False, "16002", why=ENDS),
     Attr("namespace", "namespace", NAMESPACE, "", "16002", why=MANY),
     Attr("unique", "alone", boolean, False, "16002", why=ALONE),
@@ -24,6 +27,7 @@ def member(truth: Converter) -> tuple[Param, ...]:
     """What participants that are made by REST may be told besides."""
     return (
         Param("EndConferenceWhenAlone", "end_when_alone", truth, why=ENDS),
+        Param("Role", "role", choice(*ROLES), "bad-room-parameter", why=ROLE),
         Param("ConferenceNamespace", "namespace", NAMESPACE, "bad-room-parameter", why=MANY),
         Param("UniqueConference", "alone", truth, "bad-room-parameter", why=ALONE),
     )
@@ -49,6 +53,6 @@ def create_room(url: Callable[[str], str], method: Converter, truth: Converter) 
         Param("FriendlyName", "name", matching(r".{1,128}", "has 1 to 128 characters"), "bad-room-parameter"),
         Param("MaxParticipants", "max_members", integer(2, 250), "bad-room-parameter"),
         *(Param(row.name, row.to, row.read, row.error, row.many) for row in room_status(url, method)),
-        *(Param(row.name, row.to, row.read, row.error) for row in member(truth)),
+        *(Param(row.name, row.to, row.read, row.error) for row in member(truth) if row.to != "role"),
     )
     return Operation("POST", "/Conferences", "create_room", "opened-room", rows, 201)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from hubbub.conference.policy import Policy
+from hubbub.conference.roles import ROLES
 from hubbub.dialects.builders import EVENT_GROUPS, RoomDefaults, join_room, link, recording_wish, spoken
 from hubbub.dialects.tables import (
     Attr,
@@ -126,7 +127,10 @@ def dial(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence[Ste
 
 
 def _conference(compiler: Compiler, node: Node, dial_values: dict[str, Any]) -> JoinRoom:
-    values = compiler.values(compiler.table.nested["Dial/Conference"].attributes, node)
+    rows = compiler.table.nested["Dial/Conference"].attributes
+    values = compiler.values(rows, node)
+    given = {row.to for row in rows if row.name in node.attributes}
+    values |= {name: value for name, value in ROLES.get(values["role"], {}).items() if name not in given}
     rooms = compiler.table.rooms
     refused = ""
     if not 1 <= len(node.text) <= rooms.longest_name:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
+from hubbub.conference.roles import with_role
 from hubbub.dialects.builders import EVENT_GROUPS, join_room
 from hubbub.dialects.habits import Habits
 from hubbub.dialects.tables import Compiler, DocumentTable, ErrorRow, Operation, Page, Resource, Window, render
@@ -189,7 +190,7 @@ class TwimlRest:
         coach = values.get("coach")
         if values.get("coaching") and not coach:
             raise Refused("bad-room-parameter", "Coaching=true requires CallSidToCoach")
-        wanted = {**REST_DEFAULTS, **values, "room": room, "coach": (coach,) if coach else ()}
+        wanted = {**REST_DEFAULTS, **with_role(values, values.get("role", "")), "room": room, "coach": (coach,) if coach else ()}
         if wanted.get("status_url") and not wanted.get("status_events"):
             wanted["status_events"] = START_AND_END
         return join_room(Compiler(self.table, "", Stage.CALL), self.table.rooms, wanted, Position())
