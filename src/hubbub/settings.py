@@ -253,6 +253,15 @@ class Account(Section):
     )
     parties_in_events: bool = Field(False, description="Conference events that are about a call also say from whom to whom it is.")
     long_calls: bool = Field(False, description="Calls of dialects that end them after four hours may last a day.")
+    suspended: bool = Field(False, description="Take no call of this account, and make none. REST goes on reading.")
+    calls_at_a_time: int = Field(
+        0,
+        ge=0,
+        description="So many calls it may have at a time, where its dialect has no limit of its own; one more is refused. 0: no limit.",
+    )
+    rooms_at_a_time: int = Field(
+        0, ge=0, description="So many conferences it may have at a time; joining one more is refused. 0: no limit."
+    )
     loop_wait_audio: bool = Field(False, description="Begin wait and hold documents again when they end; else silence follows them.")
     fallback_music: bool = Field(
         False,

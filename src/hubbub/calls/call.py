@@ -108,6 +108,8 @@ class Call:
         self.bridge: Bridge | None = None
         """What connects it with another call, while it does."""
         self.negotiation = Negotiation(leg, codecs=services.media.codecs, suites=services.media.suites, srtp=srtp)
+        self.too_long = False
+        """Whether it ended because no call may last longer, whatever limit was wished."""
         self.ended_by_request = False
         """Whether REST asked for its end."""
         self.final_cause = ""
@@ -378,7 +380,11 @@ class Call:
         if self._total_timer is not None:
             self._total_timer.cancel()
         left = self._answered_at + min(limits) - self._services.clock.monotonic()  # a step of the wall clock ends no call
-        self._total_timer = asyncio.get_running_loop().call_later(max(0.0, left), self.hangup, "timeout")
+        self._total_timer = asyncio.get_running_loop().call_later(max(0.0, left), self._lasted, min(limits))
+
+    def _lasted(self, seconds: float) -> None:
+        self.too_long = seconds == self.longest_seconds
+        self.hangup("timeout")
 
     def _stayed_silent(self) -> None:
         if self.record.status is CallStatus.INITIATED:

@@ -411,6 +411,10 @@ class Rooms:
     def __len__(self) -> int:
         return len(self._by_id)
 
+    def count(self, account: str) -> int:
+        """How many live rooms an account has."""
+        return sum(1 for room in self._by_id.values() if room.record.account == account)
+
     def by_name(self, account: str, name: str) -> Room | None:
         """The live room of that name; one of another namespace, or one of its own, where it is the only one."""
         found = self._live.get((account, "", name))

@@ -105,6 +105,8 @@ class Manners:
     mistakes_fall_back = True
     """Whether a document that is wrong as a whole is asked for again at its fallback URL."""
     audio_failure_ends = False
+    tells_silence = False
+    """Whether an account is told of a call from which nothing comes for a minute."""
     """Whether audio that cannot be had ends its call, rather than going on with the next verb."""
 
     def settled(self, account: Account, call: CallRecord | None, joining: Joining) -> Joining:
@@ -149,6 +151,7 @@ class Dialect(Protocol):
     """Verbs that answer a call that is not answered yet."""
     mistakes_fall_back: bool
     audio_failure_ends: bool
+    tells_silence: bool
 
     def settled(self, account: Account, call: CallRecord | None, joining: Joining) -> Joining:
         """How a call opens a room: see Manners."""

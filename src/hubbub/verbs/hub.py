@@ -64,14 +64,23 @@ class Hub:
 
     def incoming(self, sip: SipCall, number: Number, account: Account, entry: NumberRecord | None = None) -> None:
         """A call has arrived: ring, and ask its application what to do. One too many of its account is refused in silence."""
+        if account.suspended:
+            self._turn_away(account, number, "account-inactive-inbound", f"a call for {sip.to_user or number.number} was not taken")
+            sip.reject(403, "Forbidden")
+            return
         if self._crowded(account, self.services.dialects[number.dialect]):
-            log.warning("call_refused", reason="too many calls of the account", account=account.name)
+            self._turn_away(account, number, "too-many-calls", CROWDED)
             sip.reject(503, "Service Unavailable", {"Retry-After": "10"})
             return
         call = self.calls.incoming(sip, number, account)
         more = {"number": entry.id, "application": entry.application} if entry is not None else {}
         if call is not None:
             self._begin(call, sip, number, more)
+
+    def _turn_away(self, account: Account, number: Number, reason: str, text: str) -> None:
+        """Keep for its account that a call was not taken."""
+        code = self.services.dialects[number.dialect].refusal_code(reason)
+        self.services.journal.report(Problem(account.name, code, "error", text), self.services.clock.now())
 
     def _begin(self, call: Call, sip: SipCall, number: Number, extra: Mapping[str, Any]) -> None:
         """Ring, and ask for the first document."""
@@ -162,6 +171,8 @@ class Hub:
         self, account: Account, dialect: Dialect, wish: OutgoingCall, verb: JoinRoom, coaching: tuple[Id, ...], *, early_media: bool
     ) -> tuple[Call, Room, Callable[[], None]]:
         """Call somebody into a room: the place is taken now, the member joins when it answers."""
+        if self._crowded(account, dialect):
+            raise Refused("too-many-calls", CROWDED)
         opening = replace(verb, joining=dialect.settled(account, None, verb.joining))
         room = open_room(opening, account.name, self.services, dialect.room_key(verb))
         try:
@@ -269,6 +280,8 @@ class Hub:
             self._begin(call, end, number, {"application": application.id, "parameters": dict(wish.parameters), "hops": wish.hops + 1})
 
     def _prepare(self, account: Account, dialect: Dialect, wish: OutgoingCall) -> tuple[Call, Callable[[], None]]:
+        if account.suspended:
+            raise Refused("account-inactive", "the account is suspended")
         application = self._application(account, wish)
         call, send = self.calls.place(
             account,

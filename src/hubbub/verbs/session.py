@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+QUIET_SECONDS = 60.0
+"""After so long without a packet its account is told, where its dialect wants that."""
 SHORTEST_ROUND = 1.0
 """Seconds between two requests for a wait document that begins again."""
 
@@ -75,6 +77,8 @@ class Session:
         self._task: asyncio.Task[None] | None = None
         self._detecting: set[asyncio.Task[None]] = set()
         call.on_ended = self._call_ended
+        if dialect.tells_silence:
+            call.leg.quiet_seconds, call.leg.on_silence_of_packets = QUIET_SECONDS, self._quiet
 
     @property
     def variables(self) -> Mapping[str, Any]:
@@ -225,6 +229,8 @@ class Session:
         if self.on_over is not None:
             self.on_over()
         self.released_by = None  # the script does not go on: it is cancelled below
+        if self.call.too_long:
+            self.report(self.dialect.refusal_code("call-too-long"), "the call lasted as long as a call may", level="error")
         if self.room is not None:
             reason = LeaveReason.REDIRECTED if self.call.ended_by_request else LeaveReason.HUNG_UP
             self.room.leave(self.call.id, reason, self._status_when_over())
@@ -241,6 +247,13 @@ class Session:
         for task in tuple(self._detecting):
             task.cancel()
         spawn(self._wind_up(self._task))
+
+    def _quiet(self, seconds: float) -> None:
+        """Nothing comes from the far end: told once."""
+        self.call.leg.on_silence_of_packets = None
+        if self.call.answered and not self.call.over:
+            text = f"no audio has come for {seconds:.0f} s: the far end sends none, or something on the way lets none through"
+            self.report(self.dialect.refusal_code("no-audio"), text, level="error")
 
     def _status_when_over(self) -> CallStatus:
         return self.call.status if self.call.status.final else CallStatus.COMPLETED

@@ -178,3 +178,15 @@ async def test_how_a_call_that_nobody_took_stands(code: int, status: CallStatus)
     told_of(call)
     call._ended(SipEnd(487, "", "local", answered=False))
     assert call.status is CallStatus.CANCELED
+
+
+@pytest.mark.parametrize(("longest", "wished", "too_long"), [(0.0, None, True), (60.0, 0.0, False)])
+async def test_a_call_that_lasted_as_long_as_any_may(longest: float, wished: float | None, too_long: bool) -> None:
+    """1.10: 32015 max duration; a limit that was wished is no mistake of anybody."""
+    call = a_call(longest)
+    ended: list[str] = []
+    call.hangup = ended.append  # type: ignore[method-assign,assignment]
+    call.limit(None, wished)
+    call._became_answered()
+    await asyncio.sleep(0.01)
+    assert (ended, call.too_long) == (["timeout"], too_long)

@@ -22,7 +22,7 @@ from hubbub.errors import DocumentError
 from hubbub.events import CallEvent, CallRecord, Link, RecordingEvent, RecordingKind, RecordingRecord, RoomEvent, RoomRecord, StreamEvent
 from hubbub.ids import Id, new_id
 from hubbub.settings import Account
-from hubbub.verbs.dialect import ANSWERING, DocumentFailure, DocumentRequest, Manners, OutcomeRule
+from hubbub.verbs.dialect import ANSWERING, CallLimits, DocumentFailure, DocumentRequest, Manners, OutcomeRule
 from hubbub.verbs.model import Hangup, JoinRoom, PlayAudio, Speak, Stage
 from hubbub.verbs.program import Program, Verb
 from hubbub.webhooks.delivery import Notice
@@ -46,6 +46,7 @@ class TwimlDialect(Manners):
     recording_rows = callbacks.RECORDING
     transcript_rows = callbacks.TRANSCRIPT
     outcomes: Mapping[type[Verb], OutcomeRule] = OUTCOMES
+    tells_silence = True
     answering = ANSWERING | {Hangup}
     """A `<Hangup>` that stands first "answers and bills"."""
 
@@ -83,6 +84,10 @@ class TwimlDialect(Manners):
     def longest_call(self, account: Account) -> float | None:
         """ "Max call 4 h (24 h account option)" (3.5)."""
         return LONG_CALL if account.long_calls else LONGEST_CALL
+
+    def call_limits(self, account: Account) -> CallLimits:
+        """ "10004 call concurrency" (1.10); the vendor's one call a second is not asked of anybody."""
+        return CallLimits(at_a_time=account.calls_at_a_time)
 
     # -- requests ----------------------------------------------------------------------------------------------
 
