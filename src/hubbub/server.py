@@ -52,7 +52,7 @@ from hubbub.verbs.beside import RoomStage
 from hubbub.verbs.documents import Documents
 from hubbub.verbs.hub import Hub
 from hubbub.verbs.services import VerbServices
-from hubbub.webhooks.delivery import Delivery, Notice
+from hubbub.webhooks.delivery import UNREACHABLE, Delivery, Notice
 from hubbub.webhooks.exchange import of_notice
 from hubbub.webhooks.requester import HttpReply, Requester
 
@@ -247,6 +247,8 @@ class Server:
         if not final:
             return
         kind = result.kind if isinstance(result, RequestFailed) else "status"
+        if kind in UNREACHABLE and self.settings.webhooks.redeliver:
+            kind = "given_up"  # it has waited for its receiver as long as anything waits
         code, level = dialect.notice_failure(notice, status, kind)
         text = f"{notice.event} was answered {status}" if status else f"{notice.event}: {result}"
         self._report_notice(notice, code, "error" if level == "error" else "warning", text, reply)

@@ -27,7 +27,7 @@ from hubbub.dialects.swml.rest import CallingRest, CallLogsRest, RoomLogsRest
 from hubbub.dialects.tables import DocumentTable, Element, ErrorRow, Operation, Out, Resource
 from hubbub.dialects.twiml import callbacks as twiml_callbacks
 from hubbub.dialects.twiml import document as twiml
-from hubbub.dialects.twiml.errors import ERRORS, REFUSALS
+from hubbub.dialects.twiml.errors import ERRORS, NEVER, REFUSALS
 from hubbub.dialects.twiml.operations import OPERATIONS
 from hubbub.dialects.twiml.resources import RESOURCES
 from hubbub.dialects.twiml.rest import TwimlRest
@@ -54,6 +54,8 @@ class Coverage:
     resources: Mapping[str, Resource] = field(default_factory=dict)
     refusals: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, ErrorRow] = field(default_factory=dict)
+    never: Mapping[str, str] = field(default_factory=dict)
+    """Codes of the vendor that are never told, and why."""
 
 
 def coverages() -> tuple[Coverage, ...]:
@@ -110,6 +112,7 @@ def _twiml() -> Coverage:
         resources=RESOURCES,
         refusals=REFUSALS,
         errors=ERRORS,
+        never=NEVER,
     )
 
 

@@ -10,7 +10,7 @@ from hubbub.dialects.tables import NOT_BUILT, Element
 from hubbub.docs.markdown import code, table
 from hubbub.docs.tables import SILENT, WORKS
 
-NOT_HERE = "not built"
+NOT_HERE, NEVER = "not built", "never told"
 STATES = (WORKS, SILENT, NOT_HERE)
 Row = tuple[str, str, str, str]
 """What kind it is, its name, its state, the reason."""
@@ -26,7 +26,7 @@ def overview_blocks(coverages: Sequence[Coverage]) -> Mapping[str, str]:
             *(str(Counter(state for of, _, state, _ in rows if of == kind)[each]) for each in STATES),
         )
         for coverage, rows in found
-        for kind in dict.fromkeys(row[0] for row in rows)
+        for kind in dict.fromkeys(row[0] for row in rows if row[2] != NEVER)
     ]
     blocks = {"counts": table(("Dialect", "What", *STATES), counts)}
     for coverage, rows in found:
@@ -47,6 +47,8 @@ def _all(coverage: Coverage) -> Iterable[Row]:
         for param in operation.params:
             name = f"{param.name} of {operation.method} {operation.path}"
             yield "REST parameters", name, _state(param.to is not None, param.why, SILENT), param.why
+    for word, why in coverage.never.items():
+        yield "error codes", word, NEVER, why
 
 
 def _attributes(coverage: Coverage, element: Element) -> Iterable[Row]:

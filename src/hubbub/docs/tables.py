@@ -138,4 +138,6 @@ def _codes(coverage: Coverage) -> str:
     if coverage.errors:
         rows = ((reason, str(row.status), code(row.code), row.message) for reason, row in coverage.errors.items())
         parts += ["### REST", table(("Reason", "Status", "Code", "Message"), rows)]
+    if coverage.never:
+        parts += ["### Never told", table(("Code", "Why"), ((code(word), why) for word, why in coverage.never.items()))]
     return "\n\n".join(parts)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -11,11 +13,14 @@ import pytest
 from tests.support.facts import ACCOUNT, CALL, PUBLIC, ROOM, START, identity
 
 from hubbub.calls.directory import KeyRecord, digest_of
+from hubbub.dialects import twiml
 from hubbub.dialects.cxml import CxmlDialect
 from hubbub.dialects.cxml.rest import CxmlRest
 from hubbub.dialects.tables import Operation, Page
 from hubbub.dialects.twiml import TwimlDialect
+from hubbub.dialects.twiml.errors import NEVER
 from hubbub.dialects.twiml.requests import needless_answer
+from hubbub.dialects.twiml.resources import ABSENT_CODES
 from hubbub.dialects.twiml.rest import TwimlRest
 from hubbub.errors import Refused
 from hubbub.events import Exchange
@@ -272,3 +277,35 @@ def test_parameters_come_along_and_replace_nothing() -> None:
     call = replace(CALL, extra={"parameters": {"topic": "tea", "CallSid": "forged"}})
     fields = TwimlDialect(PUBLIC).call_fields(ACCOUNT, call)
     assert (fields["topic"], fields["CallSid"]) == ("tea", f"CA{CALL.id}")
+
+
+# -- codes -----------------------------------------------------------------------------------------------------
+
+CODES = """
+11100 11200 11201 11202 11203 11205 11206 11210 11215 11220 11235 11236 11237 11240 11241 11242 11243 11251
+11750 11770 12100 12101 12102 12200 12300 13000 13201 13210 13212 13213 13214 13215 13216 13217 13218 13219
+13220 13230 13231 13232 13233 13234 13235 13236 13237 13238 13239 13240 13256 13299 13621 13910 16000 16001
+16002 16003 16010 16011 16020 16021 16022 16023 16024 16025 16026 16027 16028 16030 16099 16101 16102 16104
+16105 16106 16107 16108 16109 16111 16112 16113 15002 15003 15004 10001 10003 10004 21262 21263 32014 32015
+20001 20002 20422 20423 20003 20006 20403 20404 20004 20007 21481 20009 20409 20429 20500 20503 21201 21211
+21217 21214 21213 21212 21210 21205 21209 21208 21206 21218 21220 21215 21216 13225 21221 21222 21223 21225
+21227 21228 21229 21234 21609 21626 32018 32019
+"""
+LISTED = set(re.findall(r"\d{5}", CODES))
+"""Every code of 1.3 to 1.10 and 5.2."""
+SOURCES = Path(twiml.__file__).parent
+
+
+def test_every_code_is_told_or_says_why_it_never_is() -> None:
+    """1.10, 5.2: "raised where the condition can happen here"; nothing is in both lists."""
+    text = "".join(file.read_text() for file in SOURCES.glob("*.py"))
+    told = set(re.findall(r"\"(\d{5})\"", text.partition("NEVER: Mapping")[0] + text.partition("NEVER: Mapping")[2].partition("\n}\n")[2]))
+    told |= {str(code) for code in ABSENT_CODES.values()}
+    assert LISTED - told - set(NEVER) == set()
+    assert told & set(NEVER) == set()
+
+
+def test_what_waited_for_its_receiver_too_long() -> None:
+    """1.10: 15002 callback queue timeout."""
+    told = Notice(identity(1), "lane", "dev", "twiml", "POST", "http://a/", ())
+    assert TwimlDialect(PUBLIC).notice_failure(told, None, "given_up") == ("15002", "error")

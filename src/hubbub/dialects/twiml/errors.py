@@ -143,3 +143,28 @@ ERRORS: Mapping[str, ErrorRow] = {
     "media-gone": ErrorRow(404, "20404", "The requested resource {path} was not found"),
 }
 """Neutral refusals met by REST."""
+
+NEVER: Mapping[str, str] = {
+    "10002": "there are no trial accounts",
+    "11203": "11200 is told of every reply that does not come in time",
+    "11241": "edges are accepted and ignored: one that exists cannot be unavailable",
+    "11251": "11206 is told of every breach of HTTP",
+    "13299": "there is one version of the API",
+    "16000": "coaching needs no setting here",
+    "16003": "an unknown name opens a conference, an unknown SID is 20404, or 16022 where a participant is created",
+    "16010": "an event that cannot be made is a fault of this server: it is logged",
+    "16104": "recordings are not encrypted",
+    "16105": "recordings are not encrypted",
+    "16106": "recordings are not encrypted",
+    "16107": "recordings are not encrypted",
+    "16109": "recordings are not encrypted",
+    "16111": "recordings are kept here, not in somebody's bucket",
+    "16112": "recordings are kept here, not in somebody's bucket",
+    "20403": "20003 is told of credentials that may not act on an account",
+    "21216": "there is no list of blocked numbers: what no prefix allows is 21215",
+    "31903": "a stream that breaks is 31921",
+    "31931": "what a far side says too fast waits, up to ten minutes of it",
+    "31952": "there are no extensions of streams",
+    "31960": "there are no quotas of streams",
+}
+"""Numbers of the vendor that are never told here, and why."""

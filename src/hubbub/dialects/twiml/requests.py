@@ -37,6 +37,7 @@ FAILURE_CODES = {
     "protocol": "11206",
     "too_large": "11750",
     "redirects": "11215",
+    "given_up": "15002",
 }
 LARGEST_DOCUMENT = 65_536
 LARGEST_AUDIO = 64 << 20
