@@ -46,7 +46,8 @@ class RequestFailed(HubbubError):
 
     `kind` is one of: connect_timeout, refused, dns, tls, tls_name, tls_expired, tls_chain (a certificate for another name, too old, or of
     nobody who is trusted), network, timeout, status, too_large, redirects,
-    blocked (the network guard), bad_url, protocol, handshake (a WebSocket was refused), given_up (a notice that waited for its receiver too long).
+    blocked (the network guard), bad_url, protocol, handshake (a WebSocket was refused),
+    given_up (a notice that waited for its receiver too long).
     """
 
     def __init__(self, kind: str, message: str, *, status: int | None = None, url: str = "") -> None:
