@@ -234,7 +234,7 @@ NOT_BY_V2 = {
     *("line-taken", "line-busy", "bad-name"),
     *("line-full", "not-bridged", "announce-held", "room-not-live", "label-taken", "already-in", "coach-too-early"),
     *("bad-application", "bad-number", "configured", "number-taken", "no-sip-password", "several-recordings"),
-    *("bad-stream-url", "detection-untold"),
+    *("bad-stream-url", "detection-untold", "too-many-rooms"),
     *("call-not-live", "recording-live", "recording-over"),
 }
 """Reasons of operations that REST v2 does not have."""

@@ -58,6 +58,7 @@ ERRORS: Mapping[str, ErrorRow] = {
     "too-many": RATE,
     "queue-full": RATE,
     "too-many-calls": ErrorRow(429, "error", "Account concurrent call limit exceeded"),
+    "account-inactive": ErrorRow(403, "authorization-error", "The account is suspended"),
     "internal": ErrorRow(500, "internal-error", "An unknown internal error occurred"),
 }
 
