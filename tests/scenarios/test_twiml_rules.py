@@ -435,12 +435,18 @@ async def test_announcements_to_the_held(application: Application, hubbub_server
     """3.6: "400/16099 only for Coaching of a held target and for AnnounceUrl on a held leg": not where the same request takes it back."""
     application.on("/voice", room(name="announced"))
     application.on("/say", "<Response/>")
-    await call_in(hubbub_server, phone, "alice", "bob")
+    calls = await call_in(hubbub_server, phone, "alice", "bob")
     await application.wait_for("/events", event("conference-start"))
     alice = f"/Conferences/announced/Participants/{sid_of(application, 'alice')}.json"
     await rest.post(alice, Hold="true")
     assert await refused(rest.post(alice, AnnounceUrl=application.url("/say"))) == (400, 16099)
     assert application.requests("/say") == []
+    application.on("/loud", "<Response><Play loop='0'>/loud.wav</Play></Response>")
+    application.on("/loud.wav", tone_wav(2951.0))
+    made = await rest.post("/Conferences/announced/Announcements.json", AnnounceUrl=application.url("/loud"))
+    await assert_hears(calls["bob"], {2951.0}, among=(2951.0,))
+    assert not (await calls["alice"].heard(0.5)).hears(2951.0), "mixed to all non-held legs"
+    await rest.delete(f"/Conferences/announced/Announcements/{made['sid']}.json")
     assert (await rest.post(alice, AnnounceUrl=application.url("/say"), Hold="false"))["hold"] is False
     await application.wait_for("/events", event("announcement-end"))
 
@@ -471,3 +477,55 @@ async def test_updates_of_calls(application: Application, hubbub_server: HubbubS
     assert await refused(rest.post(path, Url=application.url("/out"))) == (400, 21220)
     await rest.delete(path)
     assert await refused(rest.get(path)) == (404, 20404)
+
+
+@pytest.mark.parametrize("early", ["true", "false"])
+async def test_early_media_of_a_participant(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest, early: str
+) -> None:
+    """5.6 EarlyMedia "bool; true (room hears ringback)"; 3.1: "count a leg from early media only when EarlyMedia=true"."""
+    name = f"early {early}"
+    application.on("/voice", room('beep="false"', name=name))
+    calls = await call_in(hubbub_server, phone, "alice")
+    bob = await phone("bob", auto_answer=False)
+    asked = {} if early == "true" else {"EarlyMedia": "false"}
+    await rest.post(f"/Conferences/{name.replace(' ', '%20')}/Participants.json", To=bob.uri, From="+15550001000", Beep="false", **asked)
+    ringing = await bob.wait_call()
+    ringing.ring(early_media=True)
+    ringing.tone(TONE["bob"])
+    if early == "true":
+        await assert_hears(calls["alice"], {TONE["bob"]})
+        assert len([r for r in application.requests("/events") if event("conference-start")(r)]) == 1
+        assert not (await ringing.heard(0.5)).hears(TONE["alice"]), "it is heard, and hears nothing yet"
+    else:
+        await asyncio.sleep(0.5)
+        assert not (await calls["alice"].heard(0.5)).hears(TONE["bob"])
+        assert [r for r in application.requests("/events") if event("conference-start")(r)] == []
+    ringing.answer()
+    await assert_matrix({**calls, "bob": ringing}, {"alice": "b", "bob": "a"})
+    assert len([r for r in application.requests("/events") if event("conference-start")(r)]) == 1
+
+
+async def test_music_where_nobody_names_another(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
+) -> None:
+    """0.3: "ship a local looped playlist; never fetch Twilio hosts"; 3.6, Q5: "default built-in music" on hold; waitUrl "" is silence;
+    2.1: "end of document: wait/hold: silence (no auto-loop)"."""
+    once = room('waitUrl="/once"', name="once")
+    application.on("/once", "<Response><Play>/once.wav</Play></Response>")
+    application.on("/once.wav", tone_wav(2951.0, 0.4))
+    silent, alone = room('waitUrl=""', name="music"), room('startConferenceOnEnter="false"', name="alone")
+    application.on("/voice", by_caller(alice=silent, bob=alone, carol=once))
+    calls = await call_in(hubbub_server, phone, "carol", "alice", "bob")
+    for call in calls.values():
+        call.silence()
+    await asyncio.sleep(0.5)
+    assert (await calls["alice"].heard(0.8)).silent
+    waiting = await calls["bob"].heard(0.8)
+    assert not waiting.silent
+    await rest.post(f"/Conferences/alone/Participants/{sid_of(application, 'bob')}.json", Hold="true")
+    await asyncio.sleep(0.3)
+    assert not (await calls["bob"].heard(0.8)).silent
+    assert (await calls["carol"].heard(0.8)).silent
+    assert [len(application.requests(path)) for path in ("/once", "/once.wav")] == [1, 1]
+    assert {r.path for r in application.requests()} <= {"/voice", "/events", "/once", "/once.wav"}

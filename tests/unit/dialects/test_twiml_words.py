@@ -438,3 +438,29 @@ def test_audio_is_asked_for_with_a_signature() -> None:
     token = ACCOUNT.faces["twilio"]["token"]
     assert headers["X-Twilio-Signature"] == hmac_sha1_form(token, "https://app.test/prompt.wav?call=1")
     assert (headers["User-Agent"], "Content-Type" in headers) == ("TwilioProxy/1.1", False)
+
+
+@pytest.mark.parametrize(("length", "code"), [(4000, None), (4001, 32018)])
+def test_how_long_a_document_given_to_rest_may_be(length: int, code: int | None) -> None:
+    """1.5: "4000 characters for REST `Twiml` (32018)"."""
+    frame = "<Response><Hangup/></Response>"
+    document = frame.replace("><", ">" + " " * (length - len(frame)) + "<", 1)
+    assert len(document) == length
+    if code is None:
+        assert FACE.program(document).main == (Hangup(),)
+    else:
+        with pytest.raises(Refused) as refused:
+            FACE.program(document)
+        assert FACE.error(refused.value, "/p")[1]["code"] == code
+
+
+@pytest.mark.parametrize(("length", "good"), [(1024, True), (1025, False)])
+def test_headers_of_a_target_of_rest(length: int, good: bool) -> None:
+    """5.2: 21227, the headers of a SIP URI: 1024 characters (1.8)."""
+    spelled = "sip:bob@example.test?X-A=" + "v" * (length - len("X-A="))
+    if good:
+        assert set(FACE.headers(spelled)) == {"X-A"}
+    else:
+        with pytest.raises(Refused) as refused:
+            FACE.headers(spelled)
+        assert FACE.error(refused.value, "/p")[1]["code"] == 21227
