@@ -90,7 +90,7 @@ class Server:
         http = "{}:{}".format(*listening.getsockname()[:2])
         scheme = "https" if settings.http.tls_certificate else "http"
         public_url = settings.http.public_url.rstrip("/") or f"{scheme}://{http}"
-        self.dialects = all_dialects(public_url, self._find_call, settings.accounts)
+        self.dialects = all_dialects(public_url, self._find_call, settings.accounts, settings.rooms.capacity)
         check_accounts(settings, self.dialects)
         check_encryption(settings)
         sip_host = split_address(settings.sip.listen)[0]
@@ -172,7 +172,8 @@ class Server:
 
     def _application(self, public_url: str) -> Starlette:
         settings = self.settings
-        faces = rest_faces(public_url, settings.accounts, self.clock.now, self.directory, settings.http.admin_token)
+        admin, most = settings.http.admin_token, settings.rooms.capacity
+        faces = rest_faces(public_url, settings.accounts, self.clock.now, self.directory, admin, most)
         pace = Pace(settings.http.requests_per_second)  # one for all faces: an account's limit is its own, whatever it speaks
         given = (self.hub, self.store, settings.storage.recordings, lambda: self.journal.healthy, self._sip_address)
         rests = [Rest(face, *given, open_media=settings.http.open_media, pace=pace, guesses=self.guesses) for face in faces]

@@ -186,7 +186,9 @@ class MediaSettings(Section):
 class RoomLimits(Section):
     """Conference rooms."""
 
-    capacity: int = Field(250, ge=2, le=65536, description="Members that documents may allow a room, and has one that is told no number.")
+    capacity: int = Field(
+        250, ge=2, le=65536, description="Members of a room that is told no number; as many it may be told, where its dialect bounds that."
+    )
     keep_empty_seconds: float = Field(
         300.0, ge=1, le=86400, description="How long a room that was made by request waits for the first who comes."
     )

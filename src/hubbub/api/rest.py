@@ -340,7 +340,7 @@ def _json_pairs(body: bytes) -> list[tuple[str, str]]:
 
 def remarks_on(params: tuple[Param, ...], pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """What was given and has no effect: parameters that are unknown, or not built yet."""
-    rows = {param.name: param for param in params}
+    rows = {name: param for param in params for name in (param.name, *param.aliases)}
     remarks = []
     for name in dict.fromkeys(name for name, _ in pairs):
         row = rows.get(name)
@@ -358,7 +358,7 @@ def read_values(params: tuple[Param, ...], pairs: list[tuple[str, str]]) -> dict
         given.setdefault(name, []).append(value)
     values: dict[str, Any] = {}
     for param in params:
-        texts = given.get(param.name)
+        texts = given.get(param.name) or next((given[alias] for alias in param.aliases if alias in given), None)
         if param.to is None or not texts:
             continue
         text = " ".join(texts) if param.many else texts[-1]

@@ -17,6 +17,7 @@ from hubbub.dialects.own import OwnRest
 from hubbub.dialects.swml import SwmlDialect
 from hubbub.dialects.swml.rest import CallingRest, CallLogsRest, RelayRest, RoomLogsRest
 from hubbub.dialects.twiml import TwimlDialect
+from hubbub.dialects.twiml.beyond import USUAL_CAPACITY, sized, sized_operations
 from hubbub.dialects.twiml.credentials import Keys
 from hubbub.dialects.twiml.insights import InsightsRest
 from hubbub.dialects.twiml.rest import TwimlRest
@@ -69,20 +70,30 @@ class Face(Dialect, Protocol):
         """Code and level of a notice that was not accepted."""
 
 
-def all_dialects(public_url: str, find_call: Callable[[Id], CallRecord | None], accounts: Sequence[Account] = ()) -> dict[str, Face]:
-    """Every dialect that is built, by name."""
+def all_dialects(
+    public_url: str, find_call: Callable[[Id], CallRecord | None], accounts: Sequence[Account] = (), most: int = USUAL_CAPACITY
+) -> dict[str, Face]:
+    """Every dialect that is built, by name; `most`: members of a room, where its dialect has a bound."""
+    documents, compatible = TwimlDialect(public_url, find_call), CxmlDialect(public_url, find_call)
+    if most != USUAL_CAPACITY:
+        documents.table, compatible.table = sized(documents.table, most), sized(compatible.table, most)
     return {
-        "twiml": TwimlDialect(public_url, find_call),
-        "cxml": CxmlDialect(public_url, find_call),
+        "twiml": documents,
+        "cxml": compatible,
         "bxml": BxmlDialect(public_url, find_call),
         "swml": SwmlDialect(public_url, accounts, find_call),
     }
 
 
 def rest_faces(
-    public_url: str, accounts: Sequence[Account], now: Callable[[], float], keys: Keys | None = None, admin: str = ""
+    public_url: str,
+    accounts: Sequence[Account],
+    now: Callable[[], float],
+    keys: Keys | None = None,
+    admin: str = "",
+    most: int = USUAL_CAPACITY,
 ) -> list[TwimlRest | BxmlRest | RelayRest | OwnRest]:
-    """Every REST face that is built; `now` dates tokens, `keys` finds API keys, `admin` is the operator's token."""
+    """Every REST face that is built; `now` dates tokens, `keys` finds API keys, `admin` is the operator's token, `most` as above."""
     scripts = SwmlDialect(public_url, accounts)
     compatible = CxmlDialect(public_url)  # its paths are asked first: they are the narrower ones
     vendors: list[TwimlRest | BxmlRest | RelayRest] = [
@@ -94,6 +105,9 @@ def rest_faces(
         InsightsRest(TwimlDialect(public_url), accounts, keys, now),
         BxmlRest(BxmlDialect(public_url), accounts, now),
     ]
+    for face in vendors if most != USUAL_CAPACITY else ():
+        if isinstance(face, TwimlRest):
+            face.operations, face.table = sized_operations(face.operations, most), sized(face.table, most)
     return [*vendors, OwnRest(public_url, accounts, vendors, now, admin)]
 
 

@@ -185,6 +185,8 @@ class Attr:
     why: str = ""
     """Why it has no effect, or what is special."""
     required: bool = False
+    aliases: tuple[str, ...] = ()
+    """Other spellings that are understood, and remarked on: those of the same thing elsewhere in its dialect."""
 
 
 @dataclass
@@ -301,9 +303,13 @@ class Compiler:
     def values(self, attributes: tuple[Attr, ...], node: Node) -> dict[str, Any]:
         """Neutral values of a node's attributes: given, else default."""
         rows = {row.name: row for row in attributes}
+        others = {alias: row for row in attributes for alias in row.aliases if row.name not in node.attributes}
         found: dict[str, Any] = {row.to: row.default for row in reversed(attributes) if row.to is not None}
         for name, value in node.attributes.items():
             row = rows.get(name)
+            if row is None and name in others:
+                row = others[name]
+                self.object(self.table.unknown, f"attribute {name!r} of <{node.name}> is spelled {row.name!r} here", node.at)
             if row is None:
                 self.object(self.table.unknown, f"attribute {name!r} of <{node.name}> is not known", node.at)
             elif not (value == "" and self.table.empty_is_unset):
@@ -408,6 +414,8 @@ class Param:
     required: bool = False
     whole: bool = False
     """Of JSON: lists and objects are read as they are, not as text."""
+    aliases: tuple[str, ...] = ()
+    """Other spellings that are understood: those of the same thing elsewhere in its dialect."""
 
 
 @dataclass(frozen=True)

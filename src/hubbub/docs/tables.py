@@ -70,7 +70,8 @@ def _rows(element: Element, coverage: Coverage) -> str:
 def _row(row: Attr, coverage: Coverage) -> tuple[str, ...]:
     default = "required" if row.required else code(_spelled(row)) if row.to is not None else ""
     bad = row.code or ("" if row.read is text else coverage.table.bad_value)
-    return code(row.name), allowed(row.read), default, state(row.to, row.why), code(bad)
+    name = code(row.name) + "".join(f", also {code(alias)}" for alias in row.aliases)
+    return name, allowed(row.read), default, state(row.to, row.why), code(bad)
 
 
 def _spelled(row: Attr) -> str:
@@ -107,8 +108,12 @@ def _operation(operation: Operation) -> str:
     sentence = f"{words[0].upper()}{words[1:]}; answers {operation.status}" + (f" with a {operation.shows}." if operation.shows else ".")
     if not operation.params:
         return f"{title}\n\n{sentence}"
-    rows = ((code(param.name), _values(param), state(param.to, param.why)) for param in operation.params)
+    rows = ((_named(param), _values(param), state(param.to, param.why)) for param in operation.params)
     return "\n\n".join([title, sentence, table(("Parameter", "Values", "State"), rows)])
+
+
+def _named(param: Param) -> str:
+    return code(param.name) + "".join(f", also {code(alias)}" for alias in param.aliases)
 
 
 def _values(param: Param) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from hubbub.conference.roles import ROLES
 from hubbub.dialects.builders import EVENT_GROUPS
-from hubbub.dialects.tables import Attr, Converter, Operation, Param, boolean, choice, integer, matching, words
+from hubbub.dialects.tables import Attr, Converter, DocumentTable, Operation, Param, allowed, boolean, choice, integer, matching, words
 
 BEYOND = "beyond the vendor"
 NAMESPACE = matching(r"[^/\x00-\x1f]{0,128}", "has at most 128 characters and no slash")
@@ -45,6 +46,31 @@ def room_status(url: Callable[[str], str], method: Converter) -> tuple[Param, ..
         Param("StatusCallbackMethod", "status_method", method, "bad-room-parameter", why=BEYOND),
         Param("StatusCallbackEvent", "status_events", words(EVENT_GROUPS), "bad-room-parameter", many=True, why=BEYOND),
     )
+
+
+USUAL_CAPACITY = 250
+
+
+def sized(table: DocumentTable, most: int) -> DocumentTable:
+    """The table for conferences of so many: what one has that is told no number, and what a document may ask for where it was bounded."""
+    noun = table.nested["Dial/Conference"]
+    bound = integer(1, most)
+    rows = tuple(
+        replace(row, read=bound) if row.to == "max_members" and allowed(row.read) == allowed(integer(1, USUAL_CAPACITY)) else row
+        for row in noun.attributes
+    )
+    rooms = replace(table.rooms, policy=replace(table.rooms.policy, capacity=most))
+    return replace(table, rooms=rooms, nested={**table.nested, "Dial/Conference": replace(noun, attributes=rows)})
+
+
+def sized_operations(operations: tuple[Operation, ...], most: int) -> tuple[Operation, ...]:
+    """The same for REST."""
+    usual = allowed(integer(2, USUAL_CAPACITY))
+
+    def changed(param: Param) -> Param:
+        return replace(param, read=integer(2, most)) if param.to == "max_members" and allowed(param.read) == usual else param
+
+    return tuple(replace(operation, params=tuple(changed(param) for param in operation.params)) for operation in operations)
 
 
 def create_room(url: Callable[[str], str], method: Converter, truth: Converter) -> Operation:

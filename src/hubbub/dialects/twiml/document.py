@@ -58,20 +58,23 @@ TRIM = mapping({"trim-silence": True, "do-not-trim": False})
 BEEP = mapping({"true": "both", "false": "none", "onEnter": "enter", "onExit": "exit"})
 JITTER = mapping({"off": 0, "small": 20, "medium": 40, "large": 60})
 
+ROOMS = "conference"
+"""How REST begins the names of what belongs to the conference, where a participant has its own."""
+
 CONFERENCE = (
     Attr("muted", "muted", boolean, False, "13230"),
     Attr("beep", "beep", BEEP, "both", "13235"),
     Attr("startConferenceOnEnter", "start_on_enter", boolean, True, "13232"),
     Attr("endConferenceOnExit", "end_on_exit", boolean, False, "13231", "error"),
-    Attr("participantLabel", "label", text, "", "16023"),
+    Attr("participantLabel", "label", text, "", "16023", aliases=("label",)),
     Attr("jitterBufferSize", "jitter_ms", JITTER, 60, "16002"),
     *beyond.CONFERENCE,
     Attr("waitUrl", "wait_url", url, None, "13233"),
     Attr("waitMethod", "wait_method", method, "POST", "13234"),
     Attr("maxParticipants", "max_members", integer(1, 250), None, "16002"),
-    Attr("record", "record", RECORD_FLAG, False, "16002"),
-    Attr("trim", "trim", TRIM, True, "13239", "error"),
-    Attr("coach", "coach", text, None, "13240"),
+    Attr("record", "record", RECORD_FLAG, False, "16002", aliases=("conferenceRecord",)),
+    Attr("trim", "trim", TRIM, True, "13239", "error", aliases=("conferenceTrim",)),
+    Attr("coach", "coach", text, None, "13240", aliases=("callSidToCoach",)),
     Attr(
         "region",
         "region",
@@ -80,12 +83,19 @@ CONFERENCE = (
         "16002",
         why="reported back; mixing is local",
     ),
-    Attr("statusCallback", "status_url", url, None, "16002"),
-    Attr("statusCallbackMethod", "status_method", method, "POST", "16002"),
-    Attr("statusCallbackEvent", "status_events", words(EVENT_GROUPS), None, "16002"),
-    Attr("recordingStatusCallback", "recording_url", url, None, "13256"),
-    Attr("recordingStatusCallbackMethod", "recording_method", method, "POST", "16002"),
-    Attr("recordingStatusCallbackEvent", "recording_events", RECORDING_EVENTS, None, "13621"),
+    Attr("statusCallback", "status_url", url, None, "16002", aliases=("conferenceStatusCallback",)),
+    Attr("statusCallbackMethod", "status_method", method, "POST", "16002", aliases=("conferenceStatusCallbackMethod",)),
+    Attr("statusCallbackEvent", "status_events", words(EVENT_GROUPS), None, "16002", aliases=("conferenceStatusCallbackEvent",)),
+    Attr("recordingStatusCallback", "recording_url", url, None, "13256", aliases=("conferenceRecordingStatusCallback",)),
+    Attr("recordingStatusCallbackMethod", "recording_method", method, "POST", "16002", aliases=(f"{ROOMS}RecordingStatusCallbackMethod",)),
+    Attr(
+        "recordingStatusCallbackEvent",
+        "recording_events",
+        RECORDING_EVENTS,
+        None,
+        "13621",
+        aliases=(f"{ROOMS}RecordingStatusCallbackEvent",),
+    ),
     Attr("recordingConfigurationId", None, why="names a storage set-up that exists in the cloud only"),
     Attr("eventCallbackUrl", "event_url", url, None, "16002", why="told of the recording; deprecated for recordingStatusCallback"),
 )
@@ -129,7 +139,7 @@ def dial(compiler: Compiler, node: Node, values: dict[str, Any]) -> Sequence[Ste
 def _conference(compiler: Compiler, node: Node, dial_values: dict[str, Any]) -> JoinRoom:
     rows = compiler.table.nested["Dial/Conference"].attributes
     values = compiler.values(rows, node)
-    given = {row.to for row in rows if row.name in node.attributes}
+    given = {row.to for row in rows if any(name in node.attributes for name in (row.name, *row.aliases))}
     values |= {name: value for name, value in ROLES.get(values["role"], {}).items() if name not in given}
     rooms = compiler.table.rooms
     refused = ""

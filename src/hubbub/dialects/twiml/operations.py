@@ -23,6 +23,12 @@ def truth(value: str) -> bool:
     return value.lower() == "true"
 
 
+def recorded(value: str) -> bool:
+    """`true` or `false`, or as a document spells it: `record-from-answer`, `do-not-record`."""
+    spelled = {"record-from-answer": "true", "do-not-record": "false"}
+    return truth(spelled.get(value, value))
+
+
 def only_true(value: str) -> bool:
     """`Muted`, `Hold`: true, and anything else is false."""
     return value.lower() == "true"
@@ -152,7 +158,7 @@ RECORDED = (
     Param("RecordingConfigurationId", None, why="names a storage set-up that exists in the cloud only"),
 )
 SIDES = (Param("RecordingChannels", "recording_channels", recording.CHANNELS), Param("RecordingTrack", "recording_track", recording.TRACK))
-LEG_RECORDING = (Param("Record", "recorded", truth), *SIDES, *RECORDED)
+LEG_RECORDING = (Param("Record", "recorded", recorded), *SIDES, *RECORDED)
 """The recording of a leg from its answer on."""
 TRACKS = Param("RecordingTracks", "recording_per_speaker", mapping({"mix": False, "speakers": True}))
 """Not the vendor's: a channel per speaker."""
@@ -177,7 +183,7 @@ MEMBER_CREATE = (
     *TARGET,
     *PROGRESS,
     Param("Timeout", "ring_seconds", integer(5, 600), "bad-timeout"),
-    Param("Label", "label", text),
+    Param("Label", "label", text, aliases=("ParticipantLabel",)),
     Param("EarlyMedia", "early_media", truth),
     Param("Muted", "muted", only_true),
     Param("Beep", "beep", lambda value: BEEP(value if value in ("onEnter", "onExit") else value.lower()), "bad-room-parameter"),
@@ -190,7 +196,7 @@ MEMBER_CREATE = (
     Param("ExitActionMethod", "action_method", METHOD, "bad-method", why="beyond the vendor"),
     Param("JitterBufferSize", "jitter_ms", JITTER, "bad-room-parameter"),
     Param("Coaching", "coaching", truth),
-    Param("CallSidToCoach", "coach", text),
+    Param("CallSidToCoach", "coach", text, aliases=("Coach",)),
     Param("MaxParticipants", "max_members", integer(2, 250), "bad-room-parameter"),
     Param("ConferenceRecord", "record", RECORD_FLAG, "bad-room-parameter"),
     Param("ConferenceTrim", "trim", TRIM, "bad-room-parameter"),
@@ -227,7 +233,7 @@ MEMBER_UPDATE = (
     Param("BeepOnExit", "beep_on_exit", truth),
     Param("EndConferenceOnExit", "end_on_exit", truth),
     Param("Coaching", "coaching", truth),
-    Param("CallSidToCoach", "coach", text),
+    Param("CallSidToCoach", "coach", text, aliases=("Coach",)),
 )
 
 ROOM_FILTERS = (
