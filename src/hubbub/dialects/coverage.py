@@ -56,6 +56,8 @@ class Coverage:
     errors: Mapping[str, ErrorRow] = field(default_factory=dict)
     never: Mapping[str, str] = field(default_factory=dict)
     """Codes of the vendor that are never told, and why."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Operations that are known and cannot be obeyed, and why."""
 
 
 def coverages() -> tuple[Coverage, ...]:
@@ -202,6 +204,7 @@ def _swml() -> Coverage:
             "`params` of a change of a call's state": swml_callbacks.STATE,
         },
         base=CallingRest.base,
+        refused=CallingRest.unsupported,
         operations=(*CallingRest.operations, *_under(RoomLogsRest.base, ROOM_LOGS), *_under(CallLogsRest.base, CALL_LOGS)),
         resources=LOG_RESOURCES,
         errors=SWML_ERRORS,

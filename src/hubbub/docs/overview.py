@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from hubbub.dialects.coverage import Coverage
 from hubbub.dialects.tables import NOT_BUILT, Element
 from hubbub.docs.markdown import code, table
-from hubbub.docs.tables import SILENT, WORKS
+from hubbub.docs.tables import REFUSED, SILENT, WORKS
 
 NOT_HERE, NEVER = "not built", "never told"
-STATES = (WORKS, SILENT, NOT_HERE)
+STATES = (WORKS, SILENT, REFUSED, NOT_HERE)
 Row = tuple[str, str, str, str]
 """What kind it is, its name, its state, the reason."""
 
@@ -49,6 +49,8 @@ def _all(coverage: Coverage) -> Iterable[Row]:
             yield "REST parameters", name, _state(param.to is not None, param.why, SILENT), param.why
     for word, why in coverage.never.items():
         yield "error codes", word, NEVER, why
+    for name, why in coverage.refused.items():
+        yield "REST operations", name, REFUSED, why
 
 
 def _attributes(coverage: Coverage, element: Element) -> Iterable[Row]:
@@ -57,7 +59,9 @@ def _attributes(coverage: Coverage, element: Element) -> Iterable[Row]:
         yield "attributes", name, _state(row.to is not None, row.why, SILENT), row.why
 
 
-def _state(works: bool, why: str, otherwise: str = NOT_HERE) -> str:
+def _state(works: bool, why: str, otherwise: str = REFUSED) -> str:
     if why.startswith(NOT_BUILT):
         return NOT_HERE
+    if why.startswith(f"{REFUSED}: "):
+        return REFUSED
     return WORKS if works else otherwise

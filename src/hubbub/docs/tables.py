@@ -11,7 +11,7 @@ from hubbub.dialects.tables import NOT_BUILT, Attr, Element, Operation, Param, a
 from hubbub.docs.markdown import code, table
 from hubbub.verbs.model import Stage
 
-WORKS, SILENT = "works", "accepted without effect"
+WORKS, SILENT, REFUSED = "works", "accepted without effect", "refused"
 STAGES = {stage: stage.value for stage in Stage} | {Stage.BESIDE: "wait and hold audio"}
 
 
@@ -30,7 +30,7 @@ def rest_blocks(coverage: Coverage) -> Mapping[str, str]:
 
 def state(to: str | None, why: str) -> str:
     """How far a row is: in the words of the page's legend."""
-    if why.startswith(NOT_BUILT):
+    if why.startswith((NOT_BUILT, f"{REFUSED}: ")):
         return why
     word = WORKS if to is not None else SILENT
     return f"{word}: {why}" if why else word
@@ -45,6 +45,8 @@ def _elements(coverage: Coverage) -> str:
 
 
 def _built(element: Element) -> str:
+    if element.build is None and not element.why.startswith(NOT_BUILT):
+        return f"{REFUSED}: {element.why}"
     return state(None if element.build is None else element.name, element.why)
 
 

@@ -47,7 +47,7 @@ def test_the_overview_counts_every_row_and_gives_every_reason() -> None:
         inner = [element for name in coverage.elements for element in coverage.nested.get(name, ())]
         rows = [row for element in (*coverage.elements.values(), *inner) for row in element.attributes]
         (line,) = [line for line in page.splitlines() if line.startswith(f"| [{coverage.title}]") and "| attributes |" in line]
-        assert sum(int(cell) for cell in line.split("|")[3:6]) == len(rows)
+        assert sum(int(cell) for cell in line.split("|")[3:7]) == len(rows)
         assert all(row.why for row in rows if row.to is None), "what has no effect says why"
         assert {row.name for row in rows if row.to is None and f"`{row.name} of " not in page} == set()
 
@@ -100,6 +100,7 @@ def test_the_command(tmp_path: Path) -> None:
         ("x", "rounded", "works: rounded"),
         (None, "of no use", "accepted without effect: of no use"),
         (None, "not built yet: soon", "not built yet: soon"),
+        ("x", "refused: not here", "refused: not here"),
     ],
 )
 def test_states(to: str | None, why: str, words: str) -> None:
