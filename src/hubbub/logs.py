@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TextIO, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO, cast
 
 import structlog
+from structlog.typing import EventDict
+
+from hubbub.webhooks.redaction import redacted
 
 
 class Lines:
@@ -39,6 +43,17 @@ class Lines:
             self.lost += 1
 
 
+def without_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """The last thing before a line is written: credentials of URLs, and what is called a password, are not in it."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = redacted(value)
+        elif isinstance(value, Mapping | Sequence | BaseException):
+            shown = str(value)
+            event[key] = value if redacted(shown) == shown else redacted(shown)
+    return event
+
+
 def set_up_logs() -> None:
     """Colours on a terminal, JSON elsewhere."""
     terminal = sys.stderr.isatty()
@@ -49,6 +64,7 @@ def set_up_logs() -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            without_secrets,
             renderer,
         ],
         logger_factory=structlog.PrintLoggerFactory(cast(TextIO, Lines(sys.stderr))),

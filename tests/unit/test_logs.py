@@ -7,7 +7,7 @@ import json
 
 import structlog
 
-from hubbub.logs import Lines
+from hubbub.logs import Lines, without_secrets
 
 
 class Disk(io.StringIO):
@@ -46,3 +46,13 @@ def test_a_stream_that_is_closed() -> None:
     disk.close()
     assert lines.write("x\n") == 2
     lines.flush()
+
+
+def test_no_line_holds_credentials() -> None:
+    """Whoever logs a URL, an error or a traceback need not think of it."""
+    url = "http://u:p4ss@h/"
+    given = {"event": "x", "url": url, "given": ["a", url], "n": 3, "exception": f"Error: {url} failed", "error": ValueError(url)}
+    event = without_secrets(None, "info", given)
+    assert "p4ss" not in repr(event)
+    assert event["url"] == "http://h/"
+    assert without_secrets(None, "info", {"event": "x", "given": ["a", "b"], "n": 3}) == {"event": "x", "given": ["a", "b"], "n": 3}

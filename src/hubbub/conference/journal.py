@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
@@ -19,6 +19,7 @@ from hubbub.ids import new_id
 from hubbub.storage.store import Append, Change, Enqueue, Store
 from hubbub.storage.writer import Counts
 from hubbub.webhooks.delivery import Notice
+from hubbub.webhooks.redaction import redacted
 
 if TYPE_CHECKING:
     from hubbub.conference.policy import RecordingWish, RoomSettings
@@ -82,7 +83,8 @@ class Journal:
         return written
 
     def report(self, problem: Problem, now: float) -> None:
-        """Keep a problem for its account to read, and log it (law 6)."""
+        """Keep a problem for its account to read, without secrets, and log it (law 6)."""
+        problem = _without_secrets(problem)
         log.warning("problem", code=problem.code, account=problem.account, call=problem.call, room=problem.room, text=problem.message)
         self.write([Append("notifications", problem_row(problem, now))])
         if self.on_problem is not None:
@@ -183,3 +185,7 @@ async def within(written: Written | None, seconds: float = 5.0) -> None:
         await asyncio.wait_for(asyncio.shield(written), seconds)
     except TimeoutError as error:
         raise StorageUnavailable("the database cannot be written now") from error
+
+
+def _without_secrets(problem: Problem) -> Problem:
+    return replace(problem, message=redacted(problem.message), url=redacted(problem.url))

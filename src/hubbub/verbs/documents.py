@@ -17,6 +17,7 @@ from hubbub.verbs.dialect import Dialect, DocumentRequest
 from hubbub.verbs.model import Stage
 from hubbub.verbs.program import Program
 from hubbub.webhooks.exchange import of_request, readable
+from hubbub.webhooks.redaction import redacted
 from hubbub.webhooks.requester import HttpReply, HttpRequest, Requester
 
 log = structlog.get_logger()
@@ -110,13 +111,13 @@ class Documents:
             return  # nothing was asked
         data = {
             "method": http.method,
-            "url": http.url,
+            "url": redacted(http.url),
             "body": readable(http.body if isinstance(http.body, bytes) else None),
             "status": reply.status if reply else None,
             "seconds": reply.seconds if reply else None,
             "content_type": reply.content_type if reply else None,
             "response": readable(reply.body) if reply else None,
-            "error": error,
+            "error": redacted(error),
         }
         row = {"id": new_id(), "account": account.name, "call": call.id, "created": self.clock.now(), "data": data}
         self.journal.write([Append("requests", row)])

@@ -27,6 +27,7 @@ from hubbub.dialects.bxml.callbacks import TRANSCRIPT as CALL_TRANSCRIPT_ID
 from hubbub.dialects.tables import Out, Resource
 from hubbub.events import CallStatus, RecordingRecord, RecordingStatus, RoomStatus
 from hubbub.settings import Account
+from hubbub.webhooks.addresses import loggable
 
 Thing = TypeVar("Thing")
 
@@ -108,7 +109,7 @@ LISTED_ROOM: tuple[Out, ...] = (
     Out("name", lambda s: s.thing.room.name),
     Out("createdTime", lambda s: time(s.thing.room.created)),
     Out("completedTime", lambda s: time(s.thing.room.ended) if s.thing.room.status is RoomStatus.COMPLETED else None),
-    Out("conferenceEventUrl", lambda s: link.url if (link := _event_link(s)) else None),
+    Out("conferenceEventUrl", lambda s: loggable(link.url) if (link := _event_link(s)) else None),
     Out("conferenceEventMethod", lambda s: link.method if (link := _event_link(s)) else "POST"),
     Out("tag", lambda s: s.thing.room.tag or None),
 )
