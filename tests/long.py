@@ -62,7 +62,7 @@ def fuzz(seconds: int, guided: int) -> Iterator[Step]:
 
     for file in sorted((ROOT / "tests" / "fuzz").glob("test_*.py")):
         test = str(file.relative_to(ROOT))
-        yield Step(file.stem.removeprefix("test_"), (test,), 1800 + 20 * seconds, {"HUBBUB_FUZZ_SECONDS": str(seconds)})
+        yield Step(file.stem.removeprefix("test_"), (test,), 3600 + 20 * seconds, {"HUBBUB_FUZZ_SECONDS": str(seconds)})
     for target in TARGETS:
         yield Step(f"guided: {target}", (str(guided), target), 600 + 2 * guided, module="tests.fuzz.guided")
 
