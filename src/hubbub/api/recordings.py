@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
-import structlog
-
 from hubbub.api.calls import fetch_call, known_call
 from hubbub.api.lists import filters, page_of, stored, windowed
 from hubbub.api.media import forget_renditions
@@ -23,8 +21,6 @@ from hubbub.errors import Refused
 from hubbub.events import RecordingRecord, RecordingStatus, RoomStatus
 from hubbub.ids import Id
 from hubbub.storage.store import Condition, Delete, Put, Query
-
-log = structlog.get_logger()
 
 KEPT_SECONDS = 40 * 86400.0
 """How long the facts about a deleted recording are kept."""
@@ -126,8 +122,6 @@ async def update_recording(asked: Asked) -> RecordingRecord:
         changed = recorder.pause(recording.id, keep_silence=asked.values.get("keep_silence", True))
     elif wanted == "stopped":
         changed = recorder.stop(recording.id)
-        if recording.room is not None:
-            log.info("room_recording_stopped", recording=recording.id, note="elsewhere only recordings of calls can be stopped")
     else:
         changed = recorder.resume(recording.id)
     await within(recorder.written)

@@ -464,3 +464,30 @@ def test_headers_of_a_target_of_rest(length: int, good: bool) -> None:
         with pytest.raises(Refused) as refused:
             FACE.headers(spelled)
         assert FACE.error(refused.value, "/p")[1]["code"] == 21227
+
+
+@pytest.mark.parametrize(("length", "good"), [(1, True), (128, True), (129, False), (0, False)])
+def test_names_of_conferences_in_rest(length: int, good: bool) -> None:
+    """2: "1–128 chars"; 16002 in REST; statuses are asked for with `start end` where no event is named."""
+    if good:
+        verb = FACE.join({"status_url": "http://app.test/e"}, "x" * length)
+        assert verb.joining.settings.subscription is not None
+        assert {kind.value for kind in verb.joining.settings.subscription.events} == {"started", "ended"}
+    else:
+        with pytest.raises(Refused) as refused:
+            FACE.join({}, "x" * length)
+        assert FACE.error(refused.value, "/p")[1]["code"] == 16002
+
+
+@pytest.mark.parametrize(
+    ("channels", "asked", "good"), [(1, "1", True), (1, "2", False), (2, "2", True), (2, "1", True), (1, "3", False), (2, "", True)]
+)
+def test_requested_channels(channels: int, asked: str, good: bool) -> None:
+    """5.7: "`?RequestedChannels=1|2`; 2 not available → 400", 16113."""
+    query = {"RequestedChannels": asked} if asked else {}
+    if good:
+        FACE.check_media(replace(RECORDING, channels=channels), query)
+    else:
+        with pytest.raises(Refused) as refused:
+            FACE.check_media(replace(RECORDING, channels=channels), query)
+        assert FACE.error(refused.value, "/p")[1]["code"] == 16113
