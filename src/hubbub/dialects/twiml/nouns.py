@@ -110,7 +110,13 @@ QUEUE = (
 )
 NOUNS: Mapping[str, Element] = {
     "Dial/Number": Element("Number", None, NUMBER),
-    "Dial/Sip": Element("Sip", None, SIP, children=("Uri", "Headers")),
+    "Dial/Sip": Element(
+        "Sip",
+        None,
+        SIP,
+        children=("Uri", "Headers"),
+        why="`;secure=true`: its audio is encrypted or it is not called; SIP itself goes by UDP",
+    ),
     "Dial/Client": Element("Client", None, CLIENT, children=("Identity", "Parameter")),
     "Dial/Application": Element("Application", None, APPLICATION, children=("ApplicationSid", "Parameter"), why="one of this account"),
     "Dial/Sim": Element("Sim", None, CLIENT, why="a registered phone of that name: there is no mobile network here"),
