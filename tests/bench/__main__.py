@@ -275,21 +275,26 @@ CASES = [
     Case("rooms of 250, 3 talking", "OPUS", 1250, 250, 3),
 ]
 COLUMNS = (
-    "codec", "load", "callers", "µs per caller and tick", "receive", "decode", "mix", "encode", "send and the rest", "share of a core",
+    "codec", "load", "callers", "µs per caller and tick", "bare loop", "ratio",
+    "receive", "decode", "mix", "encode", "send and the rest", "share of a core",
     "tick p50 / p99 ms", "late ticks", "not in time %", "tones", "generator late ms", "KB per caller",
 )  # fmt: skip
 LEGEND = """
-receive: reading and checking, measured in the same run. decode, mix, encode: the same work without the network, measured apart on 500 legs.
+bare loop: one recvfrom and one sendto on as many connected sockets, right after the engine.
+receive: reading and checking, one leg in 64 timed. decode, mix, encode: the same work without the network, measured apart on 500 legs.
 late ticks ended more than 20 ms after they were due; not in time adds the share of frames that were missing at playout and of late ticks.
 tones: listeners of twelve whose last second held exactly the right tones."""
 
 
-def cells_of(case: Case, row: Row) -> list[str]:
-    """A line of the table."""
-    parts = split_of(case.codec, min(case.room, 250), min(case.talkers, case.room))
+def cells_of(case: Case, row: Row, bare: float, split: bool) -> list[str]:
+    """A line of the table; without `split`, decode, mix and encode stay with the rest. `bare`: µs of the bare loop, or 0."""
+    parts = split_of(case.codec, min(case.room, 250), min(case.talkers, case.room)) if split else ()
+    beside = (f"{bare:.2f}", f"{row.each / bare:.2f}") if bare else ("", "")
     rest = max(0.0, row.each - row.receive - sum(parts))
+    middle = [f"{part:.2f}" for part in parts] or ["", "", ""]
     return [
-        case.codec, case.name, f"{case.callers:,}", *(f"{part:.2f}" for part in (row.each, row.receive, *parts, rest)),
+        case.codec, case.name, f"{case.callers:,}", f"{row.each:.2f}", *beside,
+        f"{row.receive:.2f}", *middle, f"{rest:.2f}",
         f"{row.share:.0f} %", f"{row.p50:.1f} / {row.p99:.1f}", str(row.late), f"{row.lost:.3f}", row.right, f"{row.generator_ms:.1f}",
         f"{row.memory:.0f}",
     ]  # fmt: skip
@@ -316,22 +321,21 @@ def row_line(cells: Sequence[str]) -> None:
     print(f"| {' | '.join(cells)} |", flush=True)
 
 
-async def compare_bare(seen: dict[tuple[str, str, int], Row], seconds: float) -> None:
-    """The bare loop in both connect modes, reading until empty and once, and what the engine costs in units of it."""
+async def compare_bare(seconds: float) -> None:
+    """The bare loop in both connect modes, reading until empty and once."""
     for callers in (1000, 3000):
-        engine = seen.get((FIVE, "PCMU", callers))
         for connected in (True, False):
             for reads in (1, 4):
                 each = await run_bare(callers, seconds, connected=connected, reads=reads)
                 mode = f"{'connected' if connected else 'unconnected'}, {'one read' if reads == 1 else 'read until empty'}"
-                ratio = f"engine / bare {engine.each / each:.2f}" if engine else ""
-                row_line(("bare recvfrom and sendto", f"{callers:,} sockets", mode, f"{each:.2f} µs", ratio))
+                row_line(("bare recvfrom and sendto", f"{callers:,} sockets", mode, f"{each:.2f} µs"))
 
 
 async def main() -> None:
     parser = argparse.ArgumentParser(prog="tests.bench")
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--only", default="", help="run the cases whose name, codec or number of callers contains this")
+    parser.add_argument("--plain", action="store_true", help="leave out the split, whose kernels take a while to compile")
     options = parser.parse_args()
     print(machine(), "\n")
     row_line(COLUMNS)
@@ -341,11 +345,13 @@ async def main() -> None:
         if options.only and options.only not in f"{case.codec} {case.name} {case.callers}":
             continue
         row = seen[case.name, case.codec, case.callers] = await run_case(case, options.seconds)
-        row_line(cells_of(case, row))
+        beside = case.codec == "PCMU" and case.name == FIVE
+        bare = await run_bare(case.callers, min(options.seconds, 4), connected=True, reads=1) if beside else 0.0
+        row_line(cells_of(case, row, bare, not options.plain))
     print(LEGEND, "\n")
     if options.only:
         return
-    await compare_bare(seen, min(options.seconds, 5))
+    await compare_bare(min(options.seconds, 5))
     plain = seen["a room of 500, 20 talking", "PCMU", 500].each
     for name in ("… and 1 coach", "… and 10 coaches"):
         row_line(("coach sets at 500 members", name, f"{100 * (seen[name, 'PCMU', 500].each / plain - 1):+.1f} %"))

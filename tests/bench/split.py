@@ -12,7 +12,8 @@ from hubbub.media.jitter import retune, store
 from hubbub.media.layout import CODEC_CLOCK, CODEC_WIDE, UNITY, Sizes
 from hubbub.media.libc import THREAD_CPU, clock_ns
 from hubbub.media.mix import advance, listen, listen_narrow, sum_mixes
-from hubbub.media.tick import produce_leg, serve_leg
+from hubbub.media.tick import produce_leg, send_queue, serve_leg
+from hubbub.media.together import decode_early
 from tests.bench.load import TONES, sounds_of
 from tests.support.small_engine import Small, small_engine
 
@@ -31,6 +32,7 @@ def _rounds(engine: Any, desk: Any, sounds: Any, sizes: Any, tone_of: Any, times
             time = tick * 160 * CODEC_CLOCK[codec]
             store(engine.jitter, leg, tick & 0xFFFF, time, sounds[tone, tick % 50], 0, sizes[tone, tick % 50], codec)
         t0 = clock_ns(THREAD_CPU, desk.spec)
+        decode_early(engine, desk)
         for leg in range(legs):
             produce_leg(engine, desk, 0, leg, tick)
         t1 = clock_ns(THREAD_CPU, desk.spec)
@@ -56,6 +58,7 @@ def _rounds(engine: Any, desk: Any, sounds: Any, sizes: Any, tone_of: Any, times
         else:
             for leg in range(legs):
                 serve_leg(engine, desk, 0, leg, tick + 1)
+            send_queue(engine, desk, 0)
         t3 = clock_ns(THREAD_CPU, desk.spec)
         advance(engine.slots, desk)
         times[0] += t1 - t0

@@ -20,7 +20,7 @@ ENTRY = "loop"
 SOURCES = (
     "counters", "messages", "layout", "block", "compiled", "libc", "rings", "g711", "g722", "libopus", "opus", "libsrtp", "srtp",
     "codecs", "rows", "resample", "signals", "desk", "levels", "agc", "fourier", "suppressor", "conceal", "jitter", "rtp", "dtmf", "mix",
-    "framing", "players", "taps", "sockets", "commands", "takeover", "tick",
+    "framing", "players", "taps", "sockets", "ahead", "lanes", "together", "commands", "takeover", "tick",
 )  # fmt: skip
 """Modules that the compiled loop is made of.
 

@@ -24,6 +24,12 @@ from hubbub.media.libopus import (
 from hubbub.media.libsrtp import POLICY_BYTES, SUITE_ROWS, SUITES
 
 RECEIVE_BYTES = 2048
+WAITING = 5
+"""Place in `counts` of how many legs wait in `queue`."""
+MANY = 6
+"""Place in `counts` of how many legs of G.722 were played out in this tick: many in this one, many in the next."""
+LANES = 16
+"""Coders that run together."""
 SOUNDING = 4
 """Place in `counts` of the mixes in which somebody spoke in the last tick."""
 
@@ -71,12 +77,21 @@ class Desk(NamedTuple):
     encode: Array
     sine: Array
     one: Array
+    queue: Array
+    """int32[16]: legs that wait for their frames to be encoded, or decoded, together; the first `counts[WAITING]` count."""
+    lane_rows: Array
+    lane_signal: Array
+    lane_codes: Array
+    """int32: two bands of sixteen coders (`lanes`)."""
+    early: Array
+    """uint8[legs]: whether this tick's frame of a leg is decoded already; it lies in `early_pcm`."""
+    early_pcm: Array
     fresh: Array
     """int64[72]: a G.722 coder at birth."""
     opus: Array
     """int64[16]: where the states of Opus coders lie, and what they shall be like."""
     opus_life: Array
-    """int64[legs + mixes, 8]: what is known of each coder (`opus.L_…`)."""
+    """int64[legs + mixes, 16]: what is known of each coder (`opus.L_…`)."""
     opus_line: Array
     """int16[legs, 1920]: what is decoded and not yet played."""
     opus_states: Array
@@ -182,6 +197,12 @@ def make_desk(sizes: Sizes, eventfd: int = -1) -> Desk:
         encode=g711.encode_table(),
         sine=sine_table(),
         one=np.array([1], np.int64),
+        queue=np.zeros(LANES, np.int32),
+        lane_rows=np.zeros((2, 32 * LANES), np.int32),
+        lane_signal=np.zeros((2, NARROW * LANES), np.int32),
+        lane_codes=np.zeros((2, NARROW * LANES), np.int32),
+        early=np.zeros(sizes.legs, np.uint8),
+        early_pcm=np.zeros((sizes.legs, FRAME), np.int16),
         fresh=G722_FRESH.copy(),
         opus=opus,
         opus_life=np.zeros((sizes.legs + sizes.mixes, OPUS_LIFE), np.int64),

@@ -145,11 +145,8 @@ def _filter(even: Array, odd: Array, direct: Array, crossed: Array, count: int) 
 
 
 @kernel
-def encode(state: Array, wide: Array, out: Array, even: Array, odd: Array, low: Array, high: Array, codes: Array) -> None:
-    """Encode `wide`[320] into `out`[160] bytes.
-
-    `even`, `odd` int32[>=171], `low`, `high` int32[>=160] and `codes` int64[>=320] are scratch.
-    """
+def divide(state: Array, wide: Array, even: Array, odd: Array, low: Array, high: Array) -> None:
+    """Divide `wide`[320] into the bands `low`[160] and `high`[160]; scratch as in `encode`."""
     for n in range(11):
         even[n] = state[FILTERS + 2 * n]
         odd[n] = state[FILTERS + 2 * n + 1]
@@ -163,6 +160,33 @@ def encode(state: Array, wide: Array, out: Array, even: Array, odd: Array, low: 
         direct = low[n]
         low[n] = (high[n] + direct) >> 14
         high[n] = (high[n] - direct) >> 14
+
+
+@kernel
+def unite(state: Array, count: int, wide: Array, even: Array, odd: Array, low: Array, high: Array) -> None:
+    """Make `2 * count` samples of `wide` of the bands `low` and `high`, which are used up; scratch as in `encode`."""
+    for n in range(11):
+        even[n] = state[FILTERS + 2 * n]
+        odd[n] = state[FILTERS + 2 * n + 1]
+    for n in range(count):
+        even[11 + n] = low[n] + high[n]
+        odd[11 + n] = low[n] - high[n]
+    for n in range(11):
+        state[FILTERS + 2 * n] = even[count + n]
+        state[FILTERS + 2 * n + 1] = odd[count + n]
+    _filter(even, odd, low, high, count)
+    for n in range(count):
+        wide[2 * n] = min(max(high[n] >> 11, -32768), 32767)
+        wide[2 * n + 1] = min(max(low[n] >> 11, -32768), 32767)
+
+
+@kernel
+def encode(state: Array, wide: Array, out: Array, even: Array, odd: Array, low: Array, high: Array, codes: Array) -> None:
+    """Encode `wide`[320] into `out`[160] bytes.
+
+    `even`, `odd` int32[>=171], `low`, `high` int32[>=160] and `codes` int64[>=320] are scratch.
+    """
+    divide(state, wide, even, odd, low, high)
     upper = codes[NARROW:]
     _band(state, 0, False, True, low, codes, 0, NARROW)
     _band(state, BAND_WORDS, True, True, high, upper, 0, NARROW)
@@ -181,16 +205,4 @@ def decode(
         upper[n] = data[start + n] >> 6
     _band(state, 0, False, False, low, codes, 0, count)
     _band(state, BAND_WORDS, True, False, high, upper, 0, count)
-    for n in range(11):
-        even[n] = state[FILTERS + 2 * n]
-        odd[n] = state[FILTERS + 2 * n + 1]
-    for n in range(count):
-        even[11 + n] = low[n] + high[n]
-        odd[11 + n] = low[n] - high[n]
-    for n in range(11):
-        state[FILTERS + 2 * n] = even[count + n]
-        state[FILTERS + 2 * n + 1] = odd[count + n]
-    _filter(even, odd, low, high, count)
-    for n in range(count):
-        wide[2 * n] = min(max(high[n] >> 11, -32768), 32767)
-        wide[2 * n + 1] = min(max(low[n] >> 11, -32768), 32767)
+    unite(state, count, wide, even, odd, low, high)

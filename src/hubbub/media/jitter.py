@@ -214,7 +214,10 @@ def _gather(jitter: Jitter, coders: Coders, leg: int, desk: Desk, out: Array) ->
             covered += last - first
         if ahead + units <= step:
             jitter[leg].length[j] = 0
-    if pending:
+    if pending and desk.early[leg]:
+        copy(out, 0, desk.early_pcm[leg], 0, FRAME)
+        desk.early[leg] = 0
+    elif pending:
         _decode_runs(coders[leg].decoder, desk, out)
     return int(covered)
 

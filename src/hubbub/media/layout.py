@@ -165,12 +165,12 @@ class Slot:
     next_speak: Annotated[int, np.int32]
     next_hear: Annotated[int, np.int32]
     have: Annotated[int, np.uint8]
-    pcm: Annotated[Array, np.int16, FRAME]
     ring: Annotated[int, np.int32]
+    pcm: Annotated[Array, np.int16, FRAME]
 
 
 class Link:
-    """The RTP side of a leg: addresses, locks, what is sent."""
+    """The RTP side of a leg: addresses, locks, what is sent. What every tick needs comes first (docs/media.md 2)."""
 
     connected: Annotated[int, np.uint8]
     sends: Annotated[int, np.uint8]
@@ -178,11 +178,9 @@ class Link:
     signalled: Annotated[int, np.int64]
     latched: Annotated[int, np.int64]
     latched_at: Annotated[int, np.int64]
-    former: Annotated[int, np.int64]
     may_plug: Annotated[int, np.uint8]
     plugged: Annotated[int, np.int64]
     plug_after: Annotated[int, np.int64]
-    peer: Annotated[Array, np.uint8, 16]
     codec: Annotated[int, np.int32]
     payload_type: Annotated[int, np.int32]
     event_type: Annotated[int, np.int32]
@@ -190,12 +188,7 @@ class Link:
     locked: Annotated[int, np.uint8]
     ssrc: Annotated[int, np.int64]
     highest: Annotated[int, np.int64]
-    probe_ssrc: Annotated[int, np.int64]
-    probe_sequence: Annotated[int, np.int32]
     probes: Annotated[int, np.int32]
-    kept_length: Annotated[int, np.int32]
-    kept_time: Annotated[int, np.int64]
-    kept: Annotated[Array, np.uint8, PACKET_BYTES]
     last_heard: Annotated[int, np.int64]
     quiet_after: Annotated[int, np.int64]
     quiet_said: Annotated[int, np.int64]
@@ -205,19 +198,26 @@ class Link:
     out_time: Annotated[int, np.int64]
     out_length: Annotated[int, np.int32]
     out_mark: Annotated[int, np.uint8]
-    handed: Annotated[int, np.int64]
     event_clock: Annotated[int, np.uint8]
+    counters: Annotated[Array, np.int64, COUNTER_WORDS]
+    packet: Annotated[Array, np.uint8, OUT_BYTES]
+    peer: Annotated[Array, np.uint8, 16]
+    former: Annotated[int, np.int64]
+    probe_ssrc: Annotated[int, np.int64]
+    probe_sequence: Annotated[int, np.int32]
+    kept_length: Annotated[int, np.int32]
+    kept_time: Annotated[int, np.int64]
+    handed: Annotated[int, np.int64]
     form: Annotated[int, np.int64]
     far_loss: Annotated[int, np.int32]
     muxed: Annotated[int, np.uint8]
     report_bytes: Annotated[int, np.int32]
     report_tick: Annotated[int, np.int64]
-    report: Annotated[Array, np.uint8, REPORT_BYTES]
     frames: Annotated[int, np.int32]
     frame_bytes: Annotated[Array, np.int32, OPUS_FRAMES]
     frame: Annotated[Array, np.uint8, OPUS_FRAMES, OPUS_BYTES]
-    packet: Annotated[Array, np.uint8, OUT_BYTES]
-    counters: Annotated[Array, np.int64, COUNTER_WORDS]
+    kept: Annotated[Array, np.uint8, PACKET_BYTES]
+    report: Annotated[Array, np.uint8, REPORT_BYTES]
 
 
 class CipherState:
@@ -243,13 +243,8 @@ class JitterBuffer:
     depth: Annotated[int, np.int32]
     play: Annotated[int, np.int64]
     newest: Annotated[int, np.int64]
-    time: Annotated[Array, np.int64, PACKETS]
-    sequence: Annotated[Array, np.int32, PACKETS]
-    length: Annotated[Array, np.int32, PACKETS]
-    codec: Annotated[Array, np.int32, PACKETS]
     clock: Annotated[int, np.int32]
     wide: Annotated[int, np.uint8]
-    payload: Annotated[Array, np.uint8, PACKETS, PACKET_BYTES]
     misplaced: Annotated[int, np.int32]
     adaptive: Annotated[int, np.uint8]
     rebase: Annotated[int, np.uint8]
@@ -269,7 +264,12 @@ class JitterBuffer:
     noise_at: Annotated[int, np.int64]
     dice: Annotated[int, np.int64]
     repaired: Annotated[int, np.int64]
+    length: Annotated[Array, np.int32, PACKETS]
+    codec: Annotated[Array, np.int32, PACKETS]
+    sequence: Annotated[Array, np.int32, PACKETS]
+    time: Annotated[Array, np.int64, PACKETS]
     past: Annotated[Array, np.int16, PAST, FRAME]
+    payload: Annotated[Array, np.uint8, PACKETS, PACKET_BYTES]
 
 
 class Coder:
@@ -322,7 +322,6 @@ class Keypad:
     code: Annotated[int, np.int32]
     duration: Annotated[int, np.int64]
     ended: Annotated[int, np.uint8]
-    queue: Annotated[Array, np.int64, DIGIT_QUEUE]
     queue_head: Annotated[int, np.int64]
     queue_tail: Annotated[int, np.int64]
     phase: Annotated[int, np.int32]
@@ -330,6 +329,7 @@ class Keypad:
     elapsed: Annotated[int, np.int32]
     start: Annotated[int, np.int64]
     turn: Annotated[Array, np.int64, 2]
+    queue: Annotated[Array, np.int64, DIGIT_QUEUE]
 
 
 class Ear:
@@ -417,6 +417,8 @@ class Records(Protocol[Record_co]):
     """An array of records: what the loop and the server see of a group."""
 
     size: int
+    itemsize: int
+    ctypes: Any
 
     def __getitem__(self, index: int) -> Record_co: ...
 

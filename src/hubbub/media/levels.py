@@ -42,3 +42,9 @@ def passes(voices: Voices, leg: int, level: int) -> bool:
         return True
     voices[leg].open = max(voices[leg].open - 1, 0)
     return bool(voices[leg].open > 0)
+
+
+@kernel
+def shut(voices: Voices, leg: int) -> bool:
+    """Whether nothing of a leg is mixed now, because it has a gate and has been below it for as long as speech may pause."""
+    return bool(voices[leg].gate > 0 and voices[leg].open == 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
@@ -35,6 +36,29 @@ def _fence(context: Any) -> Any:
 
 
 fence: Any = intrinsic(_fence)
+
+
+def _prefetch(context: Any, address: Any) -> Any:
+    """Ask for the cache line at an address before it is needed; a hint, which never fails."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, word, word, word])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
+        builder.call(function, [builder.inttoptr(args[0], pointer), word(0), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), generate
+
+
+prefetch: Any = intrinsic(_prefetch)
+
+
+@kernel
+def prefetch_lines(address: int, count: int) -> None:
+    """Ask for `count` cache lines from an address on."""
+    for n in range(count):
+        prefetch(address + 64 * n)
 
 
 @kernel

@@ -41,7 +41,8 @@ SIGNAL_VOICE: Final = 3001
 
 OPUS_LINE: Final = 1920
 """Samples of the longest packet that may come (120 ms at 16 kHz)."""
-OPUS_LIFE: Final = 8
+OPUS_LIFE: Final = 16
+"""Words of a coder's life (`opus.L_…`)."""
 
 # Words of `Desk.opus`: addresses and sizes in this process, and how much of the tick the loop needs.
 O_HAVE: Final = 0

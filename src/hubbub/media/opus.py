@@ -62,6 +62,13 @@ L_COUNT = 6
 L_HEARD = 7
 """Of a mix: the most loss that a listener of this run reports, and in the upper half of the run before."""
 
+L_UNHEARD = 8
+"""Of a leg: whether its gate is closed, so that a packet without voice is not heard by anybody."""
+L_PASSED = 9
+"""How many packets in a row were not decoded because of that."""
+
+PASS = 4
+"""Packets without voice that are passed over while nobody hears them; the next one is decoded, so that a gate sees what comes."""
 HIGHEST_LEVEL = 5
 BUSY_NS = 11 * TICK_NS // 20
 OVERLOADED_NS = 16 * TICK_NS // 20
@@ -236,6 +243,12 @@ def adapt(desk: Desk, spent: int) -> None:
 
 
 @kernel
+def unheard(desk: Desk, leg: int, closed: bool) -> None:
+    """Say whether a leg's gate is closed: then its packets without voice need not be decoded (docs/media.md 1.11)."""
+    desk.opus_life[leg, L_UNHEARD] = 1 if closed else 0
+
+
+@kernel
 def frame_units(code: int) -> int:
     """How long a frame is, in units of 48 kHz, by the first byte of its packet (RFC 6716 table 2)."""
     config = code >> 3
@@ -322,10 +335,17 @@ def _open_packet(jitter: Jitter, leg: int, desk: Desk, j: int) -> None:
     life = desk.opus_life[leg]
     length = int(jitter[leg].length[j])
     line = desk.opus_line[leg]
-    count = _decode(_decoder_at(desk, leg), jitter[leg].payload[j].ctypes.data, length, line.ctypes.data, line.size, 0)
+    pause = silent(jitter[leg].payload[j], length)
+    if pause and life[L_UNHEARD] and life[L_PASSED] < PASS:
+        life[L_PASSED] += 1
+        count = units_of(jitter[leg].payload[j], 0, length) // UNIT
+        fill(line, 0, count, 0)
+    else:
+        life[L_PASSED] = 0
+        count = int(_decode(_decoder_at(desk, leg), jitter[leg].payload[j].ctypes.data, length, line.ctypes.data, line.size, 0))
     life[L_TIME] = jitter[leg].time[j]
-    life[L_COUNT] = max(0, int(count))
-    jitter[leg].resting = 1 if silent(jitter[leg].payload[j], length) else 0
+    life[L_COUNT] = max(0, count)
+    jitter[leg].resting = 1 if pause else 0
     jitter[leg].length[j] = 0
 
 

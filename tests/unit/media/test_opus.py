@@ -410,3 +410,31 @@ def test_a_pause_without_a_word_is_loss() -> None:
             store(small.engine.jitter, 0, tick, tick * 160, np.full(160, 0x11, np.uint8), 0, 160, PCMU)
         covered.append(int(fetch(small.engine.jitter, small.engine.coders, 0, small.desk, 10**6, out)))
     assert 0 in covered[53:]
+
+
+def test_pauses_that_nobody_hears_are_mostly_passed_over_and_speech_never() -> None:
+    """While the gate is closed four of five packets without voice are silence; with voice all are what a decoder says."""
+    pcm = np.concatenate([speech(0.6), np.random.default_rng(3).normal(0, 6, 16000).astype(np.int16), speech(0.8)])
+    packets = stream(pcm, FRAME)
+    voiced = [not opus.silent(np.frombuffer(packet, np.uint8).copy(), len(packet)) for packet in packets]
+    speaks_again = next(n for n in range(60, len(packets)) if voiced[n])
+    decoder = Decoder()
+    plain = [decoder(packet) for packet in packets]
+    for closed in (False, True):
+        line, heard = Line(0), []
+        for n, packet in enumerate(packets):
+            opus.unheard(line.small.desk, 0, closed and not voiced[n] and n >= 45)
+            line.put(n, n * UNITS, packet)
+            assert line.frame() == UNITS
+            heard.append(line.out.copy())
+        pause = [n for n in range(45, speaks_again) if not voiced[n]]
+        decoded = [n for n in pause if heard[n].any()]
+        if not closed:
+            assert all(np.array_equal(one, other) for one, other in zip(heard, plain, strict=True))
+            assert len(decoded) == len(pause)
+            continue
+        assert len(pause) // 6 <= len(decoded) <= len(pause) // 4 + 1
+        again, meant = (np.concatenate(one[speaks_again:]).astype(float) for one in (heard, plain))
+        assert level(again) == pytest.approx(level(meant), rel=0.05)
+        wrong = again - meant
+        assert 10 * np.log10((1 + np.sum(wrong[3200:] ** 2)) / np.sum(meant[3200:] ** 2)) < -20, "after 0.2 s both decoders say the same"
