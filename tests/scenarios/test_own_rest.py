@@ -169,6 +169,11 @@ async def test_a_token_changes_one_call_and_nothing_else(
     calls = await call_in(hubbub_server, phone, "alice", "bob")
     await assert_matrix(calls, {"alice": "b", "bob": "a"})
     sid = sid_of(application, "alice")
+    async with asyncio.timeout(5):
+        while {one["call"] for one in (await own.get("/rooms/tokens/speakers"))["speakers"] if one["speaking"]} != {
+            sid_of(application, name)[2:] for name in calls
+        }:
+            await asyncio.sleep(0.05)
     grant = await own.post(f"/calls/{sid}/grants", may=["hold", "see"], seconds=60)
     assert (grant["call"], grant["may"]) == (sid[2:], ["hold", "see"])
     async with Own(hubbub_server, grant["token"], "me") as client:

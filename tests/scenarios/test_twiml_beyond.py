@@ -126,14 +126,16 @@ async def test_mistakes_are_noted_and_the_request_goes_on(
     await application.wait_for("/events", event("participant-join"))
     assert (await rest.get("/Conferences.json"))["conferences"][0]["status"] == "init"
     member = f"/Conferences/standup/Participants/{made['sid']}.json"
+    alone = {"StatusCallback": application.url("/alone")}
     await rest.post(member, Hold="true")
     assert (await rest.post(member, EndConferenceOnExit="true"))["end_conference_on_exit"] is True, "P7: apply always"
-    assert (await rest.post(f"/Calls/{made['sid']}.json"))["status"] == "in-progress", "5.4: one of Url, Twiml, Status is expected"
+    assert (await rest.post(f"/Calls/{made['sid']}.json", **alone))["status"] == "in-progress", "5.4: one of Url, Twiml, Status is expected"
     await call.hangup()
     await application.wait_for("/events", event("conference-end"))
     notes = (await rest.get(f"/Calls/{made['sid']}/Notifications.json"))["notifications"]
     assert sorted(note["error_code"] for note in notes) == ["20001", "21626"]
     assert application.requests("/p") == []
+    assert application.requests("/alone") == [], "5.4: StatusCallback takes effect together with Url only"
 
 
 @switched(loop_wait_audio=True)
