@@ -232,3 +232,26 @@ async def test_an_application_that_hangs_costs_its_own_call_only(application: Ap
         assert await notified(rest, sid_of_path(application, "/slow")) == {"11200"}
         await waiting.hangup()
         application.heal("/slow")
+
+
+async def test_verbs_by_the_thousand_cost_nobody_else(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
+    """Rule: "verbs by the thousand": as many as 64 kB hold, on a running call, again and again; a room beside it hears no hole of it."""
+    thousands = "<Response>" + "<Pause length='0'/>" * 3000 + "<Redirect/></Response>"
+    assert 50_000 < len(thousands) < 65_536
+    application.on("/voice", by_caller(mallory=thousands, other=room('beep="false"')))
+    calls = await call_in(hubbub_server, phone, "alice", "bob")
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    mallory = await (await phone("mallory")).call(hubbub_server.uri("+15550001000"))
+    await mallory.wait_answered()
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    heard = await calls["alice"].heard(3.0)
+    assert heard.hears(TONE["bob"])
+    assert heard.longest_gap < 500
+    calls |= await call_in(hubbub_server, phone, "carol")
+    await assert_matrix(calls, {"alice": "bc", "bob": "ac", "carol": "ab"}, within=10)
+    asked = [request for request in application.requests("/voice") if "mallory" in str(request.params["From"])]
+    assert 1 <= len(asked) <= 60
+    await mallory.hangup()
+    for call in calls.values():
+        await call.hangup()
+    await gauge(hubbub_server, "hubbub_sessions", 0)
