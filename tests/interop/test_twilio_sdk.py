@@ -122,6 +122,7 @@ async def test_recordings_through_the_sdk(application: Application, hubbub_serve
     job = {"base": hubbub_server.http_url("").rstrip("/"), "sid": face["sid"], "token": face["token"], "call": sid_of(application, "bob")}
     seen = await run_sdk("recordings", job)
     assert seen["begun"] == ["in-progress", "StartCallRecordingAPI", 2, "both"]
+    assert seen["noted"] == ["20001"], "0.3: a conference recording that is stopped: end it, and log a note"
     assert seen["fine"] == ["paused", "in-progress", "stopped", "stopped"]
     assert seen["sids"] == [seen["sid"], seen["sid"]]
     assert seen["done"][0] == "completed"

@@ -154,8 +154,10 @@ def recordings(job: dict[str, Any]) -> dict[str, Any]:
         mine(begun.sid).fetch()
     except TwilioRestException as error:
         missing = {"status": error.status, "code": error.code}
+    noted = [note.error_code for note in client.notifications.list(log=1) if "stops+no+recording" in note.message_text.replace(" ", "+")]
     return {
         "begun": [begun.status, begun.source, begun.channels, begun.track],
+        "noted": noted,
         "fine": [paused.status, resumed.status, stopped.status, over.status],
         "sids": [paused.sid, done.sid],
         "sid": begun.sid,
