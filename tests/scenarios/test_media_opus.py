@@ -134,7 +134,7 @@ async def test_a_machine_without_libopus_speaks_the_rest(application: Applicatio
 @pytest.mark.alone
 async def test_a_tone_goes_on_through_moves_between_workers() -> None:
     """Coders begin anew in the other process: a tone fades, is away for 40 ms at most, and comes back; there is no click."""
-    media = Media(MediaSettings(rtp_ports="21200-21299", legs=16, workers=2))
+    media = Media(MediaSettings(rtp_ports="23300-23399", legs=16, workers=2))
     await media.start()
     peer, leg = OpusPeer(500.0), media.open_leg()
     leg.connect(peer.address, OPUS)
@@ -158,18 +158,21 @@ async def test_a_tone_goes_on_through_moves_between_workers() -> None:
     await media.stop()
     assert {(b.sequence - a.sequence) & 0xFFFF for a, b in itertools.pairwise(packets)} == {1}
     coder = Opus(96)
-    heard = np.concatenate([coder.decode(packet.payload) for packet in packets])[1600:].astype(np.float64)
+    heard = np.zeros((packets[-1].time - packets[0].time & 0xFFFFFFFF) // 6 + 160)
+    for packet in packets:  # each at its time: what was not sent is a hole
+        at = (packet.time - packets[0].time & 0xFFFFFFFF) // 6
+        heard[at : at + 160] = coder.decode(packet.payload)
+    heard = heard[1600:]
     windows = heard[: len(heard) // 80 * 80].reshape(-1, 80)  # 10 ms
     level = 10 * np.log10(2 * np.mean(windows**2, axis=1) / 32768**2 + 1e-12)
     steady = float(np.median(level))
-    away = level < steady - 20
+    away = level < steady - 3
     runs = [len(list(group)) for gone, group in itertools.groupby(away) if gone]
+    # A click is sound where the tone is not: what lies above 2 kHz, in any 20 ms.
+    frames = np.lib.stride_tricks.sliding_window_view(heard, 160)[::80] * np.hanning(160)
+    spectrum = np.abs(np.fft.rfft(frames, axis=1))
+    high = 20 * np.log10(spectrum[:, 40:].max() / spectrum.max() + 1e-9)
+    print(f"holes of {runs} times 10 ms, above 2 kHz {high:.0f} dB, {skipped} ticks skipped")
     assert len(runs) <= moves + skipped
     assert max(runs, default=0) <= 4 + 2 * 2 + 2 * skipped, "two fades of 20 ms and 40 ms between them"
-    calm = np.convolve(away, np.ones(13), "same") == 0
-    assert np.abs(level[calm] - steady).max() < 1.5
-    # A click is sound where the tone is not: nothing above 2 kHz comes within 40 dB of it, in any 20 ms.
-    frames = np.lib.stride_tricks.sliding_window_view(heard, 160)[::80] * np.hanning(160)
-    high = np.abs(np.fft.rfft(frames, axis=1))[:, 40:].max(axis=1)
-    peak = np.abs(np.fft.rfft(frames, axis=1)).max()
-    assert 20 * np.log10(high.max() / peak + 1e-9) < -35
+    assert high < -45
