@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from hubbub.media import block, layout, messages
 from hubbub.media.counters import H_BAD_COMMANDS, H_TICK
 from hubbub.media.desk import make_desk
 from hubbub.media.layout import FRAME, HOP
+from hubbub.media.rings import post_command
 from hubbub.media.suppressor import LEARNING
 from hubbub.media.takeover import revalidate
 from hubbub.media.tick import run_tick
@@ -31,8 +33,10 @@ SENTENCES = (
 class Line:
     """The real engine with one leg that is fed samples, and what others would hear of it."""
 
-    def __init__(self) -> None:
-        self.small: Small = small_engine()
+    def __init__(self, workers: int = 1) -> None:
+        self.sizes = replace(SIZES, workers=workers)
+        self.small: Small = small_engine(self.sizes)
+        self.desk, self.worker = self.small.desk, 0
         engine = self.small.engine
         block.clear_leg(engine, TALKER)
         engine.slots[TALKER].kind = layout.PCM_RING
@@ -43,12 +47,12 @@ class Line:
         self.talking: list[bool] = []
 
     def run(self) -> None:
-        header = self.small.engine.wires[0].header
+        header = self.small.engine.wires[self.worker].header
         header[H_TICK] += 1
-        run_tick(self.small.engine, self.small.desk, 0, int(header[H_TICK]))
+        run_tick(self.small.engine, self.desk, self.worker, int(header[H_TICK]))
 
     def suppress(self, on: bool) -> None:
-        self.small.post(messages.SUPPRESS, TALKER, 1, int(on))
+        assert post_command(self.small.engine.wires, self.worker, (messages.SUPPRESS, TALKER, 1, int(on)))
 
     def say(self, wave: Wave, switches: dict[int, bool] | None = None) -> Wave:
         """What comes out, 10 ms later where noise is suppressed; `switches`: at which frame it is switched to what."""
@@ -64,7 +68,7 @@ class Line:
             self.run()
             heard.append(slot.pcm.astype(np.float64) if slot.have else np.zeros(FRAME))
             self.talking.append(bool(self.small.engine.voices[TALKER].talking))
-        assert self.small.engine.wires[0].header[H_BAD_COMMANDS] == 0
+        assert self.small.engine.wires[self.worker].header[H_BAD_COMMANDS] == 0
         return np.concatenate(heard)
 
 
@@ -209,13 +213,33 @@ def test_the_standby_goes_on_with_what_can_be_gone_on_with(broken: bool) -> None
     state = line.small.engine.suppressors[TALKER]
     if broken:
         state.noise[40] = np.nan
-    line.small = Small(line.small.engine, make_desk(SIZES))
-    revalidate(line.small.engine, line.small.desk, 0)
+    line.desk = make_desk(SIZES)
+    revalidate(line.small.engine, line.desk, 0)
     assert state.age == (0 if broken else LEARNING)
     heard = line.say(noise[2 * RATE :])
     assert np.isfinite(state.noise).all()
     assert decibels(heard[RATE // 2 :]) < -45
     assert (decibels(heard[: 5 * FRAME]) < -45) is not broken
+
+
+def test_a_leg_that_moves_to_another_worker_keeps_what_it_knows() -> None:
+    """REMOVE handed over, then ADD at the other worker: the noise stays down from the first frame on, and the leg says where it is."""
+    line = Line(workers=2)
+    line.suppress(True)
+    noise = at_level(noises.white(RATE * 4, np.random.default_rng(8)), -30)
+    line.say(noise[: 2 * RATE])
+    line.small.post(messages.REMOVE, TALKER, 1, 1)
+    line.run()
+    slot = line.small.engine.slots[TALKER]
+    assert slot.state == layout.FREE
+    slot.worker, slot.moving, line.worker = 1, 0, 1
+    line.desk = make_desk(line.sizes)
+    post_command(line.small.engine.wires, 1, (messages.ADD, TALKER, 1, -1))
+    line.small.engine.rings[0].tail[0] = line.small.engine.rings[0].head[0]
+    heard = line.say(noise[2 * RATE :])
+    assert decibels(heard) < -45
+    line.suppress(False)
+    assert decibels(line.say(noise[2 * RATE :])[2 * FRAME :]) > -31
 
 
 def test_a_wrong_command_is_counted() -> None:
