@@ -480,7 +480,9 @@ class SippyCall:
 
     async def _refreshed(self, method: str, body: Any) -> None:
         try:
-            await self._ask(method, body=body, headers=self._refresh.propose())
+            response = await self._ask(method, body=body, headers=self._refresh.propose())
+            if response.getSCode()[0] < 300 and not self.ended and (answer := sdp_of(response)) is not None:
+                self._tell("on_answer", answer)  # it may name another address, or another key
         except SipError as error:
             log.info("sip_refresh_failed", call=self.id, error=str(error))
 

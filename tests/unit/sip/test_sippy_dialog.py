@@ -177,6 +177,18 @@ async def test_session_timer_of_the_other_side_is_kept(start: Start) -> None:
     assert "Session timer" in header(await callee.expect("BYE"), "Reason")
 
 
+async def test_the_answer_to_a_refresh_is_heard(start: Start) -> None:
+    """RFC 4028 7.4: a re-INVITE that refreshes is an offer like any other; its answer may name another address, or another key."""
+    callee, here = await called(start)
+    headers = ("Session-Expires: 1800;refresher=uac", "Require: timer", "Allow: INVITE, BYE")
+    callee.respond(await callee.expect("INVITE"), "200 OK", *headers, body=answer_to(OFFER))
+    await here.next("answer")
+    await callee.expect("ACK")
+    here.call._send_refresh()  # type: ignore[attr-defined]
+    callee.respond(await callee.expect("INVITE"), "200 OK", body=answer_to(OFFER).replace("c=IN IP4 127.0.0.1", "c=IN IP4 127.0.0.9"))
+    assert "127.0.0.9" in str(await here.next("answer"))
+
+
 async def test_offer_that_collides_is_tried_again(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """RFC 3261 14.1: after 491 wait a random while and try again."""
     monkeypatch.setattr("hubbub.sip.sippy_call.random.uniform", lambda *_: 0.0)
