@@ -42,7 +42,9 @@ async def test_the_caller_hangs_up_first(monkeypatch: Any) -> None:
     )
     ended = asyncio.Event()
     services = SimpleNamespace(accounts={"dev": None}, documents=None, media=None)
-    session = Session(cast(Any, call), cast(Any, SimpleNamespace(outcomes={})), cast(Any, services), lambda _session: ended.set())
+    session = Session(
+        cast(Any, call), cast(Any, SimpleNamespace(outcomes={}, tells_silence=False)), cast(Any, services), lambda _session: ended.set()
+    )
     told: list[Any] = []
     shell = SimpleNamespace(session=session, tell=lambda followed, state, **details: told.append((state, details)))
     followed = Followed(Link("http://there"), "detection", "1")
