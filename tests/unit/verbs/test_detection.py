@@ -38,7 +38,15 @@ async def test_the_caller_hangs_up_first(monkeypatch: Any) -> None:
         record.detection_seconds = seconds
 
     call = SimpleNamespace(
-        id="1", record=record, leg=None, over=False, written=None, on_ended=None, answered_by=answered_by, tell=lambda *_args: None
+        id="1",
+        record=record,
+        leg=None,
+        over=False,
+        too_long=False,
+        written=None,
+        on_ended=None,
+        answered_by=answered_by,
+        tell=lambda *_args: None,
     )
     ended = asyncio.Event()
     services = SimpleNamespace(accounts={"dev": None}, documents=None, media=None)
