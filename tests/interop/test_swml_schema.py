@@ -31,6 +31,7 @@ DEFAULTS = {
         ((method, f"say_{what}") for method in ("play", "prompt") for what in ("voice", "language", "gender")), "the voice is configured"
     ),
     ("connect", "call_state_events"): "None is `ended`",
+    ("connect", "encryption"): "not said: what is configured (`dial.srtp`)",
     ("stop_record_call", "control_id"): "the last one begun; here all",
 }
 """Defaults that differ, and why."""
