@@ -160,7 +160,7 @@ async def test_no_file_may_be_opened_any_more(server: HubbubServer, application:
     finally:
         resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (1024, hard))
     calls |= await call_in(server, phone, "carol")
-    await assert_matrix(calls, {"alice": "bc", "bob": "ac", "carol": "ab"}, within=10)
+    await assert_matrix(calls, {"alice": "bc", "bob": "ac", "carol": "ab"}, within=30)
     assert len((await rest.get("/Conferences.json", Status="in-progress"))["conferences"]) == 1
     for call in calls.values():
         await call.hangup()
