@@ -80,7 +80,7 @@ def build_app(
     routes.append(functions_route(hub, door.admits))
     routes += speaker_routes(hub, news, door.admits)
     routes.append(openapi_route([rest.face for rest in rests if rest.by_path], __version__, door.open))
-    accounts_of = credentials_of([rest.face for rest in rests], hub.services.accounts.values(), door.holds, judging)
+    accounts_of = credentials_of([rest.face for rest in rests], door.holds, judging)
     routes += links.routes(accounts_of, door.admits)
     routes += quality_routes(hub, store, door.admits)
     for rest in rests:

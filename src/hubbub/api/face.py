@@ -40,6 +40,9 @@ class RestFace(Protocol):
     def authenticate(self, authorization: str, account: str) -> Account:
         """The account that a request may act on. Raises Refused."""
 
+    def accounts_of(self, authorization: str) -> frozenset[str]:
+        """Names of the accounts that these credentials of its vendor may act on; none where nobody has them. Its cost is one judgement."""
+
     def owner(self, account: str) -> Account:
         """The account of a path that is open to everybody. Raises Refused."""
 

@@ -17,7 +17,7 @@ import json
 import os
 import secrets
 import wave
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,6 @@ from hubbub.conference.rows import from_row
 from hubbub.errors import Refused, StorageUnavailable, TooManyGuesses
 from hubbub.events import RecordingRecord, RecordingStatus
 from hubbub.ids import Id, new_id, parse_id
-from hubbub.settings import Account
 from hubbub.storage.store import Store
 
 log = structlog.get_logger()
@@ -114,25 +113,16 @@ class Links:
 
 
 def credentials_of(
-    faces: Sequence[RestFace],
-    accounts: Iterable[Account],
-    admin: Callable[[Request], bool],
-    judging: Callable[[Request], AbstractContextManager[None]],
+    faces: Sequence[RestFace], admin: Callable[[Request], bool], judging: Callable[[Request], AbstractContextManager[None]]
 ) -> Callable[[Request], frozenset[str]]:
     """Names the accounts that a request has credentials for, at any face; it raises Refused for those that nobody has.
 
     `admin` says whether they are the server's own; judgements are made within `judging`.
     """
-    names = {value for account in accounts for face in account.faces.values() for value in face.values()}
 
     def accounts_of(request: Request) -> frozenset[str]:
         given = request.headers.get("authorization", "")
-        found = set()
-        for face in faces if given else ():
-            for name in names:
-                with contextlib.suppress(Refused):
-                    found.add(face.authenticate(given, name).name)
-        return frozenset(found)
+        return frozenset().union(*(face.accounts_of(given) for face in faces)) if given else frozenset()
 
     def judged(request: Request) -> frozenset[str]:
         with judging(request):

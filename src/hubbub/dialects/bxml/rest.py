@@ -162,14 +162,23 @@ class BxmlRest:
         "Missing or wrong credentials 401; good credentials but an account in the path that they cannot use: 403 (also for an
         unknown account)" (1.2).
         """
-        if not authorization:
-            raise Refused("no-credentials")
-        scheme, _, rest = authorization.partition(" ")
-        usable = self._bearer(rest.strip()) if scheme.lower() == "bearer" else self._basic(authorization)
-        for found in usable:
+        for found in self._usable(authorization):
             if accounts.face(found, "account") == account:
                 return found
         raise Refused("forbidden")
+
+    def accounts_of(self, authorization: str) -> frozenset[str]:
+        """Names of the accounts that these credentials may act on."""
+        try:
+            return frozenset(found.name for found in self._usable(authorization))
+        except Refused:
+            return frozenset()
+
+    def _usable(self, authorization: str) -> list[Account]:
+        if not authorization:
+            raise Refused("no-credentials")
+        scheme, _, rest = authorization.partition(" ")
+        return self._bearer(rest.strip()) if scheme.lower() == "bearer" else self._basic(authorization)
 
     def _basic(self, authorization: str) -> list[Account]:
         given = tokens.basic(authorization)

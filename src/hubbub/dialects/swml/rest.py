@@ -107,6 +107,10 @@ class RelayRest:
         """The account of the credentials. Raises Refused (unauthenticated)."""
         return self._doors.account_of(authorization)
 
+    def accounts_of(self, authorization: str) -> frozenset[str]:
+        """Names of the accounts that these credentials may act on."""
+        return self._doors.accounts_of(authorization)
+
     def owner(self, account: str) -> Account:
         """Nothing here is open to everybody."""
         raise Refused("not-found")

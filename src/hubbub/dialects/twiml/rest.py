@@ -124,6 +124,14 @@ class TwimlRest:
         """The account whose credentials, key or access token these are. Raises Refused (unauthenticated)."""
         return self._doors.account_of(authorization)
 
+    def accounts_of(self, authorization: str) -> frozenset[str]:
+        """Names of the accounts that these credentials may act on."""
+        try:
+            owner = self.account_of(authorization)
+        except Refused:
+            return frozenset()
+        return frozenset(found.name for found in self._doors.by_sid.values() if found is owner or self._parent(found) is owner)
+
     def _parent(self, account: Account) -> Account | None:
         """Its "credentials may act on subaccount paths"."""
         return self._doors.by_sid.get(account.faces[self.dialect.words.face].get("parent", "-"))
