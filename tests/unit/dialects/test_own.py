@@ -9,6 +9,7 @@ import pytest
 from tests.support.facts import ACCOUNT, CALL
 
 from hubbub.api.rest import OPERATIONS as NEUTRAL
+from hubbub.api.rest import read_values
 from hubbub.dialects.own.grants import Grants
 from hubbub.dialects.own.operations import OPERATIONS
 from hubbub.dialects.own.resources import RESOURCES
@@ -132,5 +133,18 @@ def test_rooms_of_every_dialect(dialect: str) -> None:
     assert (joining.settings.dialect, joining.namespace, joining.settings.policy.capacity) == (dialect, "n", 5)
     with pytest.raises(Refused):
         face().join({**values, "status_url": "http://a.example/"}, "standup")
-    with pytest.raises(Refused):
-        face().join(values, "CF" + "0" * 32)
+
+
+@pytest.mark.parametrize("does", ["create_room", "upgrade_call"])
+def test_a_new_room_is_not_named_like_an_id(does: str) -> None:
+    """A path names a room by its id or by its name: a name that looks like an id would never be found."""
+    operation = next(operation for operation in OPERATIONS if operation.does == does)
+    with pytest.raises(Refused, match="look like an id"):
+        read_values(operation.params, [("name", "CF" + "0" * 32)])
+    assert read_values(operation.params, [("name", "standup")]) == {"name": "standup"}
+
+
+def test_a_room_that_a_document_named_like_an_id_is_joined() -> None:
+    """It exists: transfers to it and changes of who is told of it are as good as those of any other."""
+    wanted = {"status_url": "http://a.example/", "status_events": frozenset({"room"})}
+    assert face().join(wanted, "CF" + "0" * 32).joining.settings.subscription is not None

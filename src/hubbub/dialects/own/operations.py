@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from hubbub.conference.roles import ROLES
@@ -25,7 +26,9 @@ from hubbub.verbs.model import Stage
 DIALECTS = ("twiml", "cxml", "bxml", "swml")
 METHOD = choice("GET", "POST")
 TRUTH = mapping({"true": True, "false": False})
-NAME = matching(r"[^/\x00-\x1f]{1,128}", "has 1 to 128 characters and no slash")
+PLAIN = matching(r"[^/\x00-\x1f]{1,128}", "has 1 to 128 characters and no slash")
+SPELLED = re.compile(r"(?:[A-Za-z]{1,2}-?(?:[0-9a-f]{8}-)?)?([0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12})")
+"""An id, as any dialect spells it."""
 EVENTS = words({**EVENT_GROUPS, "all": frozenset().union(*EVENT_GROUPS.values())})
 PROGRESS = words({name: frozenset({name}) for name in ("initiated", "ringing", "answered", "completed")})
 _ROOM, _MEMBER, _CALL = "/rooms/{room}", "/rooms/{room}/members/{member}", "/calls/{call}"
@@ -36,6 +39,14 @@ def absolute(value: str) -> str:
     found = url(value)
     if not found.startswith(("http://", "https://")):
         raise ValueError("must be an absolute http or https URL")
+    return found
+
+
+def new_name(value: str) -> str:
+    """Text that has 1 to 128 characters and no slash, and does not look like an id."""
+    if SPELLED.fullmatch(value):
+        raise ValueError("a name must not look like an id: the room could not be found by it")
+    found: str = PLAIN(value)
     return found
 
 
@@ -95,7 +106,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "create_room",
         "opened-room",
         (
-            Param("name", "name", NAME, required=True),
+            Param("name", "name", new_name, required=True),
             *ROOM_SETTINGS,
             Param("keep_seconds", "keep_seconds", decimal(1, 86_400), why="how long it waits for the first who comes"),
         ),
@@ -162,7 +173,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "upgrade_call",
         "room",
         (
-            Param("name", "name", NAME, required=True),
+            Param("name", "name", new_name, required=True),
             *(param for param in ROOM_SETTINGS if param.name not in ("dialect", "alone")),
             Param("label", "label", text),
             Param("other_label", "other_label", text),

@@ -15,7 +15,7 @@ from hubbub.dialects.bxml.document import TABLE as BXML_TABLE
 from hubbub.dialects.cxml.document import TABLE as CXML_TABLE
 from hubbub.dialects.habits import Habits
 from hubbub.dialects.own.grants import Grant, Grants
-from hubbub.dialects.own.operations import OPERATIONS, STATUSES
+from hubbub.dialects.own.operations import OPERATIONS, SPELLED, STATUSES
 from hubbub.dialects.own.resources import RESOURCES
 from hubbub.dialects.rooms import RoomDefaults
 from hubbub.dialects.swml.document import TABLE as SWML_TABLE
@@ -40,7 +40,6 @@ ROOMS: Mapping[str, tuple[DocumentTable, RoomDefaults]] = {
 """What rooms of each dialect are like."""
 SPEAKS = {"twilio": "twiml", "signalwire": "cxml", "bandwidth": "bxml"}
 """What rooms speak that an account makes here, by the first of its faces."""
-SPELLED = re.compile(r"(?:[A-Za-z]{1,2}-?(?:[0-9a-f]{8}-)?)?([0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12})")
 LARGEST_PAGE, USUAL_PAGE = 1000, 50
 ME = "me"
 """The account of a path, where a grant says which."""
@@ -164,8 +163,6 @@ class OwnRest:
         table, defaults = ROOMS[values.get("dialect", "twiml")]
         if not valid_label(values.get("label", "")):
             raise Refused("invalid-label", "a label has at most 128 characters, is no call's id, and holds no slash")
-        if self.identity("room", room) is not None:
-            raise Refused("bad-parameter", "a name must not look like an id")
         wanted = {**with_role(values, values.get("role", "")), "room": room}
         if wanted.get("status_url") and not wanted.get("status_events"):
             raise Refused("bad-parameter", "status_events says what status_url is told")
