@@ -62,7 +62,11 @@ class Shield:
         origin = headers.get("origin")
         if origin is None:
             return False
-        return urlsplit(origin).netloc.lower() not in {headers.get("host", "").lower(), self._home.lower()} - {""}
+        try:
+            named = urlsplit(origin).netloc.lower()
+        except ValueError:
+            return True  # no browser says so, and no page of this server's
+        return named not in {headers.get("host", "").lower(), self._home.lower()} - {""}
 
 
 class Pace:
