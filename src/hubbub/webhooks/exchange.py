@@ -36,4 +36,4 @@ def _answered(sent: str, reply: HttpReply | None) -> Exchange:
     if reply is None:
         return Exchange(sent)
     headers = "\n".join(f"{name}: {value}" for name, value in reply.headers.items() if name != "set-cookie")
-    return Exchange(sent, headers[:KEPT], readable(reply.body))
+    return Exchange(sent, redacted(headers[: 2 * KEPT])[:KEPT], readable(reply.body))

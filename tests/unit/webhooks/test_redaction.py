@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from hubbub.webhooks.exchange import of_request
 from hubbub.webhooks.redaction import redacted
+from hubbub.webhooks.requester import HttpReply, HttpRequest
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,15 @@ from hubbub.webhooks.redaction import redacted
 def test_secrets_are_hidden(text: str, expected: str) -> None:
     assert redacted(text) == expected
     assert redacted(redacted(text)) == expected
+
+
+def test_nothing_of_an_answer_holds_secrets() -> None:
+    """A redirect that is not followed is kept as it came, and its header may hold what its body must not."""
+    headers = {"location": "https://user:pass@host/next", "set-cookie": "session=pass"}
+    kept = of_request(HttpRequest("GET", "http://host/?password=pass"), HttpReply(302, headers, "", b"https://user:pass@host", "", 0.0, 1))
+    assert "pass@" not in repr(kept)
+    assert "pass'" not in repr(kept)
+    assert "https://host/next" in repr(kept)
 
 
 @pytest.mark.parametrize(
