@@ -189,9 +189,13 @@ def test_an_access_token_ends_with_its_key() -> None:
     ],
 )
 def test_no_access_token(form: dict[str, str], reason: str) -> None:
+    """RFC 6749, 5.2: errors are "application/json" as tokens are, although the path has no suffix."""
+    rest = face()
     with pytest.raises(Refused) as caught:
-        face().habits.token("", form)
+        rest.habits.token("", form)
     assert caught.value.reason == reason
+    assert rest.habits.spelled(rest.habits.token_path, None, rest.error(caught.value, rest.habits.token_path)[1]) is None
+    assert rest.habits.spelled("/v2/other", None, {}) is not None
 
 
 def test_the_secondary_token_opens_and_the_primary_signs() -> None:

@@ -74,8 +74,8 @@ class TwimlHabits(Habits):
         return self._doors.token(form)
 
     def spelled(self, path: str, resource: Resource | None, body: Any) -> tuple[bytes, str] | None:
-        """ "No suffix or `.xml`: legacy XML" (5.1)."""
-        if not legacy.is_wanted(path):
+        """ "No suffix or `.xml`: legacy XML" (5.1). Tokens are JSON, and so is why there is none (RFC 6749, 5.2)."""
+        if path == self.token_path or not legacy.is_wanted(path):
             return None
         return legacy.document(body, resource.list_key if resource is not None else ""), legacy.CONTENT_TYPE
 
