@@ -341,24 +341,25 @@ def _json_pairs(body: bytes) -> list[tuple[str, str]]:
 def remarks_on(params: tuple[Param, ...], pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """What was given and has no effect: parameters that are unknown, or not built yet."""
     rows = {name: param for param in params for name in (param.name, *param.aliases)}
+    given = _by_name(pairs)
     remarks = []
-    for name in dict.fromkeys(name for name, _ in pairs):
+    for name, texts in given.items():
         row = rows.get(name)
         if row is None:
             remarks.append(("unknown-parameter", f"parameter {name[:100]!r} is not known here"))
         elif row.to is None and row.why.startswith(NOT_BUILT):
             remarks.append(("unknown-parameter", f"parameter {name!r} has no effect: {row.why}"))
+        elif given[_used(row, given)] != texts:
+            remarks.append(("unknown-parameter", f"parameter {name!r} has no effect beside {_used(row, given)!r}"))
     return remarks
 
 
 def read_values(params: tuple[Param, ...], pairs: list[tuple[str, str]]) -> dict[str, Any]:
     """Neutral values of the parameters that were given. Raises Refused with the parameter's own error."""
-    given: dict[str, list[str]] = {}
-    for name, value in pairs:
-        given.setdefault(name, []).append(value)
+    given = _by_name(pairs)
     values: dict[str, Any] = {}
     for param in params:
-        texts = given.get(param.name) or next((given[alias] for alias in param.aliases if alias in given), None)
+        texts = given.get(_used(param, given))
         if param.to is None or not texts:
             continue
         text = " ".join(texts) if param.many else texts[-1]
@@ -369,3 +370,15 @@ def read_values(params: tuple[Param, ...], pairs: list[tuple[str, str]]) -> dict
         except ValueError as error:
             raise Refused(param.error, f"{param.name}: {error}") from error
     return values
+
+
+def _by_name(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
+    given: dict[str, list[str]] = {}
+    for name, value in pairs:
+        given.setdefault(name, []).append(value)
+    return given
+
+
+def _used(param: Param, given: Mapping[str, list[str]]) -> str:
+    """The spelling of a parameter that counts where several are given: its own, or else the first alias."""
+    return next((name for name in (param.name, *param.aliases) if name in given), param.name)

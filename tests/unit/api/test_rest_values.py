@@ -9,7 +9,7 @@ from hubbub.dialects.tables import NOT_BUILT, Param, integer, text
 from hubbub.errors import Refused
 
 PARAMS = (
-    Param("Label", "label", text),
+    Param("Label", "label", text, aliases=("ParticipantLabel", "Name")),
     Param("Timeout", "seconds", integer(5, 600), "bad-timeout"),
     Param("Event", "events", lambda value: tuple(value.split()), many=True),
     Param("Byoc", None, why="routes are configured"),
@@ -41,3 +41,17 @@ def test_what_has_no_effect_is_remarked_once() -> None:
     assert [reason for reason, _ in remarks] == ["unknown-parameter", "unknown-parameter"]
     assert "'Labl'" in remarks[0][1]
     assert NOT_BUILT in remarks[1][1]
+
+
+def test_an_alias_beside_its_own_name_is_remarked() -> None:
+    """Law 1: "never silently lost": of two spellings of the same thing one counts, and what the other says is told."""
+    both = [("ParticipantLabel", "b"), ("Label", "a"), ("Name", "a")]
+    assert read_values(PARAMS, both) == {"label": "a"}
+    ((reason, words),) = remarks_on(PARAMS, both)
+    assert reason == "unknown-parameter"
+    assert "'ParticipantLabel'" in words
+    assert "'Label'" in words
+    aliases = [("Name", "n"), ("ParticipantLabel", "p")]
+    assert read_values(PARAMS, aliases) == {"label": "p"}
+    assert ["'Name'" in words for _, words in remarks_on(PARAMS, aliases)] == [True]
+    assert remarks_on(PARAMS, [("ParticipantLabel", "p")]) == []
