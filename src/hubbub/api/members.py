@@ -102,9 +102,9 @@ async def update_member(asked: Asked) -> tuple[MemberRecord, CallStatus]:
         if not coaching:
             raise Refused("bad-room-parameter", "Coaching=true requires CallSidToCoach")
     speaks = asked.speaks(room)
-    await preflight(asked, values.get("hold_url"), values.get("hold_method", "GET"), speaks)
-    await preflight(asked, values.get("wait_url"), values.get("wait_method", "POST"), speaks)
-    await preflight(asked, values.get("announce_url"), values.get("announce_method", "POST"), speaks, Stage.ANNOUNCEMENT)
+    await preflight(asked, values.get("hold_url"), values.get("hold_method", "GET"), speaks, member=member.call)
+    await preflight(asked, values.get("wait_url"), values.get("wait_method", "POST"), speaks, member=member.call)
+    await preflight(asked, values.get("announce_url"), values.get("announce_method", "POST"), speaks, Stage.ANNOUNCEMENT, member.call)
     change = MemberChange(
         muted=values.get("muted"),
         held=values.get("held"),

@@ -42,6 +42,15 @@ class Asked:
         """What a document that is asked for here speaks."""
         return room.record.dialect if self.face.habits.speaks_as_rooms_do else self.face.dialect.name
 
+    @property
+    def room(self) -> Room | None:
+        """The live room of the path: by id or by name."""
+        spelled = self.path["room"]
+        identity = self.face.identity("room", spelled)
+        if identity is not None:
+            return self.hub.rooms.by_id(self.account.name, identity)
+        return self.hub.rooms.by_name(self.account.name, spelled)
+
     def identity(self, kind: str) -> Id:
         """The identity in the path. Raises Refused (not-found)."""
         found = self.face.identity(kind, self.path[kind])

@@ -209,7 +209,7 @@ class Rest:
     async def _perform(self, request: Request, account: Account, operation: Operation | None) -> Response:
         if operation is None:
             raise Refused("method")
-        if operation.method != "GET":
+        if operation.changes:
             self.must_write()
         self._face.habits.admit(operation, request.headers.get("authorization", ""))
         pairs = await self._given(request, operation)
@@ -235,7 +235,7 @@ class Rest:
         asked = Asked(self._hub, self._store, account, self._face, path, values, self._face.window(query), self._host(), notes)
         result = await OPERATIONS[operation.does](asked)
         self._report(asked, result, request)
-        if operation.method != "GET":
+        if operation.changes:
             audit_change(asked, operation, self._face.base, result)
         if isinstance(result, Page):
             body = self._face.show_page(operation.shows, result, account, encoded(request.scope["path"]), query)

@@ -91,11 +91,7 @@ async def update_room(asked: Asked) -> RoomRecord:
 
 def live_room(asked: Asked) -> Room | None:
     """The live room of a path: by id or by name."""
-    spelled = asked.path["room"]
-    identity = asked.face.identity("room", spelled)
-    if identity is not None:
-        return asked.hub.rooms.by_id(asked.account.name, identity)
-    return asked.hub.rooms.by_name(asked.account.name, spelled)
+    return asked.room
 
 
 def needed_room(asked: Asked) -> Room:

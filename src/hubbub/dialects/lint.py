@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hubbub.dialects.registry import DEFAULT, Face, all_dialects, guess
+from hubbub.dialects.registry import DEFAULT, all_dialects, guess
 from hubbub.errors import ConfigurationError, DocumentError, MediaError, RequestFailed
 from hubbub.media.audiofile import decode
 from hubbub.verbs.advice import advice_on
+from hubbub.verbs.dialect import Dialect
 from hubbub.verbs.model import Stage
-from hubbub.webhooks.requester import HttpReply, HttpRequest, Limits, Requester
+from hubbub.webhooks.requester import HttpReply, HttpRequest, Requester
 
-LARGEST = 64 << 20
-"""Bytes of an answer that is looked at."""
-FETCH_SECONDS = 15.0
 ADVICE = "advice"
 """The level of what is right, and yet seldom what its author wants."""
 
@@ -29,24 +27,34 @@ class Finding:
     line: int | None = None
 
 
-async def lint_url(requester: Requester, url: str, dialect: str = "", *, method: str = "POST", stage: Stage = Stage.CALL) -> list[Finding]:
-    """What is wrong with what a URL answers: unreachable, a status, a type, audio that cannot be read, or the document itself."""
+async def lint_url(
+    requester: Requester,
+    request: HttpRequest,
+    dialect: str = "",
+    *,
+    stage: Stage = Stage.CALL,
+    dialects: Mapping[str, Dialect] | None = None,
+) -> list[Finding]:
+    """What is wrong with what a URL answers: unreachable, a status, a type, audio that cannot be read, or the document itself.
+
+    No dialect: the one that the answer looks like. `dialects` are the server's, with its bounds, where one asks.
+    """
     try:
-        body = b"" if method == "POST" else None
-        reply = await requester.send(HttpRequest(method=method, url=url, body=body, limits=Limits(total=FETCH_SECONDS), max_body=LARGEST))
+        reply = await requester.send(request)
     except RequestFailed as error:
         return [Finding("error", error.kind, str(error))]
-    return await _findings_of(reply, dialect, stage)
+    return await _findings_of(reply, dialect, stage, dialects or _dialects())
 
 
-async def _findings_of(reply: HttpReply, dialect: str, stage: Stage) -> list[Finding]:
+async def _findings_of(reply: HttpReply, dialect: str, stage: Stage, dialects: Mapping[str, Dialect]) -> list[Finding]:
     audio = reply.content_type.startswith("audio/")
-    chosen = _dialects()[dialect or (DEFAULT if audio or reply.status >= 400 else guess(reply.body))]
+    name = dialect or (DEFAULT if audio or reply.status >= 400 else guess(reply.body))
+    chosen = dialects[name]
     failure = chosen.reply_failure(reply)
     if failure is not None:
         return [Finding("error", failure[0], failure[1])]
     if not audio:
-        return lint_document(reply.body, dialect, base=reply.url, content_type=reply.content_type, stage=stage)
+        return lint_document(reply.body, name, base=reply.url, content_type=reply.content_type, stage=stage, dialects=dialects)
     try:
         await decode(reply.body, reply.content_type)
     except MediaError as error:
@@ -61,9 +69,10 @@ def lint_document(
     base: str = "http://127.0.0.1/document",
     content_type: str = "text/xml",
     stage: Stage = Stage.CALL,
+    dialects: Mapping[str, Dialect] | None = None,
 ) -> list[Finding]:
     """What is wrong with a document. Raises ConfigurationError for a dialect that does not exist."""
-    dialects = _dialects()
+    dialects = dialects or _dialects()
     name = dialect or guess(body)
     if name not in dialects:
         raise ConfigurationError(f"unknown dialect {name!r}; there are: {', '.join(dialects)}")
@@ -75,5 +84,5 @@ def lint_document(
     return wrong + [Finding(ADVICE, kind, text, at.line) for kind, text, at in advice_on(program)]
 
 
-def _dialects() -> Mapping[str, Face]:
+def _dialects() -> Mapping[str, Dialect]:
     return all_dialects("", lambda call: None)

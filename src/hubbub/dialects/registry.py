@@ -116,8 +116,13 @@ def command_faces(public_url: str, accounts: Sequence[Account]) -> list[CallingR
     return [CallingRest(SwmlDialect(public_url, accounts), accounts)]
 
 
+GUESSED = 4096
+"""Bytes of a document by which it is known."""
+
+
 def guess(body: bytes) -> str:
-    """The dialect that a document looks like."""
+    """The dialect that a document looks like, by its begin."""
+    body = body[:GUESSED]
     if not body.lstrip().startswith(b"<"):
         return "swml"
     packed = b"".join(body.split())

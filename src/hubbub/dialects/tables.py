@@ -435,6 +435,13 @@ class Operation:
     """What its body is, where a face reads several kinds."""
     command: str = ""
     """What stands in the body to ask for it, where a path has several."""
+    reads: bool = False
+    """Whether it changes nothing although its method is not GET."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether something is kept, and told to the audit log."""
+        return self.method != "GET" and not self.reads
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from hubbub.dialects.tables import (
     Param,
     choice,
     decimal,
+    described,
     integer,
     mapping,
     matching,
@@ -42,12 +43,13 @@ def absolute(value: str) -> str:
     return found
 
 
-def new_name(value: str) -> str:
-    """Text that has 1 to 128 characters and no slash, and does not look like an id."""
+def _new_name(value: str) -> str:
     if SPELLED.fullmatch(value):
-        raise ValueError("a name must not look like an id: the room could not be found by it")
-    found: str = PLAIN(value)
-    return found
+        raise ValueError("must not look like an id")
+    return str(PLAIN(value))
+
+
+NEW_NAME = described(_new_name, "text that has 1 to 128 characters and no slash, and does not look like an id")
 
 
 def _several(value: str) -> frozenset[str]:
@@ -106,7 +108,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "create_room",
         "opened-room",
         (
-            Param("name", "name", new_name, required=True),
+            Param("name", "name", NEW_NAME, required=True),
             *ROOM_SETTINGS,
             Param("keep_seconds", "keep_seconds", decimal(1, 86_400), why="how long it waits for the first who comes"),
         ),
@@ -173,7 +175,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "upgrade_call",
         "room",
         (
-            Param("name", "name", new_name, required=True),
+            Param("name", "name", NEW_NAME, required=True),
             *(param for param in ROOM_SETTINGS if param.name not in ("dialect", "alone")),
             Param("label", "label", text),
             Param("other_label", "other_label", text),
@@ -199,11 +201,14 @@ OPERATIONS: tuple[Operation, ...] = (
         "finding",
         (
             Param("document", "document", text),
-            Param("url", "url", absolute, why="asked now, from where documents are asked"),
+            Param(
+                "url", "url", absolute, why="asked now, from where documents are asked and as they are: signed, for a call that comes in"
+            ),
             Param("method", "method", METHOD),
             Param("dialect", "dialect", choice(*DIALECTS), why="guessed where it is not said"),
             Param("stage", "stage", mapping({"call": Stage.CALL, "wait": Stage.BESIDE, "announcement": Stage.ANNOUNCEMENT})),
         ),
+        reads=True,
     ),
     Operation("GET", "/control", "see_own_call", "member"),
     Operation(
