@@ -30,6 +30,8 @@ INTERVAL: Final = 5.0
 LOOK: Final = 0.25
 """Seconds between two looks at what came to RTP ports and what is due."""
 LONGEST = 1500
+FORMER_KEYS: Final = 8
+"""Keys of the far end whose sessions are kept: it may bring a new one with every change of the call."""
 NAME = "hubbub"
 
 
@@ -80,7 +82,10 @@ class Line:
         self._sent = 0
         self.forged = 0
         """Packets that were not by the key."""
-        self._cipher: Cipher | None = None
+        self._speaking: dict[tuple[str, bytes], Session] = {}
+        """By suite and key, every session that packets were encrypted in: each goes on counting, whenever it comes into force again."""
+        self._hearing: dict[tuple[str, bytes], Session] = {}
+        """The same of the last few keys of the far end: each goes on knowing what it has heard."""
         self._speaks: Session | None = None
         self._hears: Session | None = None
         self.socket: socket.socket | None = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -108,14 +113,17 @@ class Line:
         """Encrypt reports from now on, and take only such, or plain ones (SRTCP, RFC 3711 3.4)."""
         library = libsrtp.find()
         if cipher is None or library is None:
-            self._speaks = self._hears = self._cipher = None
+            self._speaks = self._hears = None
             return
-        # A key that stays keeps its session: its count of packets must not begin anew.
-        if self._cipher is None or self._cipher.suite != cipher.suite or self._cipher.sends != cipher.sends:
-            self._speaks = library.session(cipher.suite, cipher.sends, self.leg.ssrc)
-        if self._cipher is None or self._cipher.suite != cipher.suite or self._cipher.receives != cipher.receives:
-            self._hears = library.session(cipher.suite, cipher.receives)
-        self._cipher = cipher
+        # A session that began anew under its key would count from 1 again: RFC 3711 9.1, a pad that is used twice.
+        ours, theirs = (cipher.suite, cipher.sends), (cipher.suite, cipher.receives)
+        if ours not in self._speaking:
+            self._speaking[ours] = library.session(*ours, self.leg.ssrc)
+        self._speaks = self._speaking[ours]
+        self._hears = self._hearing.pop(theirs, None) or library.session(*theirs)
+        self._hearing[theirs] = self._hears
+        if len(self._hearing) > FORMER_KEYS:
+            del self._hearing[next(iter(self._hearing))]
 
     def receive(self, data: bytes, now: float) -> None:
         """Reports of the far end; what is none, or forged, is dropped."""
