@@ -69,18 +69,23 @@ def parse_crypto(value: str) -> Crypto:
         raise CryptoError("a=crypto needs a tag, a crypto-suite and a key")
     suite = parts[1].upper()
     if suite not in KEY_BYTES:
-        raise CryptoError(f"crypto-suite {parts[1][:40]!r} is not known")
+        raise CryptoError(f"crypto-suite {_named(parts[1])} is not known")
     for parameter in parts[3:]:
         if parameter.startswith("-"):
             continue  # RFC 4568 6.3.7: "-" says that it may be passed over
         if parameter.partition("=")[0].upper() != HARMLESS:
-            raise CryptoError(f"session parameter {parameter.partition('=')[0][:40]!r} is not spoken here")
+            raise CryptoError(f"session parameter {_named(parameter.partition('=')[0])} is not spoken here")
     method, colon, key = parts[2].partition(":")
     if method.lower() != "inline" or not colon:
         raise CryptoError("only inline keys are known")
     if ";" in key:
         raise CryptoError("several keys need identifiers (MKI), which are not spoken here")
     return _inline(int(parts[0]), suite, key)
+
+
+def _named(token: str) -> str:
+    """A token as an error may say it: one that looks like a name. In a line that is malformed, a key may stand anywhere."""
+    return repr(token) if re.fullmatch(r"[A-Z0-9_]{1,32}", token) else "something"
 
 
 def _inline(tag: int, suite: str, text: str) -> Crypto:
@@ -103,7 +108,7 @@ def _lifetime(text: str) -> int:
     """Packets: a number, or a power of two written as one (RFC 4568 6.1)."""
     found = re.fullmatch(r"(2\^)?([0-9]{1,15})", text)
     if found is None:
-        raise CryptoError(f"{text[:20]!r} is no lifetime of a key")
+        raise CryptoError("what follows the key is no lifetime")
     number = int(found[2])
     lifetime = 2 ** min(number, 64) if found[1] else number
     if not 0 < lifetime <= LIFETIME:
@@ -120,6 +125,8 @@ class Keyring:
         self._suites = tuple(suites)
         self._random = random
         self._keys: dict[str, bytes] = {}
+        self._written: set[tuple[int, str]] = set()
+        """Tag and suite of every line of ours: answers of several forks, and to what was said before, may choose any of them."""
         self.agreed: Agreement | None = None
         """What is in force."""
         self.profile = ""
@@ -146,7 +153,12 @@ class Keyring:
     def offered(self) -> list[Crypto]:
         """What an offer says: every suite, or the one that is in force."""
         suites = (self.agreed.suite,) if self.agreed else self._suites
-        return [Crypto(tag, suite, self._key(suite)) for tag, suite in enumerate(suites, 1)]
+        return [self._line(tag, suite) for tag, suite in enumerate(suites, 1)]
+
+    def _line(self, tag: int, suite: str) -> Crypto:
+        """A line of ours that the far end is going to see."""
+        self._written.add((tag, suite))
+        return Crypto(tag, suite, self._key(suite))
 
     def settle(self, agreement: Agreement | None, profile: str) -> None:
         """This holds from now on, for a stream of that profile."""
@@ -174,14 +186,14 @@ class Keyring:
     def answer(self, offered: Sequence[str]) -> tuple[Agreement, Crypto]:
         """Choose of an offer's lines: what holds then, and our line, which repeats tag and suite (RFC 4568 5.1.2). CryptoError."""
         theirs = self.examine(offered)
-        return self._agree(theirs), Crypto(theirs.tag, theirs.suite, self._key(theirs.suite))
+        return self._agree(theirs), self._line(theirs.tag, theirs.suite)
 
     def accept(self, answered: Sequence[str]) -> Agreement:
-        """What an answer to `offered` means (RFC 4568 5.1.3: one line, with the tag and suite of one of ours). CryptoError."""
+        """What an answer means (RFC 4568 5.1.3: one line, with the tag and suite of one that we wrote, now or before). CryptoError."""
         if len(answered) != 1:
             raise CryptoError("an answer has one a=crypto" if answered else "the answer has no a=crypto")
         theirs = parse_crypto(answered[0])
-        if (theirs.tag, theirs.suite) not in {(ours.tag, ours.suite) for ours in self.offered()}:
+        if (theirs.tag, theirs.suite) not in self._written:
             raise CryptoError("the answer chose what was not offered")
         return self._agree(theirs)
 

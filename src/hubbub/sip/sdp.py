@@ -189,7 +189,7 @@ def _sections(text: str) -> list[_Section]:
         if not line:
             continue
         if re.match(r"[a-z]=", line) is None:
-            raise SdpError(f"line {number} is not SDP: {line[:40]!r}")
+            raise SdpError(f"line {number} is not SDP")  # nor is it said what it is: the rest of a line with a key, perhaps
         kind, value = line[0], line[2:].strip()
         if not started and line != "v=0":
             raise SdpError("SDP does not begin with v=0")

@@ -86,6 +86,33 @@ def test_what_is_not_spoken_is_refused_without_a_word_of_the_key(value: str, rea
     assert KEY not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"1 AES_CM_128_HMAC_SHA1_80 inline: {KEY}",
+        f"1 {KEY} inline:{KEY}",
+        f"1 inline:{KEY} AES_CM_128_HMAC_SHA1_80",
+        f"1 AES_CM_128_HMAC_SHA1_80 inline:|{KEY}",
+        f"1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|{OTHER}",
+        f"1 AES_CM_128_HMAC_SHA1_80 inline:{KEY[:20]} {KEY[20:]}|2^20",
+        f"1 AES_CM_128_HMAC_SHA1_80 {KEY}",
+    ],
+)
+def test_a_key_where_none_belongs_is_in_no_error(value: str) -> None:
+    """What is refused is logged; a line that is malformed holds a key all the same."""
+    with pytest.raises(CryptoError) as error:
+        parse_crypto(value)
+    for key in (KEY, OTHER):
+        assert not any(key[at : at + 6] in str(error.value) for at in range(len(key) - 5))
+
+
+@pytest.mark.parametrize("line", [f"inline:{KEY}", KEY, f"A=crypto:{LINE}", f" {LINE}"])
+def test_a_line_that_is_no_sdp_is_not_repeated(line: str) -> None:
+    with pytest.raises(SdpError, match=r"line 7 is not SDP") as error:
+        parse_sdp(offer("m=audio 4000 RTP/SAVP 0", line))
+    assert "WVN" not in str(error.value)
+
+
 def test_hints_and_what_may_be_passed_over() -> None:
     """RFC 4568 6.3.6, 6.3.7: WSH is a hint; a parameter with "-" before it may be ignored."""
     assert parse_crypto(f"{LINE} WSH=60 -NEW=1") == parse_crypto(LINE)
@@ -265,6 +292,44 @@ def test_answers_that_choose_what_they_may_not(cryptos: list[str], reason: str) 
     make_offer(HERE, session=1, version=1, keys=keys)
     with pytest.raises(SdpError, match=reason):
         read_answer(parse_sdp(offer("m=audio 4000 RTP/SAVP 0", *cryptos), keys), keys=keys)
+
+
+def crypto(tag: int, suite: str, letter: str) -> str:
+    """A line of a far end."""
+    return Crypto(tag, suite, letter.encode() * sdes.KEY_BYTES[suite]).line()
+
+
+def taken(keys: Keyring, *lines: str) -> Agreement | None:
+    """What the far end's answer with these lines means."""
+    return read_answer(parse_sdp(offer("m=audio 4000 RTP/SAVP 0", *(f"a={line}" for line in lines)), keys), keys=keys).cipher
+
+
+def test_every_answer_to_an_offer_may_choose_of_all_its_lines() -> None:
+    """RFC 4568 5.1.3: tag and suite are those of an offered line, also in the 200 that repeats its 183, and in that of another fork."""
+    keys = ring("require")
+    make_offer(HERE, session=1, version=1, keys=keys)
+    early = taken(keys, crypto(2, SUITES[1], "x"))
+    assert early is not None
+    assert taken(keys, crypto(2, SUITES[1], "x")) == early
+    fork = taken(keys, crypto(3, SUITES[2], "y"))
+    assert fork is not None
+    assert (fork.suite, fork.sends == early.sends) == (SUITES[2], False)
+    assert taken(keys, crypto(2, SUITES[1], "x")) == early
+    with pytest.raises(SdpError, match="not offered"):
+        taken(keys, crypto(2, SUITES[0], "x"))
+    make_offer(HERE, session=1, version=2, keys=keys)
+    assert taken(keys, crypto(1, SUITES[1], "x")) == early
+
+
+def test_an_answer_of_ours_that_is_sent_again_as_an_offer_may_be_answered() -> None:
+    """RFC 4028 7.4: a refresh repeats the description as it was; RFC 4568 5.1.3: its answer has the tag that we wrote."""
+    keys = ring("accept")
+    _, agreed = answered(
+        offer("m=audio 4000 RTP/SAVP 0", f"a=crypto:1 F8_128_HMAC_SHA1_80 inline:{KEY}", f"a={crypto(3, SUITES[1], 'x')}"), keys
+    )
+    assert taken(keys, crypto(3, SUITES[1], "x")) == agreed.cipher
+    with pytest.raises(SdpError, match="not offered"):
+        taken(keys, crypto(1, SUITES[0], "x"))
 
 
 def test_a_new_offer_keeps_our_key_suite_and_profile() -> None:
