@@ -7,6 +7,7 @@ process with limits on memory, computing time and result; what kills the child i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import os
 import struct
@@ -143,7 +144,10 @@ class Spare:
     async def take(self) -> asyncio.subprocess.Process:
         """The one that waits; the next one is begun as soon as this one has done its work."""
         waiting, self._next = self._next, None
-        process = await waiting if waiting is not None else await _spawn()
+        try:
+            process = await waiting if waiting is not None else await _spawn()
+        except OSError:  # there was no room for it when it was begun
+            process = await _spawn()
         return process if process.returncode is None else await _spawn()  # somebody killed it while it waited
 
     def used(self) -> None:
@@ -155,11 +159,12 @@ class Spare:
         """Have none any more."""
         _spares.pop(asyncio.get_running_loop(), None)
         waiting, self._next = self._next, None
-        if waiting is not None:
-            process = await waiting
-            if process.returncode is None:
+        with contextlib.suppress(OSError):  # there was no room for it: there is none to stop
+            process = await waiting if waiting is not None else None
+            if process is not None and process.returncode is None:
                 process.kill()
-            await process.wait()
+            if process is not None:
+                await process.wait()
 
 
 async def _spawn() -> asyncio.subprocess.Process:
@@ -172,7 +177,10 @@ async def _spawn() -> asyncio.subprocess.Process:
 
 async def _in_child(data: bytes, headerless: str, limit_seconds: float) -> Pcm:
     spare = _spares.get(asyncio.get_running_loop())
-    process = await (spare.take() if spare is not None else _spawn())
+    try:
+        process = await (spare.take() if spare is not None else _spawn())
+    except OSError as error:
+        raise MediaError(f"the audio cannot be read: no decoder can be started ({error.strerror})") from error
     try:
         async with asyncio.timeout(TIMEOUT):
             output, problems = await process.communicate(f"{headerless} {limit_seconds}\n".encode() + data)

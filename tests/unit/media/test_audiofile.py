@@ -1,5 +1,7 @@
 """Files of strangers: what is audio is heard, what is not is a MediaError that says why."""
 
+import asyncio
+import errno
 import io
 from pathlib import Path
 
@@ -126,3 +128,27 @@ async def test_a_child_that_waits_is_used_and_followed_by_another() -> None:
     await spare.stop()
     assert last.returncode is not None
     assert len(await audiofile.decode(data)) > 0, "without a spare each file has a child of its own"
+
+
+async def test_a_child_that_could_not_be_started_costs_nobody_his_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """EMFILE while the spare is begun: whoever needs it tries again, and the end of the server does not fail by it."""
+    data, spare, real, full = encoded("FLAC", None, 16_000), audiofile.Spare(), audiofile._spawn, [False]
+
+    async def begin() -> asyncio.subprocess.Process:
+        if full[0]:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return await real()
+
+    monkeypatch.setattr(audiofile, "_spawn", begin)
+    await spare.start()
+    full[0] = True
+    assert len(await audiofile.decode(data)) > 0, "the one that waited decodes; the next one finds no room"
+    with pytest.raises(MediaError, match="Too many open files"):
+        await audiofile.decode(data)
+    full[0] = False
+    assert len(await audiofile.decode(data)) > 0
+    assert spare._next is not None
+    await spare._next
+    full[0] = True
+    assert len(await audiofile.decode(data)) > 0
+    await spare.stop()
