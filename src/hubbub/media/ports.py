@@ -16,7 +16,10 @@ EXPEDITED = 0xB8
 def bind(host: str, ports: range, start: int) -> socket.socket:
     """A UDP socket on the next free port of `ports`, beginning at index `start`; MediaError, ResourceExhausted when none is free."""
     for step in range(len(ports)):
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        except OSError as error:
+            raise ResourceExhausted(f"no socket can be opened: {error.strerror}") from error
         try:
             sock.bind((host, ports[(start + step) % len(ports)]))
         except OSError as error:

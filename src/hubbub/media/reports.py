@@ -88,14 +88,16 @@ class Line:
         """The same of the last few keys of the far end: each goes on knowing what it has heard."""
         self._speaks: Session | None = None
         self._hears: Session | None = None
-        self.socket: socket.socket | None = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket: socket.socket | None = None
         try:
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self.socket.bind((host, leg.bound_port + 1))
             self.socket.setblocking(False)
         except OSError as error:
             # The call goes on without a second port: with rtcp-mux it needs none.
             log.info("report_port_taken", port=leg.bound_port + 1, error=error.strerror)
-            self.socket.close()
+            if self.socket is not None:
+                self.socket.close()
             self.socket = None
 
     def aim(self, target: tuple[str, int] | None, mux: bool, now: float) -> None:

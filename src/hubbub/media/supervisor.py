@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import mmap
 import os
 import select
@@ -31,10 +32,12 @@ STALL_SECONDS = 1.0
 """A loop that has not ticked for so long is as good as dead."""
 READY_SECONDS = 60.0
 RESPAWN_SECONDS = 1.0
+LATER = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS)
+"""What the kernel says when a message, or its descriptors, cannot be sent now."""
 
 
 class Child:
-    """A media process, seen from the server."""
+    """A media process, seen from the server. OSError when the system has no room for it: then nothing is left of it."""
 
     def __init__(self, sizes: Sizes, memory: int, eventfd: int) -> None:
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -43,12 +46,15 @@ class Child:
             **os.environ,
             "PYTHONPATH": os.pathsep.join(filter(None, [str(process.source_root()), os.environ.get("PYTHONPATH", "")])),
         }
-        with theirs:
+        with theirs, contextlib.ExitStack() as undo:
+            undo.callback(self.socket.close)
             self.process = subprocess.Popen(
                 process.command_line(sizes, theirs.fileno(), memory, eventfd),
                 pass_fds=passed, stdin=subprocess.DEVNULL, env=environment, process_group=0,
             )  # fmt: skip
-        self.pidfd = os.pidfd_open(self.process.pid)
+            undo.callback(self.kill)
+            self.pidfd = os.pidfd_open(self.process.pid)
+            undo.pop_all()
         self.ready = False
         self._waiting: deque[tuple[bytes, list[int]]] = deque()
         self._lock = threading.Lock()
@@ -69,10 +75,10 @@ class Child:
             message, descriptors = self._waiting[0]
             try:
                 self.socket.sendmsg([message], process.ancillary(descriptors) if descriptors else [], socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                return
-            except OSError:  # it is dead, and its end will be noticed
-                self._waiting.clear()
+            except OSError as error:
+                if error.errno in LATER:
+                    return
+                self._waiting.clear()  # it is dead, and its end will be noticed
                 return
             self._waiting.popleft()
 
@@ -106,6 +112,10 @@ class Child:
             self.pidfd = -1
 
 
+Seen = list[tuple[int, float, Child | None]]
+"""By worker: a tick, since when it was the last one, and of which process."""
+
+
 class Supervisor:
     """The media processes of all workers and their standby, their memory, and the descriptors that they need."""
 
@@ -121,6 +131,8 @@ class Supervisor:
         self.takeover_seconds = 0.0
         self._active: list[Child | None] = [None] * sizes.workers
         self._standby: Child | None = None
+        self._short = False
+        """Whether the last attempt to spawn found no room; it is told once."""
         self._open: dict[int, tuple[int, int]] = {}
         self._lock = threading.RLock()
         self._stopping = threading.Event()
@@ -233,7 +245,8 @@ class Supervisor:
 
     def _watch(self) -> None:
         """Wait for the end of an active process, or for its loop to stand still."""
-        ticked = [(-1, 0.0, None)] * self.sizes.workers  # type: list[tuple[int, float, Child | None]]
+        ticked: Seen = [(-1, 0.0, None)] * self.sizes.workers
+        looked = time.monotonic()
         while not self._stopping.is_set():
             poll, watched = select.poll(), {}
             for worker, child in enumerate(self._active):
@@ -249,17 +262,24 @@ class Supervisor:
             for other in self._children():
                 if other.clogged:
                     other.flush()
+            now = time.monotonic()
             if not dead:
-                self._watch_ticks(ticked)
+                self._watch_ticks(ticked, looked, now)
+            looked = now
 
-    def _watch_ticks(self, ticked: list[tuple[int, float, Child | None]]) -> None:
-        """Replace a process whose loop has not ticked for long; `ticked` is what was seen, by worker, and since when."""
-        now = time.monotonic()
+    def _watch_ticks(self, ticked: Seen, looked: float, now: float) -> None:
+        """Replace a process whose loop has not ticked for long; `ticked` is what was seen, by worker, and since when.
+
+        Who has not looked for long himself, since the machine stood still or had too much to do, knows nothing: all begin anew.
+        """
+        if now - looked > STALL_SECONDS / 2:
+            ticked[:] = [(tick, now, child) for tick, _, child in ticked]
         for worker, child in enumerate(self._active):
             tick = int(self.engine.wires[worker].header[H_TICK])
             if child is None or (tick, child) != (ticked[worker][0], ticked[worker][2]):
                 ticked[worker] = tick, now, child
-            elif now - ticked[worker][1] > STALL_SECONDS:
+            elif now - ticked[worker][1] > STALL_SECONDS and self.standby_ready:
+                # Without a successor it is not killed: one that waits for a processor comes back sooner than a new one is loaded.
                 self._take_over(worker, child, "stands still")
 
     def _take_over(self, worker: int, dead: Child, how: str) -> None:
@@ -290,13 +310,31 @@ class Supervisor:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(call)
 
+    def _try_to_spawn(self) -> Child | None:
+        """A new process; None, after a while, when the system has no room for one (files, memory, processes).
+
+        The thread must not end by it: with it would end every process that it has spawned, also the one that carries the audio.
+        """
+        try:
+            child = self._spawn()
+        except OSError as error:
+            if not self._short:
+                log.error("media_standby_failed", reason=error.strerror)
+            self._short = True
+            self._stopping.wait(RESPAWN_SECONDS)
+            return None
+        self._short = False
+        return child
+
     def _keep_standby(self) -> None:
         """See to it that a loaded process stands by."""
         while not self._stopping.wait(0.05):
             if self._standby is not None:
                 self._check_standby(self._standby)
                 continue
-            child = self._spawn()
+            child = self._try_to_spawn()
+            if child is None:
+                continue
             self._standby = child
             if not child.wait_ready(READY_SECONDS):
                 if not self._stopping.is_set():
