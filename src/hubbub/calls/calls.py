@@ -139,7 +139,7 @@ class Calls:
         """Prepare an outgoing call; the second value sends its INVITE (after the row is committed).
 
         `srtp` outranks what is configured for where it goes, unless that insists on encryption.
-        `enter`: the callee is inside, and this takes the other end.
+        `enter`: the callee is inside, and this takes the other end. Neither end is encrypted then: what they say stays on this machine.
 
         Raises Refused (not-allowed, no-route, not-registered, invalid-target) and ResourceExhausted.
         """
@@ -159,7 +159,8 @@ class Calls:
             parent=parent,
             tag=tag,
         )
-        call = self._adopt(Call(record, self._services, leg, target.srtp if target.srtp == "require" else srtp or target.srtp))
+        keyed = target.srtp if enter is not None or target.srtp == "require" else srtp or target.srtp
+        call = self._adopt(Call(record, self._services, leg, keyed))
         call.progress = progress
         call.negotiation.inside = enter is not None
         call.save()
