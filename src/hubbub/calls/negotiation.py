@@ -13,7 +13,7 @@ from hubbub.media.client import Codec, Leg
 from hubbub.media.libsrtp import Cipher
 from hubbub.settings import Settings, is_loopback
 from hubbub.sip.sdes import Keyring, Wish
-from hubbub.sip.sdp import Agreed, make_answer, make_offer, parse_sdp, read_answer
+from hubbub.sip.sdp import Agreed, Outline, make_answer, make_offer, parse_sdp, read_answer
 
 log = structlog.get_logger()
 _session_numbers = iter(range(1, 2**31))
@@ -55,6 +55,7 @@ class Negotiation:
         self._leg = leg
         self._codecs = tuple(codecs)
         self._keys = Keyring(srtp, suites, random)
+        self._outline = Outline()
         self._number = next(_session_numbers)
         self._version = 0
 
@@ -69,12 +70,16 @@ class Negotiation:
     def offer(self) -> str:
         """An offer of ours: the first one, or one that changes nothing."""
         codecs = tuple(name for name in self.offered if name in self._codecs) or self._codecs
-        return make_offer(self._local, codecs=codecs, session=self._number, version=self._next(), keys=self._keys)
+        number, version = self._number, self._next()
+        return make_offer(self._local, codecs=codecs, session=number, version=version, keys=self._keys, outline=self._outline)
 
     def answer(self, offer: str) -> str:
         """The answer to an offer; the leg is connected accordingly. SdpError when nothing can be agreed on."""
         media = parse_sdp(offer, self._keys)
-        text, agreed = make_answer(media, self._local, codecs=self._codecs, session=self._number, version=self._next(), keys=self._keys)
+        number, version = self._number, self._next()
+        text, agreed = make_answer(
+            media, self._local, codecs=self._codecs, session=number, version=version, keys=self._keys, outline=self._outline
+        )
         self._connect(agreed)
         return text
 

@@ -67,7 +67,17 @@ class MediaLine:
     kind: str
     port: int
     protocol: str
+    """As it was written: it is repeated so."""
     formats: tuple[str, ...]
+
+    @property
+    def profile(self) -> str:
+        """Its transport, in capitals as it is compared."""
+        return self.protocol.upper()
+
+    def rejected(self) -> list[str]:
+        """As it stands where it is not used (RFC 3264 6)."""
+        return [f"m={self.kind} 0 {self.protocol} {' '.join(self.formats)}"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,7 @@ class AudioMedia:
     @property
     def profile(self) -> str:
         """The transport of its m-line."""
-        return self.lines[self.index].protocol
+        return self.lines[self.index].profile
 
     @property
     def held(self) -> bool:
@@ -210,7 +220,7 @@ def _media_line(value: str, number: int) -> MediaLine:
     parts = value.split()
     if len(parts) < 4 or re.fullmatch(r"[0-9]{1,5}(/[0-9]{1,5})?", parts[1]) is None or int(parts[1].partition("/")[0]) > 65535:
         raise SdpError(f"line {number}: m= needs media, port, protocol and formats")
-    return MediaLine(parts[0].lower(), int(parts[1].partition("/")[0]), parts[2].upper(), tuple(parts[3:]))
+    return MediaLine(parts[0].lower(), int(parts[1].partition("/")[0]), parts[2], tuple(parts[3:]))
 
 
 def _connection(value: str, number: int) -> str:
@@ -234,18 +244,18 @@ def _usable(lines: tuple[MediaLine, ...], cryptos: Sequence[tuple[str, ...]], ke
     alive = [index for index in audio if lines[index].port > 0]
     if not alive:
         raise SdpError("the audio stream is rejected (port 0)")
-    known = [index for index in alive if lines[index].protocol in PLAIN + SECURED]
+    known = [index for index in alive if lines[index].profile in PLAIN + SECURED]
     if not known:
-        raise SdpError(f"{lines[alive[0]].protocol[:40]} is not supported, only {', '.join(PLAIN + SECURED)}")
+        raise SdpError(f"{lines[alive[0]].profile[:40]} is not supported, only {', '.join(PLAIN + SECURED)}")
     reasons: list[str] = []
     for index in known:
-        if lines[index].protocol in SECURED or (cryptos[index] and keys is not None and keys.wish != "off"):
+        if lines[index].profile in SECURED or (cryptos[index] and keys is not None and keys.wish != "off"):
             try:
                 (keys or _NO_KEYS).examine(cryptos[index])
                 return index
             except CryptoError as error:
                 reasons.append(str(error))
-    plain = next((index for index in known if lines[index].protocol in PLAIN), None)
+    plain = next((index for index in known if lines[index].profile in PLAIN), None)
     if plain is not None and not (keys is not None and keys.insists):
         return plain
     raise SdpError(f"keys cannot be agreed on: {'; '.join(reasons) or 'the stream is not encrypted, and must be'}")
@@ -332,6 +342,50 @@ def _agreed(media: AudioMedia, codec: Payload) -> Agreed:
     )
 
 
+class Outline:
+    """What the descriptions of one call keep from one to the next: m-lines, which of them is used, payload types (RFC 3264 8, 8.3.2)."""
+
+    def __init__(self) -> None:
+        self.lines: tuple[MediaLine, ...] = ()
+        """Those of the far end's last offer; none while only this side has offered."""
+        self.index = 0
+        self._numbers: dict[tuple[str, int, int], int] = {}
+        """Payload types by name in capitals, clock and channels, of what is spoken here."""
+
+    def follow(self, offer: AudioMedia) -> None:
+        """This offer of the far end was answered."""
+        self.lines, self.index = offer.lines, offer.index
+        for payload in reversed(offer.payloads):  # of two for one format the first is used
+            key = (payload.name, payload.rate, payload.channels)
+            if key in _SPOKEN:
+                self._numbers = {other: number for other, number in self._numbers.items() if number != payload.number}
+                self._numbers[key] = payload.number
+
+    def number(self, name: str, rate: int, channels: int, wished: int | None, reserved: int | None = None) -> int:
+        """The payload type of a format: the one that it had, or the wished one, or a free one that nobody has used."""
+        key = (name.upper(), rate, channels)
+        if key not in self._numbers:
+            taken = {*self._numbers.values(), reserved}
+            wishes = range(DYNAMIC, 128) if wished is None else (wished, *range(DYNAMIC, 128))
+            free = [number for number in wishes if number not in taken]
+            theirs = self.lines[self.index].formats if self.lines else ()
+            self._numbers[key] = next((number for number in free if str(number) not in theirs), free[0])
+        return self._numbers[key]
+
+    def place(self, stream: list[str]) -> list[list[str]]:
+        """The m-lines of a description that has this stream where ours belongs."""
+        return [stream if index == self.index else line.rejected() for index, line in enumerate(self.lines)] or [stream]
+
+    def transport(self, profile: str) -> str:
+        """The one that the stream has had, if it is of that kind, plain or secured: else this."""
+        had = self.lines[self.index] if self.lines else None
+        return had.protocol if had and (had.profile in SECURED) == (profile in SECURED) else profile
+
+
+_SPOKEN = {(name.partition("/")[0], rate, CHANNELS.get(name, 1)) for name, rate in CLOCKS.items()}
+_SPOKEN |= {("TELEPHONE-EVENT", rate, 1) for rate in CLOCKS.values()}
+
+
 def make_offer(
     local: Address,
     *,
@@ -342,26 +396,29 @@ def make_offer(
     ptime: int = 20,
     telephone_event: int | None = TELEPHONE_EVENT,
     keys: Keyring | None = None,
+    outline: Outline | None = None,
 ) -> str:
     """An offer of one audio stream at `local`, codecs in order of preference, with the keys that `keys` wants to offer.
 
-    `session` stays for the call, `version` grows with every change (RFC 3264 5, 8).
+    `session` stays for the call, `version` grows with every change (RFC 3264 5, 8). Every m-line of `outline` has its place.
     """
-    numbers = (number for number in range(DYNAMIC, 128) if number != telephone_event)
-    payloads = [
-        Payload(STATIC[name] if name in STATIC else next(numbers), name.partition("/")[0], CLOCKS[name], CHANNELS.get(name, 1))
-        for name in codecs
-    ]
+    outline = outline or Outline()
+    payloads: list[Payload] = []
+    for codec in codecs:
+        name, rate, channels = codec.partition("/")[0], CLOCKS[codec], CHANNELS.get(codec, 1)
+        payloads.append(Payload(outline.number(name, rate, channels, STATIC.get(codec), telephone_event), name, rate, channels))
     events: list[Payload] = []
     if telephone_event is not None:
         for rate in dict.fromkeys(payload.rate for payload in payloads):
-            events.append(Payload(telephone_event if not events else next(numbers), "telephone-event", rate))
+            wished, reserved = (telephone_event, None) if not events else (None, telephone_event)
+            events.append(Payload(outline.number("telephone-event", rate, 1, wished, reserved), "telephone-event", rate))
     profile, cryptos = PLAIN[0], []
     if keys is not None and keys.offers:
         profile = keys.profile or (SECURED[0] if keys.insists else PLAIN[0])
         cryptos = [crypto.line() for crypto in keys.offered()]
+    profile = outline.transport(profile)
     stream = _stream(local, payloads, events, ptime, direction, mux=True, profile=profile, cryptos=cryptos)
-    return _document(local, session, version, [stream])
+    return _document(local, session, version, outline.place(stream))
 
 
 def make_answer(
@@ -372,6 +429,7 @@ def make_answer(
     session: int,
     version: int,
     keys: Keyring | None = None,
+    outline: Outline | None = None,
 ) -> tuple[str, Agreed]:
     """The answer to `offer`, and what it means. One codec is chosen, in the order of the offer; every other m-line is rejected.
 
@@ -383,14 +441,12 @@ def make_answer(
     direction = MIRROR[offer.direction]
     if offer.held and direction in ("sendrecv", "sendonly"):
         direction = "recvonly" if direction == "sendrecv" else "inactive"
-    streams: list[list[str]] = []
-    for index, line in enumerate(offer.lines):
-        if index == offer.index:
-            events = [] if agreed.telephone_event is None else [Payload(agreed.telephone_event, "telephone-event", agreed.event_rate)]
-            streams.append(_stream(local, [codec], events, agreed.ptime, direction, mux=offer.mux, profile=offer.profile, cryptos=cryptos))
-        else:
-            streams.append([f"m={line.kind} 0 {line.protocol} {' '.join(line.formats)}"])
-    return _document(local, session, version, streams), agreed
+    events = [] if agreed.telephone_event is None else [Payload(agreed.telephone_event, "telephone-event", agreed.event_rate)]
+    profile = offer.lines[offer.index].protocol
+    stream = _stream(local, [codec], events, agreed.ptime, direction, mux=offer.mux, profile=profile, cryptos=cryptos)
+    outline = outline or Outline()
+    outline.follow(offer)
+    return _document(local, session, version, outline.place(stream)), agreed
 
 
 def _answered_keys(offer: AudioMedia, keys: Keyring | None) -> tuple[Agreement | None, list[str]]:

@@ -119,10 +119,59 @@ def test_other_media_are_rejected_and_all_lines_answered() -> None:
         "m=video 0 RTP/AVP 96",
         "m=audio 20000 RTP/AVP 8 101",
         "m=audio 0 RTP/AVP 0",
-        "m=image 0 UDPTL t38",
+        "m=image 0 udptl t38",
         "m=application 0 UDP/DTLS/SCTP webrtc-datachannel",
     ]
     assert agreed.remote[1] == 4000
+
+
+def test_the_transport_is_repeated_as_it_was_written() -> None:
+    """RFC 3264 6: the answer's transport is that of the offer; some compare it letter by letter."""
+    lines, agreed = answered(offer("m=audio 4000 rtp/avp 0", "m=audio 4002 rtp/savp 0", "m=image 4004 udptl t38"))
+    assert agreed.remote[1] == 4000
+    assert [line for line in lines if line.startswith("m=")] == ["m=audio 20000 rtp/avp 0", "m=audio 0 rtp/savp 0", "m=image 0 udptl t38"]
+    assert parse_sdp(offer("m=audio 4000 rtp/avpf 0")).profile == "RTP/AVPF"
+
+
+def test_a_new_offer_has_the_shape_of_what_was_agreed() -> None:
+    """RFC 3264 8: m-lines stay where they are, those that are not used with port 0."""
+    outline = sdp.Outline()
+    first = offer("m=audio 4000 RTP/SAVP 0", "m=audio 4002 rtp/avpf 0 8", "m=image 4004 udptl t38")
+    make_answer(parse_sdp(first), HERE, session=5, version=6, outline=outline)
+    again = make_offer(HERE, session=5, version=7, outline=outline)
+    assert [line for line in again.split("\r\n") if line.startswith("m=")] == [
+        "m=audio 0 RTP/SAVP 0",
+        "m=audio 20000 rtp/avpf 0 8 101",
+        "m=image 0 udptl t38",
+    ]
+
+
+def test_payload_types_of_a_call_keep_their_meaning() -> None:
+    """RFC 3264 8.3.2: "the mapping from a particular dynamic payload type number to a particular codec ... MUST NOT change"."""
+    outline, codecs = sdp.Outline(), ("OPUS", "L16/16000", "L16/8000", "PCMU", "G722")
+    maps = ["96 speex/8000", "101 speex/16000", "97 telephone-event/48000", "111 opus/48000/2", "112 opus/48000/2", "98 L16/8000"]
+    theirs = offer("m=audio 4000 RTP/AVP 96 101 111 112 98 97 9", *(f"a=rtpmap:{line}" for line in maps))
+    make_answer(parse_sdp(theirs), HERE, codecs=codecs, session=5, version=6, outline=outline)
+    offers = [make_offer(HERE, codecs=order, session=5, version=7, outline=outline) for order in (codecs, codecs[::-1])]
+    for ours in offers:
+        means = {item.number: (item.name, item.rate) for item in parse_sdp(ours).payloads}
+        assert {96, 101, 112}.isdisjoint(means)
+        known = {111: ("OPUS", 48000), 98: ("L16", 8000), 97: ("TELEPHONE-EVENT", 48000), 0: ("PCMU", 8000), 9: ("G722", 8000)}
+        assert known.items() <= means.items()
+        assert sorted(means.values()) == sorted([*known.values(), ("L16", 16000), ("TELEPHONE-EVENT", 8000), ("TELEPHONE-EVENT", 16000)])
+    assert parse_sdp(offers[0]).payloads[1] == parse_sdp(offers[1]).payloads[3]
+
+
+def test_an_offer_that_leaves_no_payload_type_is_no_trap() -> None:
+    outline = sdp.Outline()
+    for shift in range(40):
+        numbers = [96 + (n + shift) % 32 for n in range(32)]
+        maps = (f"a=rtpmap:{number} speex/{8000 + number}" for number in numbers[1:])
+        theirs = offer(f"m=audio 4000 RTP/AVP {' '.join(map(str, numbers))} 0", f"a=rtpmap:{numbers[0]} opus/48000/2", *maps)
+        make_answer(parse_sdp(theirs), HERE, codecs=("OPUS", "PCMU"), session=5, version=6, outline=outline)
+        ours = parse_sdp(make_offer(HERE, codecs=("OPUS", "L16/8000", "L16/16000", "PCMU"), session=5, version=7, outline=outline))
+        assert len({item.number for item in ours.payloads}) == len(ours.payloads) == 7
+        assert ours.payloads[0].number == numbers[0]
 
 
 def test_plain_audio_beside_encrypted_audio_is_used() -> None:
