@@ -8,6 +8,7 @@ import wave
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import numpy as np
 import pytest
 import pytest_asyncio
@@ -193,6 +194,10 @@ async def test_a_token_changes_one_call_and_nothing_else(
             with pytest.raises(RestError) as refused:
                 await attempt()
             assert refused.value.status == 403
+    link = hubbub_server.http_url(f"/hubbub/recordings/{'0' * 32}/link")
+    headers = {"Authorization": f"Bearer {grant['token']}"}
+    async with aiohttp.ClientSession() as session, session.post(link, headers=headers) as answer:
+        assert answer.status == 401, "elsewhere it is nobody's credentials, not even to be told that there is no such recording"
     for token, account, status in ((grant["token"][:-2] + "AA", "me", 401), (grant["token"], "nobody", 403)):
         async with Own(hubbub_server, token, account) as forged:
             with pytest.raises(RestError) as refused:
@@ -288,6 +293,9 @@ async def test_documents_are_checked_before_anybody_calls(application: Applicati
     application.on("/bad", "<Response>\n<Dial><Conference beep='loud' endConferenceOnExit='true'>a</Conference></Dial></Response>")
     found = (await own.post("/check", url=application.url("/bad"), method="GET"))["findings"]
     assert [(each["level"], each["code"], each["line"]) for each in found] == [("warning", "13235", 2), ("advice", "end-on-exit", 2)]
+    (asked,) = application.requests("/bad")
+    assert "CallSid" in asked.params, "as for a call"
+    assert "X-Twilio-Signature" in asked.headers
     found = (await own.post("/check", document="<Bxml><Conference>a</Conference><Dance/></Bxml>"))["findings"]
     assert [(each["level"], each["code"]) for each in found] == [("error", "invalid-bxml")]
     wrong = await own.post("/check", document="<Response><Gather/></Response>", dialect="twiml", stage="wait")

@@ -59,12 +59,19 @@ def test_the_spelling_of_the_place_goes_first() -> None:
         ([("Coach", "CA1")], {"coach": "CA1"}),
         ([("Record", "record-from-answer")], {"recorded": True}),
         ([("Record", "do-not-record")], {"recorded": False}),
-        ([("Coach", "CA1"), ("CallSidToCoach", "CA2")], {"coach": "CA2"}),
+        ([("Coach", "CA1"), ("CallSidToCoach", "CA1")], {"coach": "CA1"}),
     ],
 )
 def test_both_spellings_in_rest(pairs: list[tuple[str, str]], values: Mapping[str, Any]) -> None:
     assert read_values(MEMBER, pairs) == values
     assert remarks_on(MEMBER, pairs) == []
+
+
+def test_the_spelling_of_the_place_goes_first_in_rest() -> None:
+    """Law 1, "never silently lost": what the other one says is told."""
+    pairs = [("Coach", "CA1"), ("CallSidToCoach", "CA2")]
+    assert read_values(MEMBER, pairs) == {"coach": "CA2"}
+    assert ["'Coach'" in words for _, words in remarks_on(MEMBER, pairs)] == [True]
 
 
 def test_a_flag_goes_before_the_role() -> None:
