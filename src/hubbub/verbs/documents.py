@@ -22,6 +22,9 @@ from hubbub.webhooks.requester import HttpReply, HttpRequest, Requester
 
 log = structlog.get_logger()
 
+MOST_REMARKS = 50
+"""Remarks on one document that are kept; how many more there are is told."""
+
 
 @dataclass(frozen=True)
 class Documents:
@@ -86,11 +89,15 @@ class Documents:
         exchange: Exchange | None = None,
         method: str = "",
     ) -> None:
-        """Keep a program's warnings for its account to read, with the request that brought it."""
-        for remark in program.remarks:
+        """Keep a program's warnings for its account to read; the request that brought it stands with the first."""
+        remarks = sorted(program.remarks, key=lambda remark: remark.level != "error")[:MOST_REMARKS]
+        more = len(program.remarks) - len(remarks)
+        for number, remark in enumerate(remarks, 1):
             level: Level = "error" if remark.level == "error" else "warning"
             text = remark.message + (f" (line {remark.at.line})" if remark.at.line else "")
-            about = (call.id if call else None, room, program.base, method, remark.at.line, exchange)
+            if more and number == MOST_REMARKS:
+                text += f"; {more} more are not told"
+            about = (call.id if call else None, room, program.base, method, remark.at.line, exchange if number == 1 else None)
             problem = Problem(account.name, remark.code, level, text, *about)
             self.journal.report(problem, self.clock.now())
 

@@ -205,8 +205,10 @@ class _Collecting:
         if self._manner.timers is not None:
             begun = asyncio.ensure_future(self._manner.timers.begun())
             awaited: set[asyncio.Future[Any]] = {event, begun}
-            await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
-            begun.cancel()
+            try:
+                await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                begun.cancel()
         return self._verb.first_timeout
 
 

@@ -249,9 +249,9 @@ class Session:
         spawn(self._wind_up(self._task))
 
     def _quiet(self, seconds: float) -> None:
-        """Nothing comes from the far end: told once."""
-        self.call.leg.on_silence_of_packets = None
+        """Nothing comes from the far end: told once. While it rings, nothing has to."""
         if self.call.answered and not self.call.over:
+            self.call.leg.on_silence_of_packets = None
             text = f"no audio has come for {seconds:.0f} s: the far end sends none, or something on the way lets none through"
             self.report(self.dialect.refusal_code("no-audio"), text, level="error")
 

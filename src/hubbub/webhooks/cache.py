@@ -10,10 +10,12 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 LARGEST = 8 << 20
 """Bytes of all replies together."""
+PER_ENTRY, PER_HEADER = 1024, 128
+"""Bytes that a reply and a header of it take beside their texts, roughly: so the limit bounds how many there are, too."""
 INDIFFERENT = frozenset({"", "accept", "accept-encoding", "user-agent"})
 """What a reply may depend on, because all requests for it are the same in that."""
 
@@ -36,67 +38,71 @@ class Reply(Protocol):
     def body(self) -> bytes:
         """Its body."""
 
+    @property
+    def url(self) -> str:
+        """Where it came from in the end."""
+
 
 Kept = TypeVar("Kept", bound=Reply)
 
 
 @dataclass(frozen=True)
-class _Entry:
-    reply: Reply
+class _Entry(Generic[Kept]):
+    reply: Kept
     until: float
+    size: int
 
 
-class ReplyCache:
+class ReplyCache(Generic[Kept]):
     """Replies by what they were asked for with; the least recently used go first."""
 
     def __init__(self, limit: int = LARGEST) -> None:
         self._limit = limit
         self._held = 0
-        self._entries: OrderedDict[Key, _Entry] = OrderedDict()
+        self._entries: OrderedDict[Key, _Entry[Kept]] = OrderedDict()
 
-    def fresh(self, key: Key, now: float) -> Reply | None:
-        """A reply that needs no request."""
-        found = self._entries.get(key)
-        if found is None or found.until <= now:
-            return None
-        self._entries.move_to_end(key)
-        return found.reply
-
-    def conditions(self, key: Key) -> dict[str, str]:
-        """Headers that ask whether the reply that is kept still holds (RFC 9110 13.1); none where nothing is kept."""
-        found = self._entries.get(key)
-        headers = found.reply.headers if found is not None else {}
-        wanted = {"If-None-Match": headers.get("etag"), "If-Modified-Since": headers.get("last-modified")}
-        return {name: value for name, value in wanted.items() if value}
-
-    def renewed(self, key: Key, headers: Mapping[str, str], now: float) -> Reply | None:
-        """The reply that a 304 with these headers speaks of (RFC 9111 4.3.4)."""
+    def find(self, key: Key, now: float) -> tuple[Kept, bool] | None:
+        """A reply that is kept, and whether it is fresh. One that is not is to be held while it is asked whether it still holds."""
         found = self._entries.get(key)
         if found is None:
             return None
+        self._entries.move_to_end(key)
+        return found.reply, found.until > now
+
+    def renewed(self, key: Key, reply: Kept, headers: Mapping[str, str], now: float) -> Kept:
+        """The reply, when a 304 with these headers has said that it still holds (RFC 9111 4.3.4)."""
         told = {name: value for name, value in headers.items() if name not in ("content-length", "content-encoding", "content-type")}
-        reply = replace(found.reply, headers={**found.reply.headers, **told})  # type: ignore[type-var]
+        reply = replace(reply, headers={**reply.headers, **told})  # type: ignore[type-var]
         self.put(key, reply, now)
         return reply
 
-    def put(self, key: Key, reply: Reply, now: float) -> None:
+    def put(self, key: Key, reply: Kept, now: float) -> None:
         """Keep a reply, if it may be."""
         self._drop(key)
-        until = now + fresh_seconds(reply.headers, now)
-        if not _may_be_kept(reply) or len(reply.body) > self._limit:
+        until, size = now + fresh_seconds(reply.headers, now), _size(key, reply)
+        useless = until <= now and not conditions(reply)
+        if useless or not _may_be_kept(reply) or size > self._limit:
             return
-        self._entries[key] = _Entry(reply, until)
-        if until <= now and not self.conditions(key):
-            del self._entries[key]
-            return
-        self._held += len(reply.body)
+        self._entries[key] = _Entry(reply, until, size)
+        self._held += size
         while self._held > self._limit:
             self._drop(next(iter(self._entries)))
 
     def _drop(self, key: Key) -> None:
         found = self._entries.pop(key, None)
         if found is not None:
-            self._held -= len(found.reply.body)
+            self._held -= found.size
+
+
+def conditions(reply: Reply) -> dict[str, str]:
+    """Headers that ask whether a reply still holds (RFC 9110 13.1); none where it does not say how to ask."""
+    wanted = {"If-None-Match": reply.headers.get("etag"), "If-Modified-Since": reply.headers.get("last-modified")}
+    return {name: value for name, value in wanted.items() if value}
+
+
+def _size(key: Key, reply: Reply) -> int:
+    headers = sum(PER_HEADER + len(name) + len(value) for name, value in reply.headers.items())
+    return PER_ENTRY + sum(map(len, key)) + len(reply.url) + headers + len(reply.body)
 
 
 def _may_be_kept(reply: Reply) -> bool:

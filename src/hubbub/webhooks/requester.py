@@ -23,7 +23,7 @@ from yarl import URL
 from hubbub.clock import SystemClock
 from hubbub.errors import RequestFailed
 from hubbub.webhooks.addresses import credentials_in, loggable, origin, wire_url
-from hubbub.webhooks.cache import ReplyCache
+from hubbub.webhooks.cache import ReplyCache, conditions
 from hubbub.webhooks.challenge import answer, basic, parse_challenges
 from hubbub.webhooks.cookies import Jars
 from hubbub.webhooks.failures import Progress, explain_failure, is_stale, out_of_time, watch
@@ -125,7 +125,7 @@ class Requester:
         self._sockets: aiohttp.ClientSession | None = None
         self._jars = Jars()
         self._now = now
-        self._cache = ReplyCache()
+        self._cache = ReplyCache[HttpReply]()
 
     async def start(self) -> None:
         """Open the client; no connection is made yet."""
@@ -182,15 +182,14 @@ class Requester:
         if request.cache is None or request.method != "GET":
             return await self._send(request)
         key = (request.cache, request.url, request.username, request.password)
-        kept = self._cache.fresh(key, self._now())
-        if isinstance(kept, HttpReply):
+        kept, fresh = self._cache.find(key, self._now()) or (None, False)
+        if kept is not None and fresh:
             return replace(kept, seconds=0.0, attempts=0)
-        conditions = self._cache.conditions(key)
-        reply = await self._send(replace(request, headers={**request.headers, **conditions}))
-        if reply.status == 304 and conditions:
-            renewed = self._cache.renewed(key, reply.headers, self._now())
-            if isinstance(renewed, HttpReply):
-                return replace(renewed, seconds=reply.seconds, attempts=reply.attempts)
+        asked = conditions(kept) if kept is not None else {}
+        reply = await self._send(replace(request, headers={**request.headers, **asked}))
+        if kept is not None and asked and reply.status == 304:  # it speaks of what was asked about, whatever is kept by now
+            renewed = self._cache.renewed(key, kept, reply.headers, self._now())
+            return replace(renewed, seconds=reply.seconds, attempts=reply.attempts)
         self._cache.put(key, reply, self._now())
         return reply
 

@@ -233,3 +233,19 @@ async def test_the_first_time_limit_waits_to_be_started() -> None:
     task = asyncio.create_task(gather.perform(shell, replace(verb, manner=Manner(timers=Timers()))))
     await _pressing(shell, "5")
     assert (await asyncio.wait_for(task, 5)).details["digits"] == "5"
+
+
+async def test_who_waits_for_the_time_limit_to_begin_leaves_nobody_waiting() -> None:
+    """The call ends while its time limit has not begun: nothing of the waiting is left."""
+    shell, _ = followed_shell()
+    verb = Gather(max_digits=1, first_timeout=0.0, followed=FOLLOWED, manner=Manner(timers=Timers()))
+    before = asyncio.all_tasks()
+    task = asyncio.create_task(gather.perform(shell, verb))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert any("begun" in repr(each) for each in asyncio.all_tasks() - before)
+    task.cancel()
+    await asyncio.wait({task})
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
