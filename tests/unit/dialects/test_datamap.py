@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from tests.support.facts import ACCOUNT, CALL, START
 
+from hubbub.dialects.swml import templates
 from hubbub.dialects.swml.functions import Declared, SwaigDesk
 from hubbub.dialects.swml.methods import compile_script
 from hubbub.dialects.swml.replies import Memory
-from hubbub.dialects.swml.templates import LONGEST_RESULT, TooLong, expanded, expanded_all
+from hubbub.dialects.swml.templates import LONGEST_RESULT, Budget, TooLong, expanded, expanded_all
 from hubbub.errors import DocumentError, Refused, RequestFailed
 from hubbub.events import Link
 from hubbub.verbs.held import Asking, FunctionCall, HoldForFunctions
@@ -49,12 +50,12 @@ DATA = {
 )
 def test_templates(template: str, text: str) -> None:
     """The vendor's SDK: `lc`, `enc`, `fmt_ph` in a fixed order, no `enc:url`, whole numbers, six places, names in whatever case."""
-    assert expanded(template, DATA, START) == text
+    assert expanded(template, DATA, START, Budget()) == text
 
 
 def test_what_is_filled_in_is_not_read_again() -> None:
     data = {"args": {"evil": "${secret} @{echo x}"}, "secret": "s"}
-    assert expanded_all({"${args.evil}": ["a ${args.evil}", 1, None]}, data, START) == {
+    assert expanded_all({"${args.evil}": ["a ${args.evil}", 1, None]}, data, START, Budget()) == {
         "${secret} @{echo x}": ["a ${secret} @{echo x}", 1, None]
     }
 
@@ -62,12 +63,31 @@ def test_what_is_filled_in_is_not_read_again() -> None:
 @pytest.mark.parametrize("template", ["${" * 40_000, "@{echo " * 20_000 + "}" * 20_000, "{" * 50_000 + "}" * 50_000, "${a[" * 9000])
 def test_hostile_templates_end(template: str) -> None:
     with suppress(TooLong):
-        expanded(template, DATA, START)
+        expanded(template, DATA, START, Budget())
 
 
 def test_templates_have_a_bound() -> None:
     with pytest.raises(TooLong):
-        expanded("${a}" * 100, {"a": "x" * (LONGEST_RESULT // 50)}, START)
+        expanded("${a}" * 100, {"a": "x" * (LONGEST_RESULT // 50)}, START, Budget())
+    with pytest.raises(TooLong):
+        expanded("${enc:a}", {"a": "x" * (LONGEST_RESULT + 1)}, START, Budget())
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("2+2", "4"),
+        ("-(1 + 2) * 3.5", "-10.500000"),
+        ("2 ** 3 ** 2", "512"),
+        (".5 + 1.", "1.500000"),
+        ("1 /\n 3", "0.333333"),
+        *((wrong, "") for wrong in ("1/0", "9**9**9**9", "(1", "7//2", "1 2", "()", "1(2)", "-8 ** .5 * (-8) ** .5", "1,2", "__import__")),
+        *((wrong, "") for wrong in ("(" * 99 + ")" * 99, "9" * 200 + "1", "-" * 199 + "")),
+    ],
+)
+def test_arithmetic(given: str, text: str) -> None:
+    """`@{expr 2+2}`: numbers, `+ - * /`, powers and brackets; what is wrong, or no number, is empty."""
+    assert expanded(f"@{{expr {given}}}", {}, START, Budget()) == text
 
 
 # -- data maps -------------------------------------------------------------------------------------------------
@@ -188,6 +208,27 @@ def test_a_pattern_that_does_not_end_is_told(pattern: str) -> None:
     desk = function({"expressions": [{"string": "a" * 60 + "b" + "a" * 5000, "pattern": pattern, "output": {"response": "x"}}]})
     with pytest.raises(DocumentError, match="takes too long"):
         asking(desk)
+
+
+def test_all_that_a_map_writes_has_one_bound() -> None:
+    """A list of strangers, a text for each: no text is long, all together are."""
+    walk = {"input_key": "list", "output_key": "all", "append": "${this}" * 100}
+    desk = function({"webhooks": [{"url": "http://x/", "foreach": walk, "output": {"response": "x"}}]})
+    assert asking(desk).reaction(reply({"list": ["y" * 100] * 10})).reply == {"response": "x"}
+    with pytest.raises(DocumentError, match="more than"):
+        asking(desk).reaction(reply({"list": ["y" * 100] * 1000}))
+
+
+@pytest.mark.parametrize("each", ["@{expr 1+1}", "${nothing}"])
+def test_all_that_a_map_computes_has_a_time(monkeypatch: pytest.MonkeyPatch, each: str) -> None:
+    """Nothing else is done meanwhile, so a map ends in time, even one that writes nothing."""
+    looks = iter(range(1_000_000))
+    monkeypatch.setattr(templates, "thread_time", lambda: next(looks) / 1000)
+    walk = {"input_key": "list", "output_key": "all", "append": each * 10}
+    desk = function({"webhooks": [{"url": "http://x/", "foreach": walk, "output": {"response": "x"}}]})
+    assert asking(desk).reaction(reply({"list": [1] * 3})).reply == {"response": "x"}
+    with pytest.raises(DocumentError, match="took more than"):
+        asking(desk).reaction(reply({"list": [1] * 1000}))
 
 
 @pytest.mark.parametrize("pattern", ["(", "[", "a{9999999999}", "(?i)ABC", "(?P<n>abc)"])

@@ -21,7 +21,7 @@ from hubbub.dialects.readers import read_json
 from hubbub.dialects.swml.document import PREFIX, wrong
 from hubbub.dialects.swml.expressions import EvaluationFailed, matches
 from hubbub.dialects.swml.replies import is_true
-from hubbub.dialects.swml.templates import MISSING, TooLong, expanded, expanded_all, item, look_up, url_encoded
+from hubbub.dialects.swml.templates import MISSING, Budget, TooLong, expanded, expanded_all, item, look_up, url_encoded
 from hubbub.errors import DocumentError, RequestFailed
 from hubbub.verbs.held import FunctionCall, Reaction
 from hubbub.webhooks.requester import HttpReply, HttpRequest, Limits
@@ -106,7 +106,7 @@ class Mapped:
         self._webhook: Mapping[str, Any] | None = None
         self._known: Any = MISSING
         self.request: HttpRequest | None = None
-        with _bounded():
+        with self._bounded():
             self._known = self._first(item(given.given, "expressions"), data)
             if self._known is MISSING:
                 self._webhook = next((each for each in given.webhooks if self._eligible(each)), None)
@@ -114,13 +114,22 @@ class Mapped:
 
     def reaction(self, found: HttpReply | RequestFailed | None) -> Reaction:
         """What it comes to, whatever its webhook said."""
-        with _bounded():
+        with self._bounded():
             if self._known is MISSING and self._webhook is not None:
                 self._known = self._answered(self._webhook, _reply(found))
             if self._known is MISSING:
                 output = item(self._given.given, "output")
-                self._known = FAILED if output is MISSING else expanded_all(output, self._data, self._now)
+                self._known = FAILED if output is MISSING else self._all(output, self._data)
         return self._react(self._known)
+
+    @contextmanager
+    def _bounded(self) -> Iterator[None]:
+        """What is too long, too deep or too slow is a mistake of the document: before the request, and after it."""
+        self._budget = Budget()
+        try:
+            yield
+        except (TooLong, RecursionError, EvaluationFailed) as error:
+            raise DocumentError(PREFIX + "js_eval_error", f"the data map: {error}") from error
 
     def _first(self, expressions: Any, data: Mapping[str, Any]) -> Any:
         """The output of the first expression that has one."""
@@ -128,10 +137,10 @@ class Mapped:
             text, pattern, output = (item(each, name) for name in ("string", "pattern", "output"))
             if not isinstance(text, str) or output is MISSING:
                 continue
-            hit = isinstance(pattern, str) and _hit(pattern, expanded(text, data, self._now))
+            hit = isinstance(pattern, str) and _hit(pattern, self._text(text, data))
             chosen = output if hit else item(each, "nomatch-output")
             if chosen is not MISSING:
-                return expanded_all(chosen, data, self._now)
+                return self._all(chosen, data)
         return MISSING
 
     def _eligible(self, webhook: Mapping[str, Any]) -> bool:
@@ -155,7 +164,7 @@ class Mapped:
         body = None
         kind = "application/json"
         if params is not MISSING:
-            text = json.dumps(expanded_all(params, self._data, self._now), ensure_ascii=False)
+            text = json.dumps(self._all(params, self._data), ensure_ascii=False)
             body = (f"{form}={url_encoded(text)}" if isinstance(form, str) else text).encode()
             kind = "application/x-www-form-urlencoded" if isinstance(form, str) else kind
         given = item(webhook, "headers")
@@ -164,7 +173,7 @@ class Mapped:
         posts = body is not None or (isinstance(verb, str) and verb.lower() == "post")
         return HttpRequest(
             method="POST" if posts else "GET",
-            url=expanded(address, self._data, self._now),
+            url=self._text(address, self._data),
             headers={"User-Agent": "hubbub", "Content-Type": kind, **own},
             body=body if posts else None,
             limits=LIMITS,
@@ -188,7 +197,7 @@ class Mapped:
         self._walk(item(webhook, "foreach"), data)
         found = self._first(item(webhook, "expressions"), data)
         output = item(webhook, "output")
-        return found if found is not MISSING or output is MISSING else expanded_all(output, data, self._now)
+        return found if found is not MISSING or output is MISSING else self._all(output, data)
 
     def _walk(self, foreach: Any, data: dict[str, Any]) -> None:
         """Writes a text for each element of a list into the data."""
@@ -198,9 +207,15 @@ class Mapped:
             return
         most = _whole(item(foreach, "max"))
         hidden = {name: value for name, value in data.items() if name.lower() != "this"}
-        texts = [expanded(each, {"this": element, **hidden}, self._now) for element in found[: min(most or MOST_ITEMS, MOST_ITEMS)]]
+        texts = [self._text(each, {"this": element, **hidden}) for element in found[: min(most or MOST_ITEMS, MOST_ITEMS)]]
         if item(data, target) is MISSING:
             data[target] = "".join(texts)
+
+    def _text(self, template: str, data: Any) -> str:
+        return expanded(template, data, self._now, self._budget)
+
+    def _all(self, value: Any, data: Any) -> Any:
+        return expanded_all(value, data, self._now, self._budget)
 
 
 def _whole(value: Any) -> int:
@@ -230,12 +245,3 @@ def _reply(found: HttpReply | RequestFailed | None) -> Any:
         reply = {"parse_error": True, "raw_response": found.body.decode("utf-8", "replace")}
     good = 200 <= found.status < 300
     return reply if good or not isinstance(reply, dict) else {**reply, "http_code": found.status}
-
-
-@contextmanager
-def _bounded() -> Iterator[None]:
-    """What is too long, too deep or too slow is a mistake of the document."""
-    try:
-        yield
-    except (TooLong, RecursionError, EvaluationFailed) as error:
-        raise DocumentError(PREFIX + "js_eval_error", f"the data map: {error}") from error

@@ -6,21 +6,25 @@ there is an empty text. The rules are those that the vendor's SDK publishes with
 
 from __future__ import annotations
 
+import ast
 import json
+import math
+import operator
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
+from time import thread_time
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from hubbub.dialects.swml.expressions import EvaluationFailed, run
-from hubbub.verbs.program import Scope
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 MISSING: Final = object()
 """What is not there."""
 LONGEST_PATH, DEEPEST_PATH = 1024, 128
 LONGEST_RESULT = 1 << 18
-"""Characters that a template may become."""
+"""Characters that the templates of one reckoning may become together."""
+LONGEST_SECONDS = 0.15
+"""Of the processor, that one reckoning may take: nothing else is done meanwhile."""
 UNSAFE = frozenset('\r\n #%&+:;<=>?@[\\]^`{|}"')
 _INDEX = re.compile(r"\s*[+-]?\d{1,10}")
 _SUM = re.compile(r"[\d.\s+*/()-]{1,200}")
@@ -34,7 +38,27 @@ _LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz
 
 
 class TooLong(ValueError):
-    """A template became more than may be."""
+    """Templates became more, or took longer, than may be."""
+
+
+class Budget:
+    """What all templates of one reckoning may come to together; they are filled in on one thread."""
+
+    def __init__(self) -> None:
+        self._characters = LONGEST_RESULT
+        self._until = thread_time() + LONGEST_SECONDS
+
+    def spend(self, characters: int) -> None:
+        """Count what was written. Raises TooLong."""
+        self.check(characters)
+        self._characters -= characters
+
+    def check(self, characters: int = 0) -> None:
+        """Whether so many more may be written, and there is time. Raises TooLong."""
+        if characters > self._characters:
+            raise TooLong(f"templates became more than {LONGEST_RESULT} characters")
+        if thread_time() > self._until:
+            raise TooLong(f"templates took more than {LONGEST_SECONDS} s")
 
 
 def item(container: Any, name: str) -> Any:
@@ -94,23 +118,23 @@ def national(number: str) -> str:
     return number
 
 
-def expanded(template: str, data: Any, now: float) -> str:
+def expanded(template: str, data: Any, now: float, budget: Budget) -> str:
     """A text with its templates filled in. Raises TooLong."""
-    return _Expansion(data, now).of(template)
+    return _Expansion(data, now, budget).of(template)
 
 
-def expanded_all(value: Any, data: Any, now: float) -> Any:
+def expanded_all(value: Any, data: Any, now: float, budget: Budget) -> Any:
     """A value with every text in it filled in, names too. Raises TooLong."""
-    return _Expansion(data, now).every(value)
+    return _Expansion(data, now, budget).every(value)
 
 
 class _Expansion:
-    """Fills texts in from one object; all that it writes together has a bound."""
+    """Fills texts in from one object."""
 
-    def __init__(self, data: Any, now: float) -> None:
+    def __init__(self, data: Any, now: float, budget: Budget) -> None:
         self._data = data
         self._now = now
-        self._left = LONGEST_RESULT
+        self._budget = budget
 
     def every(self, value: Any) -> Any:
         """A value with every text in it filled in."""
@@ -137,9 +161,7 @@ class _Expansion:
         return self._counted("".join((*parts, text[at:])))
 
     def _counted(self, text: str) -> str:
-        self._left -= len(text)
-        if self._left < 0:
-            raise TooLong(f"templates became more than {LONGEST_RESULT} characters")
+        self._budget.spend(len(text))
         return text
 
     def _found(self, path: str, depth: int) -> str:
@@ -152,6 +174,7 @@ class _Expansion:
             path = self.of(path, DEEPEST)
         value = look_up(self._data, path) if path else ""
         text = "" if value is MISSING else spelled(value)
+        self._budget.check(len(text))
         for name, apply in (("fmt_ph", national), ("lc", _lower), ("enc", url_encoded)):
             text = apply(text) if name in helpers and text else text
         return text
@@ -160,6 +183,7 @@ class _Expansion:
         """What a function gives; one that is not known, or too deep inside others, stays as it is."""
         name, _, rest = inside.partition(" ")
         function = FUNCTIONS.get(name)
+        self._budget.check()
         return f"@{{{inside}}}" if function is None or depth >= DEEPEST else function(self.of(rest, depth + 1), self._now)
 
 
@@ -184,9 +208,16 @@ def _time(given: str, now: float) -> str:
     zone, _, form = given.strip().partition(" ")
     form = form if _CODES.fullmatch(form) else ""
     try:
+        if zone not in _zones():  # a search in files for each would take long
+            raise ZoneInfoNotFoundError
         return datetime.fromtimestamp(now, ZoneInfo(zone)).strftime(form or "%Y-%m-%d %H:%M:%S")
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def _phone(given: str, now: float) -> str:
@@ -207,14 +238,35 @@ def _phone(given: str, now: float) -> str:
 
 
 def _sum(given: str, now: float) -> str:
-    """`@{expr 2+2}`: arithmetic on numbers."""
+    """`@{expr 2+2}`: arithmetic on numbers, as JavaScript does it."""
     if not _SUM.fullmatch(given.strip()):
         return ""
     try:
-        value = run(given.strip(), Scope({}))
-    except EvaluationFailed:
+        value = _reckoned(ast.parse(" ".join(given.split()), mode="eval").body)
+    except (SyntaxError, ArithmeticError, KeyError, TypeError, ValueError, RecursionError, MemoryError):
         return ""
-    return spelled(value) if isinstance(value, (int, float)) else ""
+    return spelled(value) if isinstance(value, float) and math.isfinite(value) else ""
+
+
+def _reckoned(node: ast.expr) -> Any:
+    match node:
+        case ast.Constant():
+            return float(node.value)  # type: ignore[arg-type]
+        case ast.UnaryOp():
+            return _UNARY[type(node.op)](_reckoned(node.operand))
+        case ast.BinOp():
+            return _BINARY[type(node.op)](_reckoned(node.left), _reckoned(node.right))
+    raise TypeError(node)
+
+
+_UNARY: Mapping[type[ast.unaryop], Callable[[Any], Any]] = {ast.UAdd: operator.pos, ast.USub: operator.neg}
+_BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
 
 
 FUNCTIONS: Mapping[str, Callable[[str, float], str]] = {
