@@ -124,7 +124,7 @@ class Mapped:
 
     @contextmanager
     def _bounded(self) -> Iterator[None]:
-        """What is too long, too deep or too slow is a mistake of the document: before the request, and after it."""
+        """What is too much, too deep or too slow is a mistake of the document: before the request, and after it."""
         self._budget = Budget()
         try:
             yield
@@ -202,12 +202,14 @@ class Mapped:
     def _walk(self, foreach: Any, data: dict[str, Any]) -> None:
         """Writes a text for each element of a list into the data."""
         source, target, each = (item(foreach, name) for name in ("input_key", "output_key", "append"))
-        found = look_up(data, source) if isinstance(source, str) else MISSING
+        found = look_up(data, source, self._budget) if isinstance(source, str) else MISSING
         if not (isinstance(found, list) and isinstance(target, str) and isinstance(each, str)):
             return
         most = _whole(item(foreach, "max"))
-        hidden = {name: value for name, value in data.items() if name.lower() != "this"}
-        texts = [self._text(each, {"this": element, **hidden}) for element in found[: min(most or MOST_ITEMS, MOST_ITEMS)]]
+        shown = {name: value for name, value in data.items() if name.lower() != "this"}
+        texts = []
+        for shown["this"] in found[: min(most or MOST_ITEMS, MOST_ITEMS)]:
+            texts.append(self._text(each, shown))  # one object, however large it is, for all elements
         if item(data, target) is MISSING:
             data[target] = "".join(texts)
 

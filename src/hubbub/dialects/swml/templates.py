@@ -14,7 +14,6 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from time import thread_time
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -23,8 +22,8 @@ MISSING: Final = object()
 LONGEST_PATH, DEEPEST_PATH = 1024, 128
 LONGEST_RESULT = 1 << 18
 """Characters that the templates of one reckoning may become together."""
-LONGEST_SECONDS = 0.15
-"""Of the processor, that one reckoning may take: nothing else is done meanwhile."""
+PER_TEMPLATE = 32
+"""Characters that a template counts as beside what it becomes: nothing else is done while they are filled in, so empty ones count too."""
 UNSAFE = frozenset('\r\n #%&+:;<=>?@[\\]^`{|}"')
 _INDEX = re.compile(r"\s*[+-]?\d{1,10}")
 _SUM = re.compile(r"[\d.\s+*/()-]{1,200}")
@@ -38,27 +37,24 @@ _LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz
 
 
 class TooLong(ValueError):
-    """Templates became more, or took longer, than may be."""
+    """Templates became more than may be."""
 
 
 class Budget:
-    """What all templates of one reckoning may come to together; they are filled in on one thread."""
+    """What all templates of one reckoning may come to together."""
 
     def __init__(self) -> None:
-        self._characters = LONGEST_RESULT
-        self._until = thread_time() + LONGEST_SECONDS
+        self._left = LONGEST_RESULT
 
     def spend(self, characters: int) -> None:
-        """Count what was written. Raises TooLong."""
+        """Count what was written, or what takes as long. Raises TooLong."""
         self.check(characters)
-        self._characters -= characters
+        self._left -= characters
 
-    def check(self, characters: int = 0) -> None:
-        """Whether so many more may be written, and there is time. Raises TooLong."""
-        if characters > self._characters:
-            raise TooLong(f"templates became more than {LONGEST_RESULT} characters")
-        if thread_time() > self._until:
-            raise TooLong(f"templates took more than {LONGEST_SECONDS} s")
+    def check(self, characters: int) -> None:
+        """Whether so many more may be written. Raises TooLong."""
+        if characters > self._left:
+            raise TooLong(f"templates became more than {LONGEST_RESULT} characters, of which each counts as {PER_TEMPLATE} at least")
 
 
 def item(container: Any, name: str) -> Any:
@@ -68,16 +64,19 @@ def item(container: Any, name: str) -> Any:
     if name in container:
         return container[name]
     wanted = name.translate(_LOWER)
-    return next((value for key, value in container.items() if str(key).translate(_LOWER) == wanted), MISSING)
+    alike = ((str(key), value) for key, value in container.items() if len(str(key)) == len(wanted))
+    return next((value for key, value in alike if key.translate(_LOWER) == wanted), MISSING)
 
 
-def look_up(data: Any, path: str) -> Any:
-    """What a path names, from the root of the data; MISSING where that is not there."""
+def look_up(data: Any, path: str, budget: Budget) -> Any:
+    """What a path names, from the root of the data; MISSING where that is not there. Raises TooLong."""
     parts = [part for part in path.split(".") if part]
     if len(path) > LONGEST_PATH or len(parts) > DEEPEST_PATH or path.endswith("."):
         return MISSING
     for part in parts:
         name, bracket, rest = part.partition("[")
+        if isinstance(data, Mapping) and name not in data:
+            budget.spend(len(data))  # all its names are compared
         data = item(data, name)
         if bracket:
             index, closed, more = rest.partition("]")
@@ -146,6 +145,7 @@ class _Expansion:
 
     def of(self, text: str, depth: int = 0) -> str:
         """A text filled in; one inside a path is, one inside that is not."""
+        self._budget.spend(len(text))
         parts: list[str] = []
         at, closing = 0, _closings(text)
         while (opening := _OPENING.search(text, at)) is not None:
@@ -157,12 +157,9 @@ class _Expansion:
                 continue
             inside = text[opening.end() : end]
             parts.append(self._called(inside, depth) if opening[0] == "@{" else self._found(inside, depth))
+            self._budget.spend(PER_TEMPLATE + len(parts[-1]))
             at = end + 1
-        return self._counted("".join((*parts, text[at:])))
-
-    def _counted(self, text: str) -> str:
-        self._budget.spend(len(text))
-        return text
+        return "".join((*parts, text[at:]))
 
     def _found(self, path: str, depth: int) -> str:
         """What a path names, through its helpers: whatever their order, `fmt_ph` comes first, then `lc`, then `enc`."""
@@ -172,7 +169,7 @@ class _Expansion:
             path = path[helper.end() :]
         if ("${" in path or "%{" in path) and depth < DEEPEST:
             path = self.of(path, DEEPEST)
-        value = look_up(self._data, path) if path else ""
+        value = look_up(self._data, path, self._budget) if path else ""
         text = "" if value is MISSING else spelled(value)
         self._budget.check(len(text))
         for name, apply in (("fmt_ph", national), ("lc", _lower), ("enc", url_encoded)):
@@ -183,7 +180,6 @@ class _Expansion:
         """What a function gives; one that is not known, or too deep inside others, stays as it is."""
         name, _, rest = inside.partition(" ")
         function = FUNCTIONS.get(name)
-        self._budget.check()
         return f"@{{{inside}}}" if function is None or depth >= DEEPEST else function(self.of(rest, depth + 1), self._now)
 
 
