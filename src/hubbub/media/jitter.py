@@ -116,6 +116,21 @@ def units_of(jitter: Jitter, leg: int, j: int) -> int:
 
 
 @kernel
+def _make_room(jitter: Jitter, leg: int, slot: int, time: int) -> None:
+    """A packet of `time` takes the place of one that was not played: playout leaves that behind, and what waits beyond the depth.
+
+    Else each packet to come would push out one that is still to be played, and nothing would ever be heard again.
+    """
+    end = (jitter[leg].time[slot] + units_of(jitter, leg, slot)) & 0xFFFFFFFF
+    if apart(end, jitter[leg].play) <= 0 or apart(time, jitter[leg].time[slot]) <= 0:
+        return
+    wanted = (time - jitter[leg].depth * jitter[leg].clock) & 0xFFFFFFFF
+    jitter[leg].play = wanted if apart(wanted, end) > 0 else end
+    jitter[leg].slip = 0
+    _watch(jitter, leg, 0)
+
+
+@kernel
 def store(jitter: Jitter, leg: int, sequence: int, time: int, data: Array, start: int, length: int, codec: int) -> int:
     """Put a packet's payload `data[start:start+length]` in its slot; STORED, LATE, DUPLICATE or FAR."""
     length = min(length, PACKET_BYTES)
@@ -143,6 +158,8 @@ def store(jitter: Jitter, leg: int, sequence: int, time: int, data: Array, start
         jitter[leg].newest = (time + units) & 0xFFFFFFFF
     elif jitter[leg].length[slot] > 0 and jitter[leg].sequence[slot] == sequence:
         return DUPLICATE
+    elif jitter[leg].length[slot] > 0:
+        _make_room(jitter, leg, slot, time)
     jitter[leg].misplaced = 0
     jitter[leg].sequence[slot] = sequence
     jitter[leg].time[slot] = time

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.support.small_engine import small_engine
 
 from hubbub.media.jitter import DUPLICATE, FAR, LATE, STORED, apart, fetch, follow, skip, store, tune
-from hubbub.media.layout import NARROW
+from hubbub.media.layout import NARROW, PACKETS
 
 IDENTITY = np.stack([np.arange(256), np.arange(256)]).astype(np.int16)
 """A decoder that shows the bytes."""
@@ -262,3 +262,47 @@ def test_what_arrives_in_time_is_played_at_its_place(delays: list[int], lost: se
             assert covered == (0 if due in lost else 160)
             if due not in lost:
                 assert set(buffer.out[40:].tolist()) == {due + 1}
+
+
+@pytest.mark.parametrize(("size", "depth"), [(160, 20), (160, 200), (80, 200), (80, 20)])
+@pytest.mark.parametrize("burst", range(8, 60, 3))
+def test_more_packets_than_it_holds_cost_the_oldest_and_no_more(burst: int, size: int, depth: int) -> None:
+    """A loop that was away (or a network) brings many at once: what comes afterwards is heard."""
+    buffer, number, each = Buffer(depth), 0, NARROW // size
+    tune(buffer.jitter, 0, depth * 8, True)
+    buffer.jitter[0].depth = depth * 8
+    for _ in range(40):
+        for _ in range(each):
+            buffer.put(number, size=size)
+            number += 1
+        buffer.play()
+    for _ in range(burst):
+        buffer.put(number, size=size)
+        number += 1
+    heard = []
+    for _ in range(100):
+        for _ in range(each):
+            buffer.put(number, size=size)
+            number += 1
+        heard.append(buffer.play()[0])
+    assert set(heard[10:]) == {NARROW}
+    assert apart(int(buffer.jitter[0].newest), int(buffer.jitter[0].play)) <= PACKETS * size
+
+
+def test_a_loop_that_was_away_for_seconds_hears_again_at_once() -> None:
+    """250 packets wait in the socket, four are read in a tick; the clock has gone on by as many ticks."""
+    buffer, number = Buffer(20), 0
+    for _ in range(40):
+        buffer.put(number)
+        number += 1
+        buffer.play()
+    skip(buffer.jitter, 0, 250)
+    waiting, heard = 250, []
+    for _ in range(200):
+        waiting += 1
+        for _ in range(min(4, waiting)):
+            buffer.put(number)
+            number += 1
+            waiting -= 1
+        heard.append(buffer.play()[0])
+    assert set(heard[90:]) == {NARROW}
