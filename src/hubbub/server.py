@@ -31,7 +31,8 @@ from hubbub.calls.negotiation import check_encryption
 from hubbub.clock import SystemClock
 from hubbub.conference.journal import Journal
 from hubbub.conference.policy import Joining
-from hubbub.conference.room import Rooms, RoomServices
+from hubbub.conference.room import RoomServices
+from hubbub.conference.rooms import Rooms
 from hubbub.conference.transcription import Transcriber
 from hubbub.dialects.registry import DEFAULT, DEFAULT_SETTINGS, Renderings, all_dialects, check_accounts, command_faces, rest_faces
 from hubbub.errors import ConfigurationError, HubbubError, RequestFailed
@@ -160,7 +161,8 @@ class Server:
             store=self.store,
         )
         services.beside = self.beside = RoomStage(services)
-        self.rooms = Rooms(RoomServices(self.media, self.journal, self.renderings, clock, self.settings.storage.recordings, self.beside))
+        room_services = RoomServices(self.media, self.journal, self.renderings, clock, self.settings.storage.recordings, self.beside)
+        self.rooms = Rooms(room_services, lambda account: self.accounts[account].rooms_at_a_time)
         recordings = self.settings.storage.recordings
         self.transcriber = Transcriber(self.recognition, self.store, self.journal, self.renderings, clock, recordings)
         call_services = CallServices(self.media, self.journal, clock, self.renderings, recordings, self.transcriber)

@@ -102,6 +102,7 @@ class Room:
     def __init__(self, core: RoomCore, services: RoomServices, closed: Callable[[Room], None], mix: Mix | None = None) -> None:
         self.core = core
         self.mix: Mix = mix or services.media.open_mix()
+        self._mix_lent = mix is not None
         self.watchers: set[Callable[[RoomEvent], None]] = set()
         """Told of each event when it has been written and everybody who was released goes on."""
         self._services = services
@@ -220,7 +221,10 @@ class Room:
         self._perform(self.core.end(reason, self._now()), left=everybody)
 
     def announce(self, link: Link, call: Id | None = None, *, dialect: str = "") -> Id:
-        """Play a document to all, or to one member only; it speaks `dialect`, or else that of the room. The announcement's identity."""
+        """Play a document to all, or to one member only; it speaks `dialect`, or else that of the room. The announcement's identity.
+
+        Raises Refused (ended, absent).
+        """
 
         def done(failure: str) -> None:
             if self.live:
@@ -365,9 +369,10 @@ class Room:
         return {"owner": OWNER, "epoch": 1, "lease": 0.0}
 
     def discard(self) -> None:
-        """It was opened for a join that was then refused: nobody has ever heard of it."""
+        """It was opened for a join that was then refused: nobody has ever heard of it. A mix that was there before it stays."""
         self._stop_timer()
-        self.mix.close()
+        if not self._mix_lent:
+            self.mix.close()
 
     def _watch_age(self) -> None:
         """Look again when the room may be too old, or may have waited long enough for the first who comes."""
@@ -394,88 +399,6 @@ class Room:
         """Finish the recording before the mix goes: its last frames are still in the ring."""
         await self.recorder.finish_all()
         self.mix.close()
-
-
-class Rooms:
-    """All rooms of this server."""
-
-    def __init__(self, services: RoomServices) -> None:
-        self._services = services
-        self._live: dict[tuple[str, str, str], Room] = {}
-        """By account, namespace and name."""
-        self._by_id: dict[Id, Room] = {}
-
-    def __iter__(self) -> Any:
-        return iter(list(self._by_id.values()))
-
-    def __len__(self) -> int:
-        return len(self._by_id)
-
-    def count(self, account: str) -> int:
-        """How many live rooms an account has."""
-        return sum(1 for room in self._by_id.values() if room.record.account == account)
-
-    def by_name(self, account: str, name: str) -> Room | None:
-        """The live room of that name; one of another namespace, or one of its own, where it is the only one."""
-        found = self._live.get((account, "", name))
-        if found is not None:
-            return found
-        others = [room for room in self._by_id.values() if room.record.account == account and room.record.name == name]
-        return others[0] if len(others) == 1 else None
-
-    def open_in(self, account: str, name: str, namespace: str) -> Room | None:
-        """The live room of that name in exactly this namespace."""
-        return self._live.get((account, namespace, name))
-
-    def by_id(self, account: str, room: Id) -> Room | None:
-        """The live room with that id."""
-        found = self._by_id.get(room)
-        return found if found is not None and found.record.account == account else None
-
-    def of_call(self, call: Id) -> Room | None:
-        """The live room that a call is in or is being invited to."""
-        return next((room for room in self._by_id.values() if room.member(call) is not None), None)
-
-    def open(self, account: str, name: str, joining: Joining, mix: Mix | None = None) -> Room:
-        """The live room of that name (and namespace), or a new one frozen to what its creator wishes.
-
-        `mix` is what a new one is heard in, if that is there already.
-        """
-        key = (account, joining.namespace, name)
-        found = self._live.get(key)
-        if found is not None and not joining.alone:
-            return found
-        now = self._services.clock.now()
-        settings = joining.settings
-        record = RoomRecord(
-            id=new_id(),
-            account=account,
-            dialect=settings.dialect,
-            name=name,
-            status=RoomStatus.INIT,
-            created=now,
-            updated=now,
-            region=settings.region,
-            tag=settings.tag,
-            namespace=joining.namespace,
-        )
-        room = Room(RoomCore(record, settings), self._services, self._forget, mix)
-        if not joining.alone:
-            self._live[key] = room
-        self._by_id[record.id] = room
-        return room
-
-    def discard_if_empty(self, room: Room) -> None:
-        """Forget a room that was opened for a join that was then refused."""
-        if not room.core.members and room.live and not room.core.kept:
-            self._forget(room)
-            room.discard()
-
-    def _forget(self, room: Room) -> None:
-        key = (room.record.account, room.record.namespace, room.record.name)
-        if self._live.get(key) is room:
-            del self._live[key]
-        self._by_id.pop(room.id, None)
 
 
 def new_member(
@@ -506,4 +429,4 @@ def new_member(
     )
 
 
-__all__ = ["Beside", "MemberHost", "Refused", "Room", "RoomServices", "Rooms", "new_member"]
+__all__ = ["Beside", "MemberHost", "Refused", "Room", "RoomServices", "new_member"]

@@ -212,6 +212,7 @@ class Connecting:
             parameters=target.parameters,
             reaches_as=self._session.record.callee if target.copies_callee else None,
             hops=self._session.record.extra.get("hops", 0),
+            outermost=self._session.record.extra.get("outermost") or self._session.record.id,
         )
 
     def _diversion(self) -> dict[str, str]:

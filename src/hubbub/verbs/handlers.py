@@ -327,9 +327,6 @@ def open_room(verb: JoinRoom, account: str, services: VerbServices, key: tuple[s
     """The room that a verb names, by name or by the id of a live room."""
     name, identity = key
     if identity is None:
-        most = services.accounts[account].rooms_at_a_time
-        if most and services.rooms.by_name(account, name) is None and services.rooms.count(account) >= most:
-            raise Refused("too-many-rooms", f"the account has {most} conferences already")
         try:
             return services.rooms.open(account, name, verb.joining)
         except ResourceExhausted as error:

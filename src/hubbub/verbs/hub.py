@@ -17,7 +17,8 @@ from hubbub.calls.directory import ApplicationRecord, Directory, NumberRecord, r
 from hubbub.calls.inside import InsideCall
 from hubbub.conference.journal import rendered
 from hubbub.conference.policy import Joining, RoomSettings
-from hubbub.conference.room import Room, Rooms, new_member
+from hubbub.conference.room import Room, new_member
+from hubbub.conference.rooms import Rooms
 from hubbub.errors import Refused
 from hubbub.events import ActionEvent, CallStatus, LeaveReason, Link, Problem, RoomEventKind
 from hubbub.ids import Id
@@ -37,6 +38,8 @@ INSIDE_CODECS = ("L16/16000",)
 """Between two ends on one machine nothing need be saved."""
 MOST_HOPS = 10
 """Applications that call each other in a circle come to an end."""
+MOST_INSIDE = 20
+"""Calls to applications that live at a time because of one call from outside: applications that multiply come to an end as well."""
 CROWDED = "the account has as many calls as it may have at a time"
 Departing = tuple[Call, Callable[[], None]]
 
@@ -125,17 +128,15 @@ class Hub:
 
     def waiting(self, account: Account, dialect: Dialect) -> tuple[int, int]:
         """Calls that wait to be sent, and how many may."""
-        line = self._line(account, dialect, counting=False)
+        line = self._line(account, dialect)
         if line is not None:
             return len(line), line.most
         queued = sum(1 for call in self.calls if call.record.account == account.name and call.status is CallStatus.QUEUED)
         return queued, self.calls.capacity
 
-    def _line(self, account: Account, dialect: Dialect, *, counting: bool = True) -> Departures[Departing] | None:
-        """Where calls of an account wait to be sent; None where they are sent at once. Raises Refused (too-many-calls)."""
+    def _line(self, account: Account, dialect: Dialect) -> Departures[Departing] | None:
+        """Where calls of an account wait to be sent; None where they are sent at once."""
         limits = dialect.call_limits(account)
-        if counting and self._crowded(account, dialect):
-            raise Refused("too-many-calls", CROWDED)
         return self._departures.setdefault(account.name, Departures(limits.per_second)) if limits.per_second else None
 
     def _crowded(self, account: Account, dialect: Dialect) -> bool:
@@ -162,17 +163,13 @@ class Hub:
         Raises Refused (too-many-calls), and what dialling raises.
         """
         account = self.services.accounts[parent.record.account]
-        if not wish.beyond_limits and self._crowded(account, parent.dialect):
-            raise Refused("too-many-calls", CROWDED)
         call, send = self._prepare(account, parent.dialect, replace(wish, parent=parent.call.id))
         return self.sessions[call.id], send
 
     def invite(
         self, account: Account, dialect: Dialect, wish: OutgoingCall, verb: JoinRoom, coaching: tuple[Id, ...], *, early_media: bool
     ) -> tuple[Call, Room, Callable[[], None]]:
-        """Call somebody into a room: the place is taken now, the member joins when it answers."""
-        if self._crowded(account, dialect):
-            raise Refused("too-many-calls", CROWDED)
+        """Call somebody into a room: the place is taken now, the member joins when it answers. Raises Refused (too-many-calls …)."""
         opening = replace(verb, joining=dialect.settled(account, None, verb.joining))
         room = open_room(opening, account.name, self.services, dialect.room_key(verb))
         try:
@@ -270,18 +267,32 @@ class Hub:
             raise Refused("bad-application", "there is no such application, or it has no URL")
         if wish.hops >= MOST_HOPS:
             raise Refused("bad-application", f"the call came through {MOST_HOPS} applications already")
+        if wish.outermost is not None and self._inside(wish.outermost) >= MOST_INSIDE:
+            raise Refused("bad-application", f"{MOST_INSIDE} calls to applications have come of one call already")
         return found
+
+    def _inside(self, outermost: Id) -> int:
+        """How many live calls to applications a call from outside has led to; each has two ends and counts once."""
+        kin = (call for call in self.calls if call.record.extra.get("outermost") == outermost and not call.over)
+        return sum(1 for call in kin if call.record.direction != "inbound")
 
     def _enter(self, application: ApplicationRecord, account: Account, wish: OutgoingCall, outer: Call, end: InsideCall) -> None:
         """The other end of a call to an application: an incoming call that its documents answer."""
         number = routed(application)
+        if not wish.beyond_limits and self._crowded(account, self.services.dialects[number.dialect]):
+            self._turn_away(account, number, "too-many-calls", CROWDED)
+            end.reject(503, "Service Unavailable")
+            return
         call = self.calls.entering(end, number, account, outer.record.caller, wish.reaches_as or outer.record.callee)
         if call is not None:
-            self._begin(call, end, number, {"application": application.id, "parameters": dict(wish.parameters), "hops": wish.hops + 1})
+            more = {"application": application.id, "parameters": dict(wish.parameters), "hops": wish.hops + 1}
+            self._begin(call, end, number, {**more, "outermost": wish.outermost or outer.id})
 
     def _prepare(self, account: Account, dialect: Dialect, wish: OutgoingCall) -> tuple[Call, Callable[[], None]]:
         if account.suspended:
             raise Refused("account-inactive", "the account is suspended")
+        if not wish.beyond_limits and self._crowded(account, dialect):
+            raise Refused("too-many-calls", CROWDED)
         application = self._application(account, wish)
         call, send = self.calls.place(
             account,
@@ -302,6 +313,8 @@ class Hub:
             enter=partial(self._enter, application, account, wish) if application is not None else None,
         )
         more = {"application": wish.application, "parameters": dict(wish.parameters)}
+        if application is not None:
+            more["outermost"] = wish.outermost
         extra = {**wish.extra, **{name: value for name, value in more.items() if value}}
         if extra:
             call.record = replace(call.record, extra=extra)

@@ -49,6 +49,8 @@ class OutgoingCall:
     """The application whose URLs it goes by."""
     hops: int = 0
     """Through how many applications its caller came."""
+    outermost: Id | None = None
+    """The call from outside that it was made because of, however many applications are between them."""
     beyond_limits: bool = False
     """Whether it is made also when its account has as many calls as it may have."""
     priority: int = 5

@@ -26,7 +26,7 @@ from hubbub.webhooks.requester import Requester
 
 if TYPE_CHECKING:
     from hubbub.calls.calls import Calls
-    from hubbub.conference.room import Rooms
+    from hubbub.conference.rooms import Rooms
     from hubbub.verbs.beside import RoomStage
     from hubbub.verbs.hub import Hub
 

@@ -7,14 +7,15 @@ connected the two lasts until its call has left the room; the other call goes on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from hubbub.calls.bridge import Bridge
 from hubbub.conference.policy import Joining, Wait
 from hubbub.conference.room import Room, new_member
+from hubbub.conference.state import RoomCore
 from hubbub.errors import Refused
-from hubbub.events import LeaveReason
+from hubbub.events import LeaveReason, MemberRecord
 from hubbub.verbs.handlers import room_keys
 from hubbub.verbs.services import VerbServices
 from hubbub.verbs.session import Session
@@ -23,7 +24,8 @@ from hubbub.verbs.session import Session
 def upgrade(services: VerbServices, session: Session, name: str, own: Joining, others: Joining) -> Room:
     """Make a room of the bridge that a call is in; `own` and `others` say how the two are in it.
 
-    Raises Refused: not-bridged; room-exists where a room of that name lives (its mix is another one).
+    Raises Refused: not-bridged; room-exists where a room of that name lives (its mix is another one); too-many-rooms, and what
+    joining raises. Then the two are connected as before.
     """
     bridge = session.call.bridge
     if bridge is None or not bridge.joined or bridge.over.done():
@@ -32,14 +34,30 @@ def upgrade(services: VerbServices, session: Session, name: str, own: Joining, o
     own = session.dialect.settled(account, session.record, own)
     if services.rooms.open_in(account.name, name, own.namespace) is not None:
         raise Refused("room-exists", f"a conference {name!r} is under way already")
-    room = services.rooms.open(account.name, name, own, bridge.mix)
-    settings = room.settings
     both = _both(services, session, bridge)
+    room = services.rooms.open(account.name, name, own, bridge.mix)
+    wishes = (replace(own, settings=room.settings), replace(others, settings=room.settings))
+    now = services.clock.now()
+    members = [
+        new_member(room, each.call.id, wish, (), now, is_coach=False, goes_on=each.more_to_do)
+        for each, wish in zip(both, wishes, strict=True)
+    ]
+    try:
+        _rehearse(room, members, now)
+    except Refused:
+        services.rooms.discard_if_empty(room)
+        raise
     stays = bridge.hand_over()
-    for each in both:
-        joining = replace(own if each is session else others, settings=settings)
-        _bring_in(services, room, each, joining, stays[each.call])
+    for each, member in zip(both, members, strict=True):
+        _bring_in(room, each, member, stays[each.call])
     return room
+
+
+def _rehearse(room: Room, members: Sequence[MemberRecord], now: float) -> None:
+    """Let them join a copy that nobody hears: once the bridge has handed over, there is no way back. Raises Refused."""
+    core = RoomCore(room.record, room.settings)
+    for member in members:
+        core.join(member, Wait(silent=True), now)
 
 
 def _both(services: VerbServices, session: Session, bridge: Bridge) -> tuple[Session, Session]:
@@ -48,10 +66,9 @@ def _both(services: VerbServices, session: Session, bridge: Bridge) -> tuple[Ses
     return session, services.hub.sessions[other.id]
 
 
-def _bring_in(services: VerbServices, room: Room, session: Session, joining: Joining, stay: asyncio.Future[None]) -> None:
+def _bring_in(room: Room, session: Session, member: MemberRecord, stay: asyncio.Future[None]) -> None:
     """One of the two becomes a member; `stay` ends when it is none any more."""
     call = session.call
-    member = new_member(room, call.id, joining, (), services.clock.now(), is_coach=False, goes_on=session.more_to_do)
     left: asyncio.Future[LeaveReason] = asyncio.get_running_loop().create_future()
     session.room, session.released_by = room, left
     deaf = call.hear_keys(room_keys(room, session, leave_on_star=False))
