@@ -21,9 +21,11 @@ Heard = tuple[Announcement, float]
 
 async def create_announcement(asked: Asked) -> Heard:
     """Play a document to a room, or to one of its members."""
-    room, values = needed_room(asked), asked.values
+    values, speaks = asked.values, asked.speaks(needed_room(asked))
     if not values.get("url"):
         raise Refused("bad-room-parameter", "AnnounceUrl is needed")
+    await preflight(asked, values["url"], values.get("method", "POST"), speaks, Stage.ANNOUNCEMENT, values.get("call"))
+    room = needed_room(asked)  # it may have ended, and who was in it may have left, meanwhile
     if room.record.status is RoomStatus.INIT:
         raise Refused("not-bridged", "nobody hears an announcement before the conference has started")
     member = room.member(values["call"]) if "call" in values else None
@@ -31,7 +33,6 @@ async def create_announcement(asked: Asked) -> Heard:
         raise Refused("absent")
     if member is not None and member.held:
         raise Refused("announce-held")
-    await preflight(asked, values["url"], values.get("method", "POST"), asked.speaks(room), Stage.ANNOUNCEMENT)
     link = Link(values["url"], values.get("method", "POST"))
     identity = room.announce(link, member.call if member else None, dialect=asked.speaks(room))
     return _heard(asked, next(a for a in _live(asked) if a.id == identity))

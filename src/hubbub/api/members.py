@@ -89,9 +89,13 @@ async def fetch_member(asked: Asked) -> tuple[MemberRecord, CallStatus]:
 
 async def update_member(asked: Asked) -> tuple[MemberRecord, CallStatus]:
     """Change a member, or announce something to it alone."""
-    room = needed_room(asked)
-    member = the_member(asked, room)
     values = asked.values
+    speaks, call = asked.speaks(needed_room(asked)), the_member(asked, needed_room(asked)).call
+    await preflight(asked, values.get("hold_url"), values.get("hold_method", "GET"), speaks, member=call)
+    await preflight(asked, values.get("wait_url"), values.get("wait_method", "POST"), speaks, member=call)
+    await preflight(asked, values.get("announce_url"), values.get("announce_method", "POST"), speaks, Stage.ANNOUNCEMENT, call)
+    room = needed_room(asked)  # whoever left while URLs were looked at is looked for in vain
+    member = the_member(asked, room)
     if values.get("announce_url") and member.held and values.get("held") is not False:
         raise Refused("announce-held")
     coaching: tuple[Id, ...] | None = None
@@ -101,10 +105,6 @@ async def update_member(asked: Asked) -> tuple[MemberRecord, CallStatus]:
         coaching = _coaching(asked, (values["coach"],)) if values.get("coach") else member.coaching
         if not coaching:
             raise Refused("bad-room-parameter", "Coaching=true requires CallSidToCoach")
-    speaks = asked.speaks(room)
-    await preflight(asked, values.get("hold_url"), values.get("hold_method", "GET"), speaks, member=member.call)
-    await preflight(asked, values.get("wait_url"), values.get("wait_method", "POST"), speaks, member=member.call)
-    await preflight(asked, values.get("announce_url"), values.get("announce_method", "POST"), speaks, Stage.ANNOUNCEMENT, member.call)
     change = MemberChange(
         muted=values.get("muted"),
         held=values.get("held"),

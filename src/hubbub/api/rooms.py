@@ -68,8 +68,12 @@ async def fetch_room(asked: Asked) -> RoomRecord:
 
 async def update_room(asked: Asked) -> RoomRecord:
     """End a room, or announce something in it. Ending an ended room changes nothing."""
-    room = live_room(asked)
     values = asked.values
+    room = live_room(asked)
+    if room is not None and values.get("announce_url"):
+        method = values.get("announce_method", "POST")
+        await preflight(asked, values["announce_url"], method, asked.speaks(room), Stage.ANNOUNCEMENT)
+        room = live_room(asked)  # it may have ended meanwhile
     if room is None:
         record = await stored(asked, "rooms", RoomRecord, asked.identity("room"))
         if values.get("announce_url"):
@@ -78,7 +82,6 @@ async def update_room(asked: Asked) -> RoomRecord:
     if values.get("announce_url"):
         if room.record.status is RoomStatus.INIT:
             raise Refused("not-bridged", "nobody hears an announcement before the conference has started")
-        await preflight(asked, values["announce_url"], values.get("announce_method", "POST"), asked.speaks(room), Stage.ANNOUNCEMENT)
         link = Link(values["announce_url"], values.get("announce_method", "POST"))
         room.announce(link, dialect=asked.speaks(room))
     if any(name in values for name in ("status_url", "status_method", "status_events")):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hubbub.api.calls import committed, outgoing, within_capacity
+from hubbub.api.checks import preflight
 from hubbub.api.lists import windowed
 from hubbub.api.members import the_member
 from hubbub.api.request import Asked, Operation
@@ -23,9 +24,10 @@ from hubbub.verbs.transfer import Transfer
 
 async def create_transfer(asked: Asked) -> TransferRecord:
     """Park the others, call somebody in, and let whoever gives them away go: at once, or when it says so."""
+    values, hub = asked.values, asked.hub
+    await preflight(asked, values.get("hold_url"), values.get("hold_method", "GET"), asked.speaks(needed_room(asked)))
     room = needed_room(asked)
-    values, giver = asked.values, _giver(asked, room)
-    hub = asked.hub
+    giver = _giver(asked, room)
     if room.record.status is not RoomStatus.IN_PROGRESS:
         raise Refused("not-bridged", "the conference has not started")
     if hub.transfers.under_way(room.id) is not None:

@@ -81,12 +81,14 @@ Effect = Park | Unpark | Keep | LetGo
 class TransferCore:
     """One transfer."""
 
-    def __init__(self, record: TransferRecord) -> None:
+    def __init__(self, record: TransferRecord, held: frozenset[Id] = frozenset()) -> None:
         self.record = record
+        self._held = held
+        """Who was on hold before: hold goes on for them, until they are handed over."""
 
     def begin(self) -> list[Effect]:
         """The target is being called: park the others, and see to it that the giver does not end the room by leaving."""
-        return [Keep(self.record.giver, keeps=True), *(Park(call) for call in self.record.parked)]
+        return [Keep(self.record.giver, keeps=True), *(Park(call) for call in self.record.parked if call not in self._held)]
 
     def joined(self, call: Id) -> list[Effect]:
         """Somebody came into the room."""
@@ -143,14 +145,15 @@ class TransferCore:
 
     def _hand_over(self, *, giver_left: bool = False) -> list[Effect]:
         self._become(TransferState.COMPLETED)
-        return [*self._unparked(), *([] if giver_left else [LetGo(self.record.giver)])]
+        return [*self._unparked(self.record.parked), *([] if giver_left else [LetGo(self.record.giver)])]
 
     def _back(self, state: TransferState, reason: str) -> list[Effect]:
         self._become(state, reason)
-        return [*self._unparked(), Keep(self.record.giver, keeps=False)]
+        taken_back = (call for call in self.record.parked if call not in self._held)
+        return [*self._unparked(taken_back), Keep(self.record.giver, keeps=False)]
 
-    def _unparked(self) -> Iterable[Effect]:
-        return (Unpark(call) for call in self.record.parked)
+    def _unparked(self, calls: Iterable[Id]) -> Iterable[Effect]:
+        return (Unpark(call) for call in calls)
 
     def _become(self, state: TransferState, reason: str = "") -> None:
         self.record = replace(self.record, state=state, reason=reason)

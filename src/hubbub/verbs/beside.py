@@ -10,7 +10,7 @@ import structlog
 
 from hubbub.conference.policy import RoomSettings
 from hubbub.conference.room import Room
-from hubbub.errors import DocumentError, RequestFailed
+from hubbub.errors import DocumentError, Refused, RequestFailed
 from hubbub.events import CallRecord, Link, Problem, RoomEvent, RoomEventKind, RoomRecord
 from hubbub.ids import Id, new_id
 from hubbub.media.client import Leg, Mix
@@ -145,9 +145,13 @@ class RoomStage:
         return [announcement for announcement in self._announcements.values() if announcement.room == room]
 
     def announce(self, room: Room, link: Link, call: Id | None, dialect: str, done: Callable[[str], None]) -> Id:
-        """Play a document to the room or to one member; the identity of the announcement."""
-        host = room.host(call) if call is not None else None
-        target = host.leg if host is not None else room.mix
+        """Play a document to the room or to one member; the identity of the announcement.
+
+        Raises Refused (ended, absent): what was meant for one who has left is heard by nobody.
+        """
+        if not room.live:
+            raise Refused("ended", "the conference has ended")
+        target = room.mix if call is None else _leg_of(room, call)
         live = self._services.calls.get(room.record.account, call) if call is not None else None
         record = live.record if live is not None else self._witness(room)
         request = DocumentRequest(link, "announce", record, room.record)
@@ -292,6 +296,13 @@ class RoomStage:
                     outcome = Outcome("failed", f"internal error: {error!r}")
                 if outcome.kind == "failed":
                     self._problem(room.record, code, outcome.reason, program.base)
+
+
+def _leg_of(room: Room, call: Id) -> Leg:
+    host = room.host(call)
+    if host is None:
+        raise Refused("absent", "the participant has left")
+    return host.leg
 
 
 def event_requests(services: VerbServices, event: RoomEvent, settings: RoomSettings) -> tuple[HttpRequest, ...]:

@@ -27,7 +27,10 @@ class Transfer:
     """One transfer in a room."""
 
     def __init__(self, hub: Hub, room: Room, record: TransferRecord, hold: Wait | None) -> None:
-        self.core = TransferCore(record)
+        held = frozenset(call for call in record.parked if (member := room.member(call)) is not None and member.held)
+        self.core = TransferCore(record, held)
+        self._known = record
+        """Its facts when they were looked at last."""
         self.account = room.record.account
         self._hub = hub
         self._room = room
@@ -44,29 +47,30 @@ class Transfer:
     def begin(self) -> None:
         """Park whoever is to be handed over, and follow the room."""
         self._room.watchers.add(self._happened)
-        self._perform(self.core.begin(), "began")
+        self._known = self.core.record = replace(self.record, created=self._hub.services.clock.now())
+        self._perform(self.core.begin())
 
     def complete(self) -> None:
         """Hand over. Raises Refused."""
-        self._perform(self.core.complete(), "complete")
+        self._perform(self.core.complete())
 
     def cancel(self) -> None:
         """Take back. Raises Refused."""
-        self._perform(self.core.cancel(), "cancel")
+        self._perform(self.core.cancel())
 
     def _happened(self, event: RoomEvent) -> None:
-        if event.kind is RoomEventKind.ENDED:
+        if not self._room.live:  # whoever leaves now leaves because it is over
             self.core.ended()
-            self._perform([], "ended")
+            self._perform([])
         elif event.call is not None and event.kind is RoomEventKind.JOINED:
-            self._perform(self.core.joined(event.call), "joined")
+            self._perform(self.core.joined(event.call))
         elif event.call is not None and event.kind is RoomEventKind.LEFT:
-            self._perform(self.core.left(event.call), "left")
+            self._perform(self.core.left(event.call))
 
-    def _perform(self, effects: list[Effect], why: str) -> None:
-        before = self.core.record.updated
-        now = self._hub.services.clock.now()
-        self.core.record = replace(self.core.record, updated=now, created=self.core.record.created or now)
+    def _perform(self, effects: list[Effect]) -> None:
+        before, new = self._known, not self._known.updated
+        if new or self.record != before:
+            self._known = self.core.record = replace(self.record, updated=self._hub.services.clock.now())
         if self.record.state.final:
             self._room.watchers.discard(self._happened)
         for effect in effects:
@@ -74,7 +78,7 @@ class Transfer:
                 self._do(effect)
             except Refused as refusal:  # it has left meanwhile
                 log.info("transfer_effect_in_vain", transfer=self.record.id, reason=str(refusal))
-        if effects or why == "ended" or not before:
+        if new or self.record.state is not before.state:
             self._tell()
 
     def _do(self, effect: Effect) -> None:
