@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -190,6 +191,13 @@ class Session:
         code = self._functions.srtp_set_stream_roc(self._session, ctypes.c_uint32(ssrc), ctypes.c_uint32(roc))
         if code:
             raise SrtpError("srtp_set_stream_roc", code)
+
+    def forget(self, ssrc: int) -> None:
+        """Forget a stream, and what of it came before; SrtpError when there is none."""
+        # libsrtp 2 takes the number here as it lies in a packet, unlike everywhere else.
+        code = self._functions.srtp_remove_stream(self._session, ctypes.c_uint32(int.from_bytes(ssrc.to_bytes(4, "big"), sys.byteorder)))
+        if code:
+            raise SrtpError("srtp_remove_stream", code)
 
     def close(self) -> None:
         """Forget the keys; a second call does nothing."""

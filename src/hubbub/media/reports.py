@@ -68,6 +68,26 @@ class Quality:
     digits_in: int = 0
 
 
+class _Hearing:
+    """What comes by one key of the far end: of the streams that came last, for the library would keep every one."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._streams: dict[int, None] = {}
+
+    def open(self, data: bytes) -> bytes:
+        """A packet, decrypted; SrtpError for what is forged or came before."""
+        opened = self._session.unprotect_rtcp(data)
+        ssrc = int.from_bytes(data[4:8], "big")
+        if ssrc not in self._streams:
+            if len(self._streams) >= layout.STREAMS:
+                first = next(iter(self._streams))
+                del self._streams[first]
+                self._session.forget(first)
+            self._streams[ssrc] = None
+        return opened
+
+
 class Line:
     """The reports of one leg."""
 
@@ -84,10 +104,10 @@ class Line:
         """Packets that were not by the key."""
         self._speaking: dict[tuple[str, bytes], Session] = {}
         """By suite and key, every session that packets were encrypted in: each goes on counting, whenever it comes into force again."""
-        self._hearing: dict[tuple[str, bytes], Session] = {}
+        self._hearing: dict[tuple[str, bytes], _Hearing] = {}
         """The same of the last few keys of the far end: each goes on knowing what it has heard."""
         self._speaks: Session | None = None
-        self._hears: Session | None = None
+        self._hears: _Hearing | None = None
         self.socket: socket.socket | None = None
         try:
             self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -122,7 +142,7 @@ class Line:
         if ours not in self._speaking:
             self._speaking[ours] = library.session(*ours, self.leg.ssrc)
         self._speaks = self._speaking[ours]
-        self._hears = self._hearing.pop(theirs, None) or library.session(*theirs)
+        self._hears = self._hearing.pop(theirs, None) or _Hearing(library.session(*theirs))
         self._hearing[theirs] = self._hears
         if len(self._hearing) > FORMER_KEYS:
             del self._hearing[next(iter(self._hearing))]
@@ -131,7 +151,7 @@ class Line:
         """Reports of the far end; what is none, or forged, is dropped."""
         try:
             if self._hears is not None:
-                data = self._hears.unprotect_rtcp(data)
+                data = self._hears.open(data)
         except SrtpError as error:
             self.forged += 1
             log.debug("rtcp_forged", port=self.leg.bound_port, reason=str(error))

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from hubbub.media import libsrtp
-from hubbub.media.libsrtp import SUITES, Cipher
+from hubbub.media.libsrtp import SUITES, Cipher, Session, SrtpError
 from hubbub.media.reports import Line
 from hubbub.media.rtcp import farewell
 
@@ -106,3 +106,24 @@ def test_keys_of_the_far_end_are_not_kept_for_ever(line: Reports) -> None:
         line.encrypt(cipher(CM, theirs))
     assert len(line._hearing) <= 8
     assert len(line._speaking) == 1
+
+
+def test_streams_of_a_far_end_that_has_ever_new_ones_are_forgotten(line: Reports) -> None:
+    """Each report by another SSRC, all by the right key: the library would keep a stream of each, and look through all of them."""
+    assert LIBRARY is not None
+    line.encrypt(cipher(CM))
+    sources = [1 << 24 | number for number in range(40)]
+    sent = {ssrc: LIBRARY.session(CM, cipher(CM).receives, ssrc).protect_rtcp(farewell(ssrc, "phone")) for ssrc in sources}
+    for data in sent.values():
+        assert line.believes(data)
+        assert not line.believes(data), "it came before"
+    assert line._hears is not None
+    assert [ssrc for ssrc in sources if known(line._hears._session, ssrc)] == sources[-8:]
+
+
+def known(session: Session, ssrc: int) -> bool:
+    """Whether the library has such a stream."""
+    try:
+        return session.roc(ssrc) == 0
+    except SrtpError:
+        return False
