@@ -225,12 +225,16 @@ async def test_calls_wait_for_their_turn(application: Application, hubbub_server
         assert (over["state"], over["disconnectCause"]) == ("disconnected", "cancel")
         for wrong in (0, 6, 1.5):
             assert (await rest.post("/calls", **body, priority=wrong)).status == 400
+        for answer in (first, *made):
+            await rest.post(f"/calls/{answer.body['callId']}", state="completed")
     async with V2(hubbub_server, account="one") as rest:
         body = wanted(rest, alice.uri, application.url("/answer"))
-        assert (await rest.post("/calls", **body)).status == 201
+        only = await rest.post("/calls", **body)
+        assert only.status == 201
         refused = await rest.post("/calls", **body)
         assert told(refused) == (429, "error", "Account concurrent call limit exceeded")
         assert refused.headers["Retry-After"]
+        await rest.post(f"/calls/{only.body['callId']}", state="completed")
 
 
 async def test_a_call_that_does_not_even_ring(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:

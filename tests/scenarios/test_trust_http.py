@@ -92,7 +92,7 @@ async def test_connections_of_one_address_are_bounded(server: HubbubServer) -> N
     await gauge(server, "hubbub_http_connections", 1)
     for _ in range(MOST):
         reader, writer = await asyncio.open_connection(*server.http)
-        writer.write(b"GET /hubbub/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        writer.write(b"GET /hubbub/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         assert (await asyncio.wait_for(reader.readline(), 10)).startswith(b"HTTP/1.1 200")
         streams.append(writer)
     said, _ = await drip(server, b"", b"")

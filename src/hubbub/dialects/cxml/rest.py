@@ -240,6 +240,7 @@ class CxmlHabits(TwimlHabits):
 
     token_path = ""
     stops_room_recordings = True
+    callbacks_change_alone = True
 
     def spelled(self, path: str, resource: Resource | None, body: Any) -> tuple[bytes, str] | None:
         """JSON."""

@@ -77,6 +77,7 @@ class RelayHabits(Habits):
 
     common_media = False
     request_id = "x-request-id"
+    callbacks_change_alone = True
 
 
 class CallingHabits(RelayHabits):
