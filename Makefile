@@ -12,7 +12,7 @@ help:
 	@echo "make demo   start hubbub, an application and callers who really speak; show and check what is heard"
 	@echo "make test   lint, types, import rules, unit, scenario and interop tests"
 	@echo "make bench  measure the media plane"
-	@echo "make fuzz   every fuzzer for two minutes each (SECONDS=…)"
+	@echo "make fuzz   every fuzzer for two minutes each (SECONDS=… or HUBBUB_FUZZ_SECONDS=…)"
 	@echo "make soak   the long ones: a million joins and leaves, hundreds of kills"
 	@echo "make docs   write the generated pages of docs/ anew"
 	@echo "make setup  only prepare .venv"

@@ -4,7 +4,7 @@ Every step is a process of its own with a time limit: one that fails or is stopp
 tried. Exit status 1 when something was found.
 
 soak    --seconds: of the long run in real time (600); --kills: of the whole server (200, in lives of fifty kills each with its own seed)
-fuzz    --seconds: of every fuzzer (120); --guided: of every target that is guided by coverage (as --seconds)
+fuzz    --seconds: of every fuzzer (HUBBUB_FUZZ_SECONDS, else 120); --guided: of every target that is guided by coverage (as --seconds)
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def table(rows: list[tuple[str, bool, float, list[str]]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> int:
-    """Run the steps of one kind, one after the other."""
+def steps_of(arguments: list[str]) -> list[Step]:
+    """What a command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m tests.long")
     parser.add_argument("kind", choices=("soak", "fuzz"))
     parser.add_argument("--seconds", type=int, default=0)
@@ -98,18 +98,23 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--joins", type=int, default=1_000_000)
     parser.add_argument("--only", default="", help="only steps with this word in their name")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if given.kind == "soak":
         steps = soak(given.seconds or 600, given.kills, given.joins)
     else:
-        steps = fuzz(given.seconds or 120, given.guided or given.seconds or 120)
+        seconds = given.seconds or int(os.environ.get("HUBBUB_FUZZ_SECONDS", "0")) or 120
+        steps = fuzz(seconds, given.guided or seconds)
+    return [step for step in steps if given.only in step.name]
+
+
+def main() -> int:
+    """Run the steps of one kind, one after the other."""
     rows = []
-    for step in steps:
-        if given.only in step.name:
-            with tempfile.TemporaryDirectory(prefix="hubbub-long-") as folder:
-                kept = Path(folder) / "figures"
-                held, took = run(step, kept)
-                rows.append((step.name, held, took, [f"{what}: {text}" for what, text in figures(kept)]))
+    for step in steps_of(sys.argv[1:]):
+        with tempfile.TemporaryDirectory(prefix="hubbub-long-") as folder:
+            kept = Path(folder) / "figures"
+            held, took = run(step, kept)
+            rows.append((step.name, held, took, [f"{what}: {text}" for what, text in figures(kept)]))
     print(table(rows), flush=True)
     return 0 if rows and all(held for _, held, _, _ in rows) else 1
 

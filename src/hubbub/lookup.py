@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import threading
 from typing import Any
@@ -48,5 +49,9 @@ class Lookup:
             with contextlib.suppress(RuntimeError):  # the loop is over
                 loop.call_soon_threadsafe(settle, found)
 
-        threading.Thread(target=look, name="lookup", daemon=True).start()
+        try:
+            threading.Thread(target=look, name="lookup", daemon=True).start()
+        except RuntimeError as error:  # the system has no room for one more
+            self._free.release()
+            raise OSError(errno.EAGAIN, "no thread for a lookup") from error
         return await answer

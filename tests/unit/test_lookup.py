@@ -74,6 +74,21 @@ async def test_a_request_to_a_hung_name_ends_in_its_connect_time(hung: threading
         await requester.stop()
 
 
+async def test_a_lookup_that_no_thread_can_be_had_for_takes_no_place(hung: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RLIMIT_NPROC, or no memory for a stack: an error of this lookup, as any other; when there is room again, all is well."""
+    lookup = Lookup()
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", refuse)
+        for _ in range(LOOKUPS + 1):
+            with pytest.raises(OSError, match="no thread"):
+                await asyncio.wait_for(find(lookup, "good.example"), 5)
+    assert await asyncio.wait_for(find(lookup, "good.example"), 5) == ADDRESS
+
+
 @pytest.mark.parametrize("name", ["a" * 70 + ".example", "xn--\udcff.example", ".", "a..b"])
 async def test_what_is_no_name(name: str) -> None:
     """The real resolver: whatever it raises is an error of the request, and no lookup is lost."""

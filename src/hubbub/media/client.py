@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hubbub.errors import MediaError
+from hubbub.errors import MediaError, ResourceExhausted
 from hubbub.media import counters, layout, libopus, libsrtp, process
 from hubbub.media.control import Control
 from hubbub.media.layout import RATE
@@ -167,7 +167,11 @@ class Media:
         """
         self._need_started()
         leg = Leg(self._control, self._host, self._ports, self._next_port, self._advertise, depth_ms)
-        leg.reports = self._reports.open(leg)
+        try:
+            leg.reports = self._reports.open(leg)
+        except OSError as error:
+            leg.leave()
+            raise ResourceExhausted(f"no reports for a leg: {error.strerror}") from error
         self._next_port = (self._ports.index(leg.bound_port) + 1) % len(self._ports)
         return self._treated(leg)
 

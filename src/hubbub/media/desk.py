@@ -105,6 +105,8 @@ class Desk(NamedTuple):
     """uint8[legs, STREAMS]: whether something came in a stream since its context was made."""
     srtp_floor: Array
     """int64[legs, STREAMS]: indices up to this one came before the context was made, or -1."""
+    srtp_spare: Array
+    """int32[legs]: packets that are still heard by the key before."""
     srtp_policies: Array
     """int64[suites, 16]: a policy per suite, without key."""
     srtp_policy: Array
@@ -213,6 +215,7 @@ def make_desk(sizes: Sizes, eventfd: int = -1) -> Desk:
         srtp_life=np.zeros((sizes.legs, 2), np.int64),
         srtp_sure=np.zeros((sizes.legs, STREAMS), np.uint8),
         srtp_floor=np.full((sizes.legs, STREAMS), -1, np.int64),
+        srtp_spare=np.zeros(sizes.legs, np.int32),
         srtp_policies=srtp_policies(),
         srtp_policy=np.zeros(POLICY_BYTES // 8, np.int64),
         srtp_made=np.zeros(1, np.int64),

@@ -231,6 +231,7 @@ class CipherState:
     next: Annotated[int, np.int32]
     ssrc: Annotated[Array, np.int64, STREAMS]
     newest: Annotated[Array, np.int64, STREAMS]
+    lives: Annotated[Array, np.int64, STREAMS]
     key_in: Annotated[Array, np.uint8, KEY_BYTES]
     key_out: Annotated[Array, np.uint8, KEY_BYTES]
 

@@ -259,7 +259,7 @@ class Leg:
         if cipher is not None and (library is None or cipher.suite not in library.suites):
             raise MediaError(f"{cipher.suite} cannot be done on this machine: {libsrtp.HOW_TO_GET_IT}")
         self._cipher = cipher
-        self._post(messages.CIPHER, *(cipher.words() if cipher else ()))
+        self._post(messages.CIPHER, *(cipher.words() if cipher else (libsrtp.OFF,)))
         if self.reports:
             self.reports.encrypt(cipher)
 
@@ -442,10 +442,14 @@ class Leg:
 
     async def close(self) -> None:
         """Fade out, stop what it plays, and give the port and slot back. A second call waits for the first."""
+        await asyncio.shield(self.leave())
+
+    def leave(self) -> asyncio.Task[None]:
+        """Begin to close; done when its port and slot are given back."""
         if not self._closing:
             self._control.post(messages.REMOVE, self.slot, self._generation)
             self._closing = asyncio.get_running_loop().create_task(self._finish())
-        await asyncio.shield(self._closing)
+        return self._closing
 
     async def _finish(self) -> None:
         for playback in list(self.playbacks):
@@ -480,13 +484,13 @@ class PcmLeg(Leg):
     """A leg without RTP: its sound comes from and goes to rings of wide PCM (browsers, streams, bots, other nodes)."""
 
     def __init__(self, control: Control) -> None:
-        self._input: PcmRing = control.take_ring()
-        try:
+        with contextlib.ExitStack() as undo:
+            self._input: PcmRing = control.take_ring()
+            undo.callback(control.rings.give, self._input.index)
             self._output: PcmRing = control.take_ring()
+            undo.callback(control.rings.give, self._output.index)
             super().__init__(control, "", range(0), 0, "")
-        except BaseException:
-            control.rings.give(self._input.index)
-            raise
+            undo.pop_all()
         control.engine.slots[self.slot].ring = self._input.index
         self._add()
         control.open_tap(self._output, layout.TAP_OUT, self.address, lambda ring: control.rings.give(ring))

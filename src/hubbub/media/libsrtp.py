@@ -38,6 +38,8 @@ KEY_BYTES: Final = 48
 POLICY_BYTES: Final = 128
 AT_SSRC_TYPE, AT_SSRC, AT_KEY, AT_WINDOW = 0, 4, 56, 88
 """Where in a policy those fields lie."""
+OFF: Final = 255
+"""In place of a suite: from now on without encryption. Not 0: that is a command which was applied and wiped."""
 SRTP_OUT, SRTP_IN, SRTP_FORMER = 0, 1, 2
 """A leg's contexts: what it speaks by, what it hears by, and what it heard by before its key changed."""
 

@@ -19,12 +19,14 @@ from hubbub.media.compiled import kernel
 from hubbub.media.counters import DROP_EXPIRED, DROP_FORGED, DROP_REPLAYED
 from hubbub.media.desk import Desk
 from hubbub.media.layout import PACKET_BYTES, STREAMS, Array, Ciphers, Engine
+from hubbub.media.libc import fence
 from hubbub.media.libsrtp import (
     ANY_INBOUND,
     AT_KEY,
     AT_WINDOW,
     AUTHENTICATION_FAILED,
     KEY_BYTES,
+    OFF,
     SPECIFIC,
     SRTP_FORMER,
     SRTP_IN,
@@ -36,6 +38,8 @@ from hubbub.media.rows import copy, fill
 
 _KEY_WORD, _WINDOW_WORD = AT_KEY // 8, AT_WINDOW // 8
 _HALF = 1 << 15
+FORMER_PACKETS = 250
+"""By a key that has been replaced at most so many are heard: of each new SSRC among them the library keeps a stream."""
 
 _i32, _u32, _i64, _ptr = types.int32, types.uint32, types.int64, types.uintp
 
@@ -70,14 +74,35 @@ bind()
 
 
 @kernel
-def _take_key(key: Array, words: Array, at: int) -> bool:
-    """Write a key from the words of a command, eight bytes each; False when it is the one that was there."""
+def _byte(words: Array, at: int, n: int) -> int:
+    """Byte `n` of a key in the words of a command, eight bytes each."""
+    return int((words[at + (n >> 3)] >> (8 * (n & 7))) & 255)
+
+
+@kernel
+def _differs(key: Array, words: Array, at: int) -> bool:
     other = False
     for n in range(KEY_BYTES):
-        byte = (words[at + (n >> 3)] >> (8 * (n & 7))) & 255
-        other = other or key[n] != byte
-        key[n] = byte
+        other = other or key[n] != _byte(words, at, n)
     return bool(other)
+
+
+@kernel
+def _take_key(key: Array, words: Array, at: int) -> None:
+    for n in range(KEY_BYTES):
+        key[n] = _byte(words, at, n)
+
+
+@kernel
+def _wipe(words: Array) -> None:
+    """Wipe the keys of a command, what says that there are some first.
+
+    The command counts as applied only after this: a process that is killed in between leaves it to the next one, which must not take
+    it for another one.
+    """
+    words[3] = 0
+    fence()
+    fill(words, 4, words.size, 0)
 
 
 @kernel
@@ -86,22 +111,24 @@ def take_keys(ciphers: Ciphers, leg: int, generation: int, words: Array) -> bool
 
     A key that stays keeps its context. The words are wiped: the ring does not hold keys for longer than it must.
     """
-    suite = words[3] & 255
+    named = words[3] & 255
+    suite = 0 if named == OFF else named
     lifetime = words[3] >> 8
-    good = 0 <= suite < SUITE_ROWS and lifetime >= 0
+    good = named > 0 and suite < SUITE_ROWS and lifetime >= 0
     if good:
         other = ciphers[leg].suite != suite
-        heard = _take_key(ciphers[leg].key_in, words, 4)
-        spoken = _take_key(ciphers[leg].key_out, words, 10)
-        ciphers[leg].suite = suite
         ciphers[leg].changes += 1
         life = (generation << 24) + (ciphers[leg].changes & 0xFFFFFF)
-        if heard or other:
+        if other or _differs(ciphers[leg].key_in, words, 4):
             ciphers[leg].life_in = life
             ciphers[leg].left = lifetime
-        if spoken or other:
+        if other or _differs(ciphers[leg].key_out, words, 10):
             ciphers[leg].life_out = life
-    fill(words, 3, words.size, 0)
+        fence()  # whoever finds the keys half written finds their new life, and has the command still to apply
+        _take_key(ciphers[leg].key_in, words, 4)
+        _take_key(ciphers[leg].key_out, words, 10)
+        ciphers[leg].suite = suite
+    _wipe(words)
     return bool(good)
 
 
@@ -173,8 +200,8 @@ def _renew_in(engine: Engine, desk: Desk, leg: int) -> None:
     ciphers = engine.ciphers
     if desk.srtp_life[leg, SRTP_IN] == ciphers[leg].life_in:
         return
-    changed = desk.srtp_life[leg, SRTP_IN] != 0
     _end(desk, leg, SRTP_FORMER)
+    desk.srtp_spare[leg] = FORMER_PACKETS
     desk.srtp_session[leg, SRTP_FORMER] = desk.srtp_session[leg, SRTP_IN]
     desk.srtp_session[leg, SRTP_IN] = 0
     _make(engine, desk, leg, SRTP_IN)
@@ -183,7 +210,7 @@ def _renew_in(engine: Engine, desk: Desk, leg: int) -> None:
     for k in range(STREAMS):
         desk.srtp_sure[leg, k] = 0
         # By another key nothing can come again; by the same one, in another process, nothing that came before.
-        desk.srtp_floor[leg, k] = -1 if changed else ciphers[leg].newest[k] - 1
+        desk.srtp_floor[leg, k] = ciphers[leg].newest[k] - 1 if ciphers[leg].lives[k] == ciphers[leg].life_in else -1
         if ciphers[leg].newest[k] > 0 and session != 0:
             desk.srtp_policy[0] = SPECIFIC | ciphers[leg].ssrc[k] << 32
             _add_stream(session, desk.srtp_policy.ctypes.data)
@@ -249,6 +276,14 @@ def _swapped(ssrc: int) -> int:
 
 
 @kernel
+def _count(ciphers: Ciphers, desk: Desk, leg: int, k: int, newest: int) -> None:
+    """A stream has come so far, by the key in force."""
+    desk.srtp_sure[leg, k] = 1
+    ciphers[leg].newest[k] = newest
+    ciphers[leg].lives[k] = ciphers[leg].life_in
+
+
+@kernel
 def _remember(ciphers: Ciphers, desk: Desk, leg: int, k: int, ssrc: int, index: int) -> None:
     """A packet was authentic: keep how far its stream has come. A stream too many takes the place of the one that came first."""
     if k < 0:
@@ -258,9 +293,9 @@ def _remember(ciphers: Ciphers, desk: Desk, leg: int, k: int, ssrc: int, index: 
             _remove_stream(desk.srtp_session[leg, SRTP_IN], _swapped(ciphers[leg].ssrc[k]))
         ciphers[leg].newest[k] = 0
         ciphers[leg].ssrc[k] = ssrc
+        desk.srtp_sure[leg, k] = 0
         desk.srtp_floor[leg, k] = -1
-    desk.srtp_sure[leg, k] = 1
-    ciphers[leg].newest[k] = max(ciphers[leg].newest[k], index + 1)
+    _count(ciphers, desk, leg, k, max(ciphers[leg].newest[k], index + 1) if desk.srtp_sure[leg, k] else index + 1)
 
 
 @kernel
@@ -276,6 +311,9 @@ def _try_again(ciphers: Ciphers, desk: Desk, leg: int, k: int, ssrc: int, index:
     copy(data, 0, desk.srtp_copy, 0, size)
     if desk.srtp_session[leg, SRTP_FORMER] != 0:
         if _open(desk, desk.srtp_session[leg, SRTP_FORMER], data, size) == 0:
+            desk.srtp_spare[leg] -= 1
+            if desk.srtp_spare[leg] <= 0:
+                _end(desk, leg, SRTP_FORMER)
             return 0
         copy(data, 0, desk.srtp_copy, 0, size)
     if k < 0 or index >> 16 == 0 or desk.srtp_sure[leg, k] or desk.srtp_floor[leg, k] >= 0:
@@ -284,8 +322,8 @@ def _try_again(ciphers: Ciphers, desk: Desk, leg: int, k: int, ssrc: int, index:
     _set_roc(session, ssrc, 0)
     result = _open(desk, session, data, size)
     if result == 0:
-        ciphers[leg].newest[k] = (index & 0xFFFF) + 1
-        desk.srtp_sure[leg, k] = 1
+        _count(ciphers, desk, leg, k, (index & 0xFFFF) + 1)
+        ciphers[leg].left -= 1
         _end(desk, leg, SRTP_FORMER)
     return result
 
@@ -303,6 +341,8 @@ def unseal(engine: Engine, desk: Desk, leg: int, data: Array, size: int) -> int:
     session = desk.srtp_session[leg, SRTP_IN]
     if session == 0:
         return -1 - DROP_FORGED
+    if ciphers[leg].left <= 0:  # not even looked at: the library would keep a stream of each SSRC
+        return -1 - DROP_EXPIRED
     sequence = _number(data, 2, 2)
     ssrc = _number(data, 8, 4)
     k = _stream(ciphers, leg, ssrc)
@@ -323,8 +363,6 @@ def unseal(engine: Engine, desk: Desk, leg: int, data: Array, size: int) -> int:
             return int(desk.srtp_size[0])
     if result != 0:
         return -1 - (DROP_FORGED if result == AUTHENTICATION_FAILED else DROP_REPLAYED)
-    if ciphers[leg].left <= 0:
-        return -1 - DROP_EXPIRED
     ciphers[leg].left -= 1
     _end(desk, leg, SRTP_FORMER)
     _remember(ciphers, desk, leg, k, ssrc, index)

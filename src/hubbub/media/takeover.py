@@ -72,7 +72,7 @@ def _revalidate_leg(engine: Engine, desk: Desk, worker: int, leg: int) -> int:
     engine.ears[leg].joined = 0
     engine.ears[leg].shared = 0
     engine.ears[leg].same = 0
-    if engine.suppressors[leg].wanted and not sound(engine.suppressors, leg):
+    if (engine.suppressors[leg].wanted or engine.suppressors[leg].share) and not sound(engine.suppressors, leg):
         forget(engine.suppressors, leg)
     jitter = engine.jitter
     engine.links[leg].plugged = -1  # the kernel knows, we do not

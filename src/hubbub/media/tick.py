@@ -47,6 +47,14 @@ CATCH_UP = 5
 
 
 @kernel
+def _has_begun(engine: Engine, leg: int) -> bool:
+    """Whether anything has come from a leg so far, be it silence."""
+    if engine.slots[leg].kind == SOCKET:
+        return bool(engine.jitter[leg].sounded)
+    return bool(engine.rings[engine.slots[leg].ring].head[0] > 0)
+
+
+@kernel
 def produce_leg(engine: Engine, desk: Desk, worker: int, leg: int, tick: int) -> None:
     """Play out, widen, clean and measure a leg's frame of this tick."""
     slots = engine.slots
@@ -78,7 +86,8 @@ def produce_leg(engine: Engine, desk: Desk, worker: int, leg: int, tick: int) ->
     if engine.suppressors[leg].wanted or engine.suppressors[leg].share:
         if not comes and not voices[leg].tail:
             fill(slots[leg].pcm, 0, FRAME, 0)
-        suppress(engine.suppressors, leg, desk, slots[leg].pcm)
+        if engine.suppressors[leg].age or _has_begun(engine, leg):  # from no sound nothing is learnt about the noise
+            suppress(engine.suppressors, leg, desk, slots[leg].pcm)
         total = energy(slots[leg].pcm, FRAME)
         level = total // FRAME
     slots[leg].have = (total != 0 or voices[leg].tail != 0) and passes(voices, leg, level)

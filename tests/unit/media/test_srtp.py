@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import struct
 
 import numpy as np
@@ -315,10 +316,88 @@ def test_what_cannot_be_encrypted_is_not_sent_plain() -> None:
 
 def test_no_keys_no_encryption() -> None:
     leg = Secured()
-    leg.small.post(CIPHER, 0, GENERATION)
+    leg.small.post(CIPHER, 0, GENERATION, libsrtp.OFF)
     apply_commands(leg.small.engine, leg.small.desk, 0, 1)
     assert leg.small.engine.ciphers[0].suite == 0
     assert not leg.small.engine.ciphers[0].key_in.any()
+
+
+def known(leg: Secured, which: int, ssrc: int) -> bool:
+    """Whether a context of the library has a stream of an SSRC."""
+    assert LIBRARY is not None
+    context, roc = int(leg.small.desk.srtp_session[0, which]), ctypes.c_uint32()
+    ask = LIBRARY.handle.srtp_get_stream_roc
+    return context != 0 and ask(ctypes.c_void_p(context), ctypes.c_uint32(ssrc), ctypes.byref(roc)) == 0
+
+
+def test_the_key_before_is_not_heard_for_ever() -> None:
+    """The library keeps a stream of each SSRC of an authentic packet: who is given a new key and goes on by the old one has few."""
+    leg = Secured()
+    assert leg.hear(session(SUITE, key(2), THEIRS).protect(clear(1))) == clear(1)
+    leg.keys(1, 3)
+    for n in range(srtp.FORMER_PACKETS):
+        ssrc = THEIRS + 1 + n
+        assert leg.hear(session(SUITE, key(2), ssrc).protect(clear(1, ssrc))) == clear(1, ssrc)
+        assert known(leg, libsrtp.SRTP_FORMER, ssrc) is (n + 1 < srtp.FORMER_PACKETS)
+    assert leg.small.desk.srtp_session[0, libsrtp.SRTP_FORMER] == 0
+    assert leg.hear(session(SUITE, key(2), THEIRS).protect(clear(2))) == "forged"
+    assert leg.hear(session(SUITE, key(3), THEIRS).protect(clear(2))) == clear(2)
+
+
+def test_of_what_comes_by_an_expired_key_nothing_is_kept() -> None:
+    leg = Secured(lifetime=1)
+    assert leg.hear(session(SUITE, key(2), THEIRS).protect(clear(1))) == clear(1)
+    assert known(leg, libsrtp.SRTP_IN, THEIRS)
+    for ssrc in range(THEIRS + 1, THEIRS + 20):
+        assert leg.hear(session(SUITE, key(2), ssrc).protect(clear(1, ssrc))) == "expired"
+        assert not known(leg, libsrtp.SRTP_IN, ssrc)
+
+
+@pytest.mark.parametrize("words", [3, 4, 9, 16])
+def test_a_command_that_was_applied_but_not_counted_never_ends_encryption(words: int) -> None:
+    """Killed while its words are wiped, before it counts as applied: the next process finds the command, whatever is left of it."""
+    leg, ears, mouth = Secured(), session(SUITE, key(1)), session(SUITE, key(2), THEIRS)
+    assert ears.unprotect(leg.speak())[12:] == PAYLOAD
+    wire = leg.small.engine.wires[0]
+    wire.command[0, 3:] = (*Cipher(SUITE, key(1), key(2)).words(), *[0] * 16)[: wire.command[0, 3:].size]
+    wire.command[0, 3:words] = 0
+    wire.command_tail[0] -= 1
+    leg.take_over()
+    apply_commands(leg.small.engine, leg.small.desk, 0, 1)
+    assert int(wire.command_tail[0]) == int(wire.command_head[0])
+    assert leg.small.engine.ciphers[0].suite == SUITES[SUITE].number
+    assert ears.unprotect(leg.speak())[12:] == PAYLOAD
+    assert leg.hear(mouth.protect(clear(1))) == clear(1)
+    assert leg.hear(clear(2)) == "forged"
+
+
+def test_a_new_key_may_begin_with_lower_numbers_whoever_goes_on() -> None:
+    """By another key an index is another packet: what was heard by the old one is no floor for the new one, nor for a successor."""
+    leg, new = Secured(), session(SUITE, key(3), THEIRS)
+    assert leg.hear(session(SUITE, key(2), THEIRS).protect(clear(20_000))) == clear(20_000)
+    leg.keys(1, 3)
+    assert leg.hear(new.protect(clear(100))) == clear(100)
+    late = new.protect(clear(101))
+    assert leg.hear(new.protect(clear(102))) == clear(102)
+    assert leg.hear(late) == clear(101)
+    leg.take_over()
+    assert leg.hear(late) == "replayed"
+    assert leg.hear(new.protect(clear(103))) == clear(103)
+
+
+def test_a_takeover_before_the_first_packet_by_a_new_key() -> None:
+    leg, new = Secured(), session(SUITE, key(3), THEIRS)
+    for ssrc in (THEIRS, THEIRS + 1):
+        assert leg.hear(session(SUITE, key(2), ssrc).protect(clear(20_000, ssrc))) == clear(20_000, ssrc)
+    leg.keys(1, 3)
+    leg.take_over()
+    first = new.protect(clear(100))
+    assert leg.hear(first) == clear(100)
+    leg.take_over()
+    assert leg.hear(first) == "replayed"
+    assert leg.hear(new.protect(clear(101))) == clear(101)
+    other = session(SUITE, key(3), THEIRS + 1)
+    assert leg.hear(other.protect(clear(7, THEIRS + 1))) == clear(7, THEIRS + 1)
 
 
 def test_garbage_stays_within_bounds() -> None:

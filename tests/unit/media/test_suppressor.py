@@ -205,6 +205,49 @@ def test_silence_stays_silence() -> None:
     assert decibels(again[RATE // 4 :]) < -45, "nothing is learnt anew"
 
 
+@pytest.mark.parametrize("late", [0, 1, 12, 200])
+def test_nothing_is_learnt_before_anything_has_come(late: int) -> None:
+    """A leg is there before its first sound: the noise is learnt from that, however late it comes."""
+    line = Line()
+    line.suppress(True)
+    for _ in range(late):
+        line.run()
+    state = line.small.engine.suppressors[TALKER]
+    assert state.age == 0
+    heard = line.say(at_level(noises.white(RATE, np.random.default_rng(9)), -30))
+    assert state.age == LEARNING
+    assert decibels(heard[(LEARNING + 2) * FRAME :]) < -45
+
+
+def test_a_leg_of_packets_learns_from_its_first_packet_on() -> None:
+    line = Line()
+    jitter = line.small.engine.jitter[TALKER]
+    line.small.engine.slots[TALKER].kind = layout.SOCKET
+    line.suppress(True)
+    for _ in range(3 * LEARNING):
+        line.run()
+    assert line.small.engine.suppressors[TALKER].age == 0
+    jitter.started = jitter.sounded = 1
+    for _ in range(3 * LEARNING):
+        line.run()
+    assert line.small.engine.suppressors[TALKER].age == LEARNING
+
+
+def test_what_cannot_be_gone_on_with_is_not_heard_while_it_is_switched_off() -> None:
+    """A process dies in the frame between the switch and the blend: the state is still heard once."""
+    line = Line()
+    line.suppress(True)
+    noise = at_level(noises.white(RATE * 2, np.random.default_rng(6)), -30)
+    line.say(noise[:RATE])
+    state = line.small.engine.suppressors[TALKER]
+    assert state.share == layout.UNITY
+    state.wanted, state.carry[5] = 0, np.nan
+    line.desk = make_desk(SIZES)
+    revalidate(line.small.engine, line.desk, 0)
+    assert state.share == 0
+    assert np.array_equal(line.say(noise[RATE : 2 * RATE]), np.rint(noise[RATE : 2 * RATE]))
+
+
 @pytest.mark.parametrize("broken", [False, True])
 def test_the_standby_goes_on_with_what_can_be_gone_on_with(broken: bool) -> None:
     line = Line()
