@@ -87,6 +87,7 @@ async def phone(server: HubbubServer) -> AsyncIterator[PhoneMaker]:
         yield start
     await gauge(server, "hubbub_calls", 0)
     await gauge(server, "hubbub_rooms", 0)
+    await gauge(server, "hubbub_media_legs", 0)  # a call is over before its port is free, and there are few
 
 
 def move(clock: Path, seconds: float) -> None:
