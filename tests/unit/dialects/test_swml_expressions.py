@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -69,11 +68,10 @@ def test_conditions() -> None:
         "fetch('http://x')",
         "require('fs')",
         "1" * 1025,
+        "'a'.repeat(8e5).indexOf('a'.repeat(4e5) + 'b')",
     ],
 )
 def test_hostile_expressions(text: str) -> None:
-    """ "<= 1024 chars, <= 150 ms", no memory, no world outside."""
-    began = time.process_time()
+    """ "<= 1024 chars, <= 150 ms", no memory, no world outside; the time is held by `tests/unit/test_sandbox.py`."""
     with pytest.raises(EvaluationFailed):
         evaluate(f"({text})", scope())
-    assert time.process_time() - began < 0.5

@@ -7,24 +7,22 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import _quickjs as quickjs  # type: ignore[import-not-found]  # the package around it starts threads
-
+from hubbub.sandbox.process import Sandbox, SandboxFailed
 from hubbub.verbs.program import Scope
 
 LONGEST = 1024
 """Characters of an expression."""
 SECONDS = 0.075
-"""The engine looks at its clock now and then, so that an endless loop ends within twice this time ("<= 150 ms")."""
+"""By the engine's clock; whatever happens, an expression ends within twice this time of CPU ("<= 150 ms", `sandbox.worker`)."""
 PATTERN_SECONDS = 0.004
-"""Of a search, which looks at its clock more seldom."""
+"""Of a search, which looks at that clock more seldom."""
 LONGEST_SEARCHED = 8192
-MEMORY = 16 << 20
-STACK = 256 << 10
 MOST_STEPS = 64
 """Levels of a path."""
 _PATH = re.compile(r"[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*|\.\d+|\[\d+\]|\[(?:'[^']*'|\"[^\"]*\")\])*")
 _PART = re.compile(r"\.?([A-Za-z_$][\w$]*|\d+)|\[(\d+)\]|\[(?:'([^']*)'|\"([^\"]*)\")\]")
 _NAME = re.compile(r"[A-Za-z_$][\w$]*")
+_sandbox = Sandbox()
 _WORDS = frozenset({"true", "false", "null", "undefined", "this", "NaN", "Infinity"})
 
 
@@ -118,12 +116,10 @@ def matches(pattern: str, flags: str, text: str) -> bool:
     inline = re.match(r"\(\?([is]+)\)", pattern)
     if inline is not None:  # as other engines write flags
         pattern, flags = pattern[inline.end() :], "".join(set(flags + inline[1]))
-    context = _context(PATTERN_SECONDS)
-    for name, value in (("pattern", pattern.replace("(?P<", "(?<")), ("flags", flags), ("text", text[:LONGEST_SEARCHED])):
-        context.set(name, value)
+    names = {"pattern": pattern.replace("(?P<", "(?<"), "flags": flags, "text": text[:LONGEST_SEARCHED]}
     try:
-        return bool(context.eval("new RegExp(pattern, flags).test(text)"))
-    except quickjs.JSException as error:
+        return bool(_sandbox.evaluate("new RegExp(pattern, flags).test(text)", names, PATTERN_SECONDS))
+    except SandboxFailed as error:
         if "interrupted" in str(error):
             raise EvaluationFailed(f"the pattern {pattern[:100]!r} takes too long") from error
         return False
@@ -164,27 +160,15 @@ def _roots(scope: Scope) -> dict[str, Mapping[str, Any]]:
     return {"vars": scope, "params": scope.params, "envs": facts.get("envs", {}), "call": facts.get("call", {})}
 
 
-def _context(seconds: float) -> Any:
-    """A sandbox."""
-    context = quickjs.Context()
-    context.set_memory_limit(MEMORY)
-    context.set_max_stack_size(STACK)
-    context.set_time_limit(seconds)
-    return context
-
-
 def run(text: str, scope: Scope) -> Any:
     """The value of a JavaScript expression. Raises EvaluationFailed."""
     if len(text) > LONGEST:
         raise EvaluationFailed(f"an expression has at most {LONGEST} characters")
     roots = _roots(scope)
     names = {**roots["call"], **roots["envs"], **roots["vars"], **roots}
-    context = _context(SECONDS)
+    known = {name: value for name, value in names.items() if _NAME.fullmatch(str(name))}
     try:
-        for name, value in names.items():
-            if _NAME.fullmatch(str(name)):
-                context.set(name, context.parse_json(json.dumps(value, default=str)))
-        result = context.eval(f"JSON.stringify(({text}\n))")
-    except quickjs.JSException as error:
-        raise EvaluationFailed(str(error).partition("\n")[0]) from error
-    return None if result is None else json.loads(result)
+        result = _sandbox.evaluate(f"JSON.stringify(({text}\n))", known, SECONDS)
+    except SandboxFailed as error:
+        raise EvaluationFailed(str(error)) from error
+    return json.loads(result) if isinstance(result, str) else None

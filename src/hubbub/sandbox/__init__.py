@@ -1,0 +1,1 @@
+"""JavaScript of documents, evaluated in a process of its own."""
