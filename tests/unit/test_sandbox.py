@@ -33,11 +33,11 @@ def test_values_and_names(sandbox: Sandbox) -> None:
 def test_errors_leave_the_process_alone(sandbox: Sandbox, text: str) -> None:
     """What cannot be evaluated says so, and the same process answers the next request."""
     sandbox.evaluate("'x'", {}, SECONDS)
-    before = sandbox._process
+    before = sandbox._child.process
     with pytest.raises(SandboxFailed):
         sandbox.evaluate(text, {}, SECONDS)
     assert sandbox.evaluate("'x'", {}, SECONDS) == "x"
-    assert sandbox._process is before
+    assert sandbox._child.process is before
 
 
 @pytest.mark.parametrize(
@@ -63,13 +63,31 @@ def test_no_expression_takes_longer_than_it_may(sandbox: Sandbox, text: str) -> 
 def test_a_process_that_died_or_stands_still_is_replaced(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever kills it costs one request at most, and nobody waits for one that was stopped."""
     sandbox.evaluate("'x'", {}, SECONDS)
-    assert sandbox._process is not None
-    sandbox._process.kill()
-    sandbox._process.wait()
+    assert sandbox._child.process is not None
+    sandbox._child.process.kill()
+    sandbox._child.process.wait()
     assert sandbox.evaluate("'x'", {}, SECONDS) == "x"
-    monkeypatch.setattr(process, "WALL_SECONDS", 0.05)
-    os.kill(sandbox._process.pid, signal.SIGSTOP)
-    with pytest.raises(SandboxFailed, match=INTERRUPTED):
-        sandbox.evaluate("'x'", {}, SECONDS)
-    monkeypatch.undo()
-    assert sandbox.evaluate("'x'", {}, SECONDS) == "x"
+    for names in ({}, {"long": "x" * (1 << 20)}):  # it does not answer, and it does not read either
+        assert sandbox._child.process is not None
+        os.kill(sandbox._child.process.pid, signal.SIGSTOP)
+        monkeypatch.setattr(process, "WALL_SECONDS", 0.05)
+        with pytest.raises(SandboxFailed, match=INTERRUPTED):
+            sandbox.evaluate("'x'", names, SECONDS)
+        monkeypatch.undo()
+        assert sandbox.evaluate("'x'", names, SECONDS) == "x"
+
+
+def test_a_server_with_thousands_of_files_asks_too(sandbox: Sandbox) -> None:
+    """Descriptors beyond 1023 are more than `select` can wait for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    files = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
+    try:
+        assert sandbox.evaluate("'x'", {}, SECONDS) == "x"
+        assert sandbox._child.process is not None
+        assert sandbox._child.process.stdout is not None
+        assert sandbox._child.process.stdout.fileno() > 1023
+    finally:
+        for file in files:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -101,7 +101,7 @@ def test_an_unknown_engine_is_an_error_not_a_crash() -> None:
     try:
         with pytest.raises(EngineFailed, match="KeyError"):
             process.say("none", "text", "en-US")
-        child = process._process
+        child = process._child.process
         assert child is not None
         os.kill(child.pid, signal.SIGKILL)
         with pytest.raises(EngineFailed):
