@@ -9,7 +9,8 @@ from typing import Any, cast
 
 import pytest
 import pytest_asyncio
-from tests.support.rest import Rest, RestError
+from tests.support.client import RestError
+from tests.support.rest import Rest
 from tests.support.shared import shared
 from tests.support.stage import PhoneMaker, call_in, event, room, sid_of
 

@@ -6,7 +6,8 @@ import asyncio
 import json
 
 import pytest
-from tests.support.rest import Rest, RestError
+from tests.support.client import RestError
+from tests.support.rest import Rest
 from tests.support.shared import shared
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, by_caller, call_in, event, room, sid_of, tone_wav
 from tests.support.watch import gauge

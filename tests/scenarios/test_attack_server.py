@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.support.rest import Rest, RestError
+from tests.support.client import RestError
+from tests.support.rest import Rest
 from tests.support.stage import PhoneMaker, assert_matrix, by_caller, call_in, event, room, sid_of, tone_wav
 from tests.support.watch import gauge, gauges, held
 

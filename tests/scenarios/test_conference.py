@@ -8,7 +8,8 @@ import wave
 
 import numpy as np
 import pytest
-from tests.support.rest import Rest, RestError
+from tests.support.client import RestError
+from tests.support.rest import Rest
 from tests.support.shared import shared
 from tests.support.stage import (
     EVENTS,

@@ -6,7 +6,8 @@ from xml.etree import ElementTree
 
 import aiohttp
 import pytest
-from tests.support.rest import Rest, RestError
+from tests.support.client import RestError
+from tests.support.rest import Rest
 from tests.support.stage import PhoneMaker, by_caller, room, sid_of
 
 from hubbub.testing import Application, HubbubServer

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import pytest_asyncio
-from tests.support.rest import Rest, RestError
+from tests.support.client import RestError
+from tests.support.rest import Rest
 from tests.support.stage import tone_wav
 from tests.support.v2 import V2
 from tests.support.voices import MISSING, WHY, Pcm, spoken

@@ -12,8 +12,9 @@ import aiohttp
 import numpy as np
 import pytest
 import pytest_asyncio
+from tests.support.client import RestError
 from tests.support.own import Own
-from tests.support.rest import Rest, RestError
+from tests.support.rest import Rest
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, by_caller, call_in, event, level_at, room, sid_of, tone_wav
 
 from hubbub.dialects.development import DEVELOPMENT_ACCOUNT

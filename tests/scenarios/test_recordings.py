@@ -6,8 +6,9 @@ import asyncio
 
 import aiohttp
 import pytest
+from tests.support.client import RestError
 from tests.support.recorded import EVERYTHING, PROMPT, TOLD, call_sid, channels, refused, settled, status, tones_in
-from tests.support.rest import Rest, RestError
+from tests.support.rest import Rest
 from tests.support.shared import shared
 from tests.support.stage import TONE, PhoneMaker, by_caller, call_in, level_at, room, sid_of, tone_wav
 

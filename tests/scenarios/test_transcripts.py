@@ -11,7 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from tests.support.rest import Rest, RestError
+from tests.support.client import RestError
+from tests.support.rest import Rest
 from tests.support.v2 import V2
 from tests.support.voices import MISSING, WHY, Pcm, spoken
 

@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 import aiohttp
 import pytest
-from tests.support.rest import Rest, RestError
+from tests.support.client import RestError
+from tests.support.rest import Rest
 from tests.support.stage import EVENTS
 
 from hubbub.testing import Application, HubbubServer

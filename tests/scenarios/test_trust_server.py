@@ -20,8 +20,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.support.client import RestError
 from tests.support.facts import CALL, ROOM
-from tests.support.rest import Rest, RestError
+from tests.support.rest import Rest
 from tests.support.rtp_peer import sine, ulaw
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, call_in, event, room
 from tests.support.watch import gauge, gauges

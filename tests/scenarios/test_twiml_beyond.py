@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support.rest import Rest, RestError
+from tests.support.client import RestError
+from tests.support.rest import Rest
 from tests.support.stage import EVENTS, TONE, PhoneMaker, assert_matrix, call_in, event, room, sid_of, tone_wav
 
 from hubbub.dialects.development import DEVELOPMENT_ACCOUNT

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.support.client import RestError
 from tests.support.recorded import channels
-from tests.support.rest import Rest, RestError
+from tests.support.rest import Rest
 from tests.support.shared import shared
 from tests.support.stage import EVENTS, TONE, PhoneMaker, assert_matrix, by_caller, call_in, event, level_at, room, sid_of, tone_wav
 

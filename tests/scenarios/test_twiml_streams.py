@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from tests.support.client import RestError
 from tests.support.far_side import FarSide, listening
-from tests.support.rest import Rest, RestError
+from tests.support.rest import Rest
 from tests.support.shared import shared
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, call_in, level_at, room, sid_of
 

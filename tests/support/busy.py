@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
-from tests.support.rest import Rest, RestError
+from tests.support.client import RestError
+from tests.support.rest import Rest
 
 from hubbub.testing import HubbubServer, Phone, PhoneCall
 

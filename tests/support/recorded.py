@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from tests.support.rest import Rest, RestError
+from tests.support.client import RestError
+from tests.support.rest import Rest
 from tests.support.stage import TONE, level_at, sid_of
 
 from hubbub.testing import Application

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
+from tests.support.client import Client
 
 from hubbub.testing import HubbubServer
 
@@ -20,24 +20,15 @@ class Answer:
     body: Any
 
 
-class V2:
+class V2(Client):
     """REST v2 of the development account, or of another that is configured."""
 
     def __init__(self, server: HubbubServer, authorization: str | None = None, *, account: str = "dev") -> None:
         self.face = next(each["bandwidth"] for each in server.config["accounts"] if each["name"] == account)
         self.root = server.http_url("")
-        self.base = server.http_url(f"/api/v2/accounts/{self.face['account']}")
         basic = aiohttp.encode_basic_auth(self.face["username"], self.face["password"])
-        self._headers = {"Authorization": basic if authorization is None else authorization}
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(headers={name: value for name, value in self._headers.items() if value})
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        assert self._session is not None
-        await self._session.close()
+        base = server.http_url(f"/api/v2/accounts/{self.face['account']}")
+        super().__init__(base, basic if authorization is None else authorization)
 
     async def get(self, path: str, **query: str) -> Answer:
         """GET below the account."""
@@ -66,8 +57,7 @@ class V2:
 
     async def send(self, method: str, path: str, **more: Any) -> Answer:
         """Anything, below the account or at an absolute URL."""
-        assert self._session is not None
         url = path if path.startswith("http") else self.base + path
-        async with self._session.request(method, url, **more) as reply:
+        async with self.session.request(method, url, **more) as reply:
             body = await reply.json(content_type=None) if reply.content_type == "application/json" else await reply.read()
             return Answer(reply.status, reply.headers, body)
