@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hubbub.media import libopus, libsrtp
 from hubbub.media.client import Codec, Leg, Media
 from hubbub.media.counters import H_RECEIVE_NS, TIMES
 from hubbub.media.libsrtp import Cipher
@@ -81,6 +82,15 @@ def pin(pid: int, core: int) -> None:
 def resident(pid: int) -> float:
     """KB of memory of a process."""
     return next(float(line.split()[1]) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+
+
+def what_lacks(case: Case) -> str:
+    """How to get the library that a case needs and this machine has not; empty: it can run."""
+    if case.suite != "plain" and libsrtp.find() is None:
+        return libsrtp.HOW_TO_GET_IT
+    if case.codec == "OPUS" and libopus.find() is None:
+        return libopus.HOW_TO_GET_IT
+    return ""
 
 
 async def spawn_load(ports: list[int], seconds: float, case: Case) -> tuple[asyncio.subprocess.Process, int]:
@@ -343,6 +353,9 @@ async def main() -> None:
     seen: dict[tuple[str, str, int], Row] = {}
     for case in CASES:
         if options.only and options.only not in f"{case.codec} {case.name} {case.callers}":
+            continue
+        if lacking := what_lacks(case):
+            print(f"left out, {case.name} ({case.codec}): {lacking}", file=sys.stderr)
             continue
         row = seen[case.name, case.codec, case.callers] = await run_case(case, options.seconds)
         beside = case.codec == "PCMU" and case.name == FIVE
