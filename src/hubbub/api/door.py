@@ -52,17 +52,14 @@ class Door:
         return bool(self._token) and hmac.compare_digest(given.encode(), self._token.encode())
 
     def _here(self, named: str) -> bool:
-        """Whether a Host header names this machine: an address, localhost, or the host of the public URL."""
+        """Whether a Host header is an address, which no foreign name can be, or localhost, or the host of the public URL."""
         try:
             host = (urlsplit(f"//{named}").hostname or "").lower()
+            if host not in ("", "localhost", self._home):
+                ipaddress.ip_address(host)
         except ValueError:
             return False
-        if host in ("", "localhost", self._home):
-            return True
-        try:
-            return bool(ipaddress.ip_address(host))
-        except ValueError:
-            return False
+        return True
 
 
 def _loopback(host: str) -> bool:
