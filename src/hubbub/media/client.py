@@ -13,8 +13,9 @@ from hubbub.errors import MediaError, ResourceExhausted
 from hubbub.media import counters, layout, libopus, libsrtp, process
 from hubbub.media.control import Control
 from hubbub.media.layout import RATE
-from hubbub.media.leg import Codec, Leg, LegCounters, PcmLeg
+from hubbub.media.leg import Codec, Leg, LegCounters
 from hubbub.media.mixes import Mix
+from hubbub.media.pcmleg import PcmLeg
 from hubbub.media.playback import Arena, Clip, Pcm, Playback, Source, Stream, Target
 from hubbub.media.recorder import Capture, CaptureResult, Recorder, Tap, recover_captures
 from hubbub.media.reports import Quality, Reports, summary

@@ -12,7 +12,8 @@ from hubbub.errors import ResourceExhausted
 from hubbub.media import layout, messages
 from hubbub.media.client import Media
 from hubbub.media.control import Control
-from hubbub.media.leg import Leg, PcmLeg
+from hubbub.media.leg import Leg
+from hubbub.media.pcmleg import PcmLeg
 from hubbub.settings import MediaSettings
 
 
