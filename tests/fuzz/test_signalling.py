@@ -8,6 +8,7 @@ from typing import Any
 from tests.fuzz.budget import fuzz, mutated
 
 from hubbub.sip import digest, sdp
+from hubbub.sip.description import SdpError, parse_sdp
 from hubbub.sip.fields import extension_headers, info_digits, option_tags, safe_headers, session_expires
 from hubbub.sip.limits import Guard, Limits
 from hubbub.sip.sdes import KEY_BYTES, Keyring, Wish
@@ -85,10 +86,10 @@ def answered(text: str) -> None:
     for wish in WISHES:
         keys = Keyring(wish, tuple(KEY_BYTES), bytes)
         try:
-            answer, agreed = sdp.make_answer(sdp.parse_sdp(text, keys), HERE, session=1, version=1, keys=keys)
-        except sdp.SdpError:
+            answer, agreed = sdp.make_answer(parse_sdp(text, keys), HERE, session=1, version=1, keys=keys)
+        except SdpError:
             continue
-        assert sdp.parse_sdp(answer, Keyring("accept", tuple(KEY_BYTES), lambda size: b"r" * size)).port == HERE[1]
+        assert parse_sdp(answer, Keyring("accept", tuple(KEY_BYTES), lambda size: b"r" * size)).port == HERE[1]
         assert agreed.cipher is not None or wish == "accept"
 
 
@@ -130,8 +131,8 @@ class Listener:
     def _take(self, call: Any) -> None:
         call.ring()
         try:
-            call.answer(sdp.make_answer(sdp.parse_sdp(call.remote_sdp or OFFERS[0].decode()), HERE, session=1, version=1)[0])
-        except sdp.SdpError:
+            call.answer(sdp.make_answer(parse_sdp(call.remote_sdp or OFFERS[0].decode()), HERE, session=1, version=1)[0])
+        except SdpError:
             call.reject(488)
 
     def take(self, data: bytes) -> None:

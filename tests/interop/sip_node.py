@@ -136,6 +136,7 @@ def node_main(options: dict[str, Any]) -> None:
 
     from hubbub.errors import SipError
     from hubbub.sip import sdp
+    from hubbub.sip.description import SdpError, parse_sdp
     from hubbub.sip.sippy_endpoint import SippyEndpoint
 
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
@@ -147,8 +148,8 @@ def node_main(options: dict[str, Any]) -> None:
         if offer is None:
             return sdp.make_offer(MEDIA, session=9, version=version, direction=direction)
         try:
-            return sdp.make_answer(sdp.parse_sdp(offer), MEDIA, session=9, version=version)[0]
-        except sdp.SdpError as error:
+            return sdp.make_answer(parse_sdp(offer), MEDIA, session=9, version=version)[0]
+        except SdpError as error:
             say("sdp_error", error=str(error))
             return None
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from hubbub.sip import digest, sdp
+from hubbub.sip.description import parse_sdp
 from hubbub.sip.endpoint import SipCall, SipEnd
 from hubbub.sip.sippy_endpoint import SippyEndpoint
 
@@ -19,7 +20,7 @@ Start = Callable[..., Awaitable[SippyEndpoint]]
 def answer_to(offer: str | None, version: int = 1) -> str:
     if offer is None:
         return sdp.make_offer(("127.0.0.1", 5000), session=2, version=version)
-    return sdp.make_answer(sdp.parse_sdp(offer), ("127.0.0.1", 5000), session=2, version=version)[0]
+    return sdp.make_answer(parse_sdp(offer), ("127.0.0.1", 5000), session=2, version=version)[0]
 
 
 class Ear:

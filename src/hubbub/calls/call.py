@@ -23,9 +23,9 @@ from hubbub.errors import HubbubError
 from hubbub.events import CallEvent, CallRecord, CallStatus, Link
 from hubbub.ids import Id
 from hubbub.media.client import Leg, Media
+from hubbub.sip.description import SdpError
 from hubbub.sip.endpoint import SipCall, SipEnd
 from hubbub.sip.sdes import Wish
-from hubbub.sip.sdp import SdpError
 from hubbub.storage.store import Put
 from hubbub.tasks import spawn
 from hubbub.webhooks.delivery import Notice

@@ -12,8 +12,9 @@ from hubbub.media import libsrtp
 from hubbub.media.client import Codec, Leg
 from hubbub.media.libsrtp import Cipher
 from hubbub.settings import Settings, is_loopback
+from hubbub.sip.description import parse_sdp
 from hubbub.sip.sdes import Keyring, Wish
-from hubbub.sip.sdp import Agreed, Outline, make_answer, make_offer, parse_sdp, read_answer
+from hubbub.sip.sdp import Agreed, Outline, make_answer, make_offer, read_answer
 
 log = structlog.get_logger()
 _session_numbers = iter(range(1, 2**31))

@@ -14,6 +14,7 @@ import soxr
 from numpy.typing import NDArray
 
 from hubbub.sip import sdp
+from hubbub.sip.description import Direction, SdpError, parse_sdp
 from hubbub.sip.endpoint import NO_HEADERS, SipCall, SipEnd
 from hubbub.sip.sdes import Keyring
 from hubbub.testing.beat import BEAT, Line
@@ -227,7 +228,7 @@ class PhoneCall:
 
     # -- the rest of the buttons ---------------------------------------------------------------------------------------
 
-    async def hold(self, direction: sdp.Direction = "sendonly") -> None:
+    async def hold(self, direction: Direction = "sendonly") -> None:
         """Put the other side on hold (re-INVITE): nothing is said until `resume`."""
         self._held = True
         await self._reinvite(direction)
@@ -283,7 +284,7 @@ class PhoneCall:
             return self._offer()
         try:
             return self._answer_for(text)
-        except sdp.SdpError:
+        except SdpError:
             return None
 
     def _on_digit(self, digit: str) -> None:
@@ -300,7 +301,7 @@ class PhoneCall:
 
     # -- SDP -----------------------------------------------------------------------------------------------------------
 
-    def _offer(self, direction: sdp.Direction = "sendrecv") -> str:
+    def _offer(self, direction: Direction = "sendrecv") -> str:
         options = self.phone.options
         self._version += 1
         return sdp.make_offer(
@@ -315,7 +316,7 @@ class PhoneCall:
         )
 
     def _answer_for(self, text: str) -> str:
-        offer = sdp.parse_sdp(text, self._keys)
+        offer = parse_sdp(text, self._keys)
         if not self.phone.options.telephone_event:
             offer = replace(offer, payloads=tuple(item for item in offer.payloads if item.name != "TELEPHONE-EVENT"))
         self._version += 1
@@ -326,7 +327,7 @@ class PhoneCall:
         return answer
 
     def _accept(self, text: str) -> None:
-        self._use(sdp.read_answer(sdp.parse_sdp(text, self._keys), self._codecs, self._keys))
+        self._use(sdp.read_answer(parse_sdp(text, self._keys), self._codecs, self._keys))
 
     def _use(self, agreed: sdp.Agreed) -> None:
         self._agreed = agreed
@@ -348,7 +349,7 @@ class PhoneCall:
             mouth.sending = agreed.send and not self._held
             self._line.ear.telephone_event = agreed.telephone_event if self.direction == "in" else sdp.TELEPHONE_EVENT
 
-    async def _reinvite(self, direction: sdp.Direction) -> None:
+    async def _reinvite(self, direction: Direction) -> None:
         self._accept(await self.sip.reinvite(self._offer(direction)))
 
     # -- waiting -------------------------------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from hubbub.media import libsrtp
 from hubbub.sip import sdes
+from hubbub.sip.description import SdpError, parse_sdp
 from hubbub.sip.sdes import Agreement, Crypto, CryptoError, Keyring, Wish, parse_crypto
-from hubbub.sip.sdp import Agreed, SdpError, make_answer, make_offer, parse_sdp, read_answer
+from hubbub.sip.sdp import Agreed, make_answer, make_offer, read_answer
 
 HERE, THERE = ("192.0.2.1", 20000), ("198.51.100.7", 4000)
 SUITES = ("AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AEAD_AES_128_GCM")

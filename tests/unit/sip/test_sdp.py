@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubbub.sip import sdp
-from hubbub.sip.sdp import SdpError, make_answer, make_offer, parse_sdp, read_answer
+from hubbub.sip.description import Direction, SdpError, parse_sdp
+from hubbub.sip.sdp import make_answer, make_offer, read_answer
 
 HERE = ("192.0.2.1", 20000)
 
@@ -253,7 +254,7 @@ def test_nothing_but_sdp_error(text: str) -> None:
     direction=st.sampled_from(list(sdp.MIRROR)),
     event=st.one_of(st.none(), st.integers(96, 127)),
 )
-def test_every_offer_of_ours_can_be_answered(port: int, codecs: tuple[str, ...], direction: sdp.Direction, event: int | None) -> None:
+def test_every_offer_of_ours_can_be_answered(port: int, codecs: tuple[str, ...], direction: Direction, event: int | None) -> None:
     text = make_offer(("127.0.0.1", port), codecs=codecs, session=1, version=1, direction=direction, telephone_event=event)
     answer, agreed = make_answer(parse_sdp(text), HERE, session=2, version=2)
     assert agreed.remote == ("127.0.0.1", port)

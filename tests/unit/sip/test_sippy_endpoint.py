@@ -21,6 +21,7 @@ from tests.support.sip_peers import (
 
 from hubbub.errors import SipError
 from hubbub.sip import sdp
+from hubbub.sip.description import parse_sdp
 from hubbub.sip.endpoint import SipCall, SipEnd
 from hubbub.sip.sippy_endpoint import SippyEndpoint
 
@@ -378,7 +379,7 @@ async def test_sdp_in_multipart(start: Start) -> None:
     await wire.ask("INVITE", 'Content-Type: multipart/mixed;boundary="b1"', body=body)
     found = (await inbox.next()).call.remote_sdp
     assert found is not None
-    assert sdp.parse_sdp(found).port == 4000
+    assert parse_sdp(found).port == 4000
 
 
 async def test_restart_on_the_same_loop_and_taken_port(start: Start) -> None:
