@@ -36,6 +36,29 @@ LATER = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, 
 """What the kernel says when a message, or its descriptors, cannot be sent now."""
 
 
+Entry = tuple[int, int, int]
+"""Leg (with PROMOTE a worker), generation, descriptor; -1 where none goes with it."""
+Message = tuple[bytes, list[Entry]]
+
+
+def _drop_closed(entries: list[Entry]) -> bool:
+    """Take out entries whose descriptor is closed; whether there was one."""
+    kept = [entry for entry in entries if entry[2] < 0 or _is_open(entry[2])]
+    gone = len(entries) - len(kept)
+    if gone:
+        log.error("media_descriptor_gone", legs=[entry[0] for entry in entries if entry not in kept])
+    entries[:] = kept
+    return gone > 0
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
 class Child:
     """A media process, seen from the server. OSError when the system has no room for it: then nothing is left of it."""
 
@@ -56,14 +79,21 @@ class Child:
             self.pidfd = os.pidfd_open(self.process.pid)
             undo.pop_all()
         self.ready = False
-        self._waiting: deque[tuple[bytes, list[int]]] = deque()
+        self._waiting: deque[Message] = deque()
         self._lock = threading.Lock()
 
-    def send(self, message: bytes, descriptors: list[int]) -> None:
+    def send(self, code: bytes, entries: list[Entry]) -> None:
         """Send a message, or keep it until the process reads again. Messages keep their order."""
         with self._lock:
-            self._waiting.append((message, descriptors))
+            self._waiting.append((code, entries))
             self._flush()
+
+    def withdraw(self, leg: int, generation: int) -> None:
+        """Hand over no more what waits of a leg: its descriptor will be closed, and its number soon be another file's."""
+        with self._lock:
+            for code, entries in self._waiting:
+                if code == process.DESCRIPTORS:
+                    entries[:] = [entry for entry in entries if entry[:2] != (leg, generation)]
 
     def flush(self) -> None:
         """Send what waits."""
@@ -72,12 +102,17 @@ class Child:
 
     def _flush(self) -> None:
         while self._waiting and self.ready:
-            message, descriptors = self._waiting[0]
+            code, entries = self._waiting[0]
+            descriptors = [descriptor for _, _, descriptor in entries if descriptor >= 0]
+            message = code + process.pack_entries([entry[:2] for entry in entries])
             try:
-                self.socket.sendmsg([message], process.ancillary(descriptors) if descriptors else [], socket.MSG_DONTWAIT)
+                if entries:
+                    self.socket.sendmsg([message], process.ancillary(descriptors) if descriptors else [], socket.MSG_DONTWAIT)
             except OSError as error:
                 if error.errno in LATER:
                     return
+                if error.errno == errno.EBADF and _drop_closed(entries):
+                    continue
                 self._waiting.clear()  # it is dead, and its end will be noticed
                 return
             self._waiting.popleft()
@@ -175,7 +210,7 @@ class Supervisor:
         """Let a loaded process be that worker from now on."""
         with self._lock:
             self._active[worker] = child
-            child.send(process.PROMOTE + process.pack_entries([(worker, 0)]), [])
+            child.send(process.PROMOTE, [(worker, 0, -1)])
 
     def _say_priority(self) -> None:
         level = min(int(wire.header[H_REALTIME]) for wire in self._wires)
@@ -211,9 +246,7 @@ class Supervisor:
             child.ready = True
             entries = [(leg, generation, descriptor) for leg, (generation, descriptor) in self._open.items()]
             for start in range(0, len(entries), process.BATCH):
-                part = entries[start : start + process.BATCH]
-                message = process.DESCRIPTORS + process.pack_entries([(leg, generation) for leg, generation, _ in part])
-                child.send(message, [descriptor for _, _, descriptor in part])
+                child.send(process.DESCRIPTORS, entries[start : start + process.BATCH])
 
     def _children(self) -> list[Child]:
         return [child for child in (*self._active, self._standby) if child and child.ready]
@@ -223,14 +256,15 @@ class Supervisor:
         with self._lock:
             self._open[leg] = (generation, descriptor)
             for child in self._children():
-                child.send(process.DESCRIPTORS + process.pack_entries([(leg, generation)]), [descriptor])
+                child.send(process.DESCRIPTORS, [(leg, generation, descriptor)])
 
     def close_descriptor(self, leg: int, generation: int) -> None:
         """Let all processes close a leg's socket; only after the loop has said REMOVED."""
         with self._lock:
             self._open.pop(leg, None)
             for child in self._children():
-                child.send(process.CLOSE + process.pack_entries([(leg, generation)]), [])
+                child.withdraw(leg, generation)
+                child.send(process.CLOSE, [(leg, generation, -1)])
 
     @property
     def standby_ready(self) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import select
 import socket
 import threading
 import time
@@ -57,8 +59,8 @@ class Stand:
     def wait_ready(self, _: float) -> bool:
         return True
 
-    def send(self, message: bytes, _: list[int]) -> None:
-        self.sent.append(message[:1])
+    def send(self, code: bytes, _: list[Any]) -> None:
+        self.sent.append(code)
 
     def kill(self) -> None:
         self.killed = True
@@ -139,14 +141,102 @@ def test_a_socket_that_cannot_be_handed_over_now_is_handed_over_later(code: int)
             raise answer
         sent.extend(parts)
 
-    child = object.__new__(Child)
-    child.socket = cast(socket.socket, SimpleNamespace(sendmsg=sendmsg))
-    child.ready, child._waiting, child._lock = True, deque(), threading.Lock()
-    child.send(b"D", [])
+    child = child_on(cast(socket.socket, SimpleNamespace(sendmsg=sendmsg)))
+    child.send(process.PROMOTE, [(3, 0, -1)])
     assert child.clogged
     child.flush()
-    assert sent == [b"D"]
+    assert sent == [process.PROMOTE + process.pack_entries([(3, 0)])]
     assert not child.clogged
+
+
+def child_on(ours: socket.socket) -> Child:
+    child = object.__new__(Child)
+    child.socket = ours
+    child.ready, child._waiting, child._lock = True, deque(), threading.Lock()
+    return child
+
+
+class Pipes:
+    """The ends of pipes in the place of legs' sockets, and the process's end of the control socket."""
+
+    def __init__(self, count: int) -> None:
+        ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.child = child_on(ours)
+        self.pipes = [os.pipe() for _ in range(count)]
+
+    def clog(self) -> None:
+        """Fill the control socket, as a process that does not read."""
+        while not self.child.clogged:
+            self.child.send(process.CLOSE, [(7, 7, -1)])
+
+    def close(self, leg: int) -> None:
+        os.close(self.pipes[leg][0])
+
+    def received(self) -> list[tuple[bytes, tuple[int, ...]]]:
+        """What has come, in order: the code and the legs; each leg's descriptor is its own pipe."""
+        found = []
+        self.theirs.setblocking(False)
+        while True:
+            try:
+                message, descriptors, _, _ = socket.recv_fds(self.theirs, 4096, process.BATCH)
+            except BlockingIOError:
+                self.child.flush()
+                if not self.child.clogged and not select.select([self.theirs], [], [], 0)[0]:
+                    return found
+                continue
+            entries = list(process.ENTRY.iter_unpack(message[1:]))
+            if message[:1] == process.DESCRIPTORS:
+                for (leg, _), descriptor in zip(entries, descriptors, strict=True):
+                    assert os.fstat(descriptor).st_ino == os.fstat(self.pipes[leg][1]).st_ino
+                    os.close(descriptor)
+            found.append((message[:1], tuple(leg for leg, _ in entries)))
+
+    def end(self) -> None:
+        for pipe in self.pipes:
+            for descriptor in pipe:
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
+        self.child.socket.close()
+        self.theirs.close()
+
+
+@pytest.fixture
+def pipes() -> Iterator[Pipes]:
+    made = Pipes(4)
+    yield made
+    made.end()
+
+
+def test_a_leg_that_closes_while_its_socket_waits_costs_no_other_message(supervisor: Supervisor, pipes: Pipes) -> None:
+    """unix(7): a closed descriptor is EBADF, and a number that is another file's by then would be handed over in its place."""
+    put(supervisor, active=cast(Any, pipes.child))
+    pipes.clog()
+    for leg in range(3):
+        supervisor.open_descriptor(leg, 1, pipes.pipes[leg][0])
+    supervisor.close_descriptor(1, 1)
+    pipes.close(1)
+    taken = os.dup(pipes.pipes[3][0])  # the number is given to the next file that is opened
+    assert taken == pipes.pipes[1][0]
+    supervisor.open_descriptor(3, 1, pipes.pipes[3][0])
+    told = [message for message in pipes.received() if message != (process.CLOSE, (7,))]
+    d, c = process.DESCRIPTORS, process.CLOSE
+    assert told == [(d, (0,)), (d, (2,)), (c, (1,)), (d, (3,))]
+
+
+def test_a_descriptor_that_is_gone_is_dropped_alone(pipes: Pipes) -> None:
+    pipes.clog()
+    pipes.child.send(process.DESCRIPTORS, [(leg, 1, pipes.pipes[leg][0]) for leg in range(3)])
+    pipes.child.send(process.PROMOTE, [(0, 0, -1)])
+    pipes.close(1)
+    told = [message for message in pipes.received() if message != (process.CLOSE, (7,))]
+    assert told == [(process.DESCRIPTORS, (0, 2)), (process.PROMOTE, (0,))]
+
+
+def test_nothing_waits_for_a_process_that_is_gone(pipes: Pipes) -> None:
+    pipes.clog()
+    pipes.theirs.close()
+    pipes.child.flush()
+    assert not pipes.child.clogged
 
 
 def test_a_caller_without_a_socket_is_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
