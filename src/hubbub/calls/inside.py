@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 from hubbub.errors import SipError
 from hubbub.ids import new_id
-from hubbub.sip.endpoint import NO_HEADERS, Address, SipEnd
+from hubbub.sip.endpoint import NO_HEADERS, Address, Callbacks, SipEnd
 
 NOWHERE: Address = ("", 0)
 
 
-class InsideCall:
+class InsideCall(Callbacks):
     """One end. What is done at it is told to the other in the next turn of the loop."""
 
     def __init__(self, direction: Literal["in", "out"], number: str, from_uri: str, to_uri: str, offer: str) -> None:
@@ -32,17 +32,6 @@ class InsideCall:
         self.dialog: Mapping[str, Any] | None = None
         self._other: InsideCall = self
         self._state: Literal["ringing", "answered", "ended"] = "ringing"
-        self._clear_callbacks()
-
-    def _clear_callbacks(self) -> None:
-        self.on_progress: Callable[[int, str | None], None] | None = None
-        self.on_answer: Callable[[str | None], None] | None = None
-        self.on_offer: Callable[[str | None], str | None] | None = None
-        self.on_digit: Callable[[str], None] | None = None
-        self.on_refer: Callable[[str], bool] | None = None
-        self.on_referral: Callable[[int, bool], None] | None = None
-        self.on_dialog: Callable[[], None] | None = None
-        self.on_end: Callable[[SipEnd], None] | None = None
 
     # -- the incoming end --------------------------------------------------------------------------------------
 
@@ -122,7 +111,7 @@ class InsideCall:
 def _over(why: SipEnd) -> Callable[[InsideCall], None]:
     def told(end: InsideCall) -> None:
         hearing = end.on_end
-        end._clear_callbacks()
+        end.clear_callbacks()
         if hearing is not None:
             hearing(why)
 

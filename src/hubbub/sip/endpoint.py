@@ -32,8 +32,27 @@ class SipEnd:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class SipCall(Protocol):
-    """One call. Its callbacks are dropped after `on_end`, so that an ended call keeps nothing alive."""
+class Callbacks(Protocol):
+    """What a call tells whoever has it; None: nobody listens. All are dropped after `on_end`, so that an ended call keeps nothing alive."""
+
+    on_progress: Callable[[int, str | None], None] | None = None
+    on_answer: Callable[[str | None], None] | None = None
+    on_offer: Callable[[str | None], str | None] | None = None
+    on_digit: Callable[[str], None] | None = None
+    on_refer: Callable[[str], bool] | None = None
+    on_referral: Callable[[int, bool], None] | None = None
+    """How a REFER of ours gets on: the status of the new call (0: not told), and whether that is the last word."""
+    on_dialog: Callable[[], None] | None = None
+    on_end: Callable[[SipEnd], None] | None = None
+
+    def clear_callbacks(self) -> None:
+        """Tell nobody any more."""
+        self.on_progress = self.on_answer = self.on_offer = self.on_digit = None
+        self.on_refer = self.on_referral = self.on_dialog = self.on_end = None
+
+
+class SipCall(Callbacks, Protocol):
+    """One call."""
 
     @property
     def id(self) -> str:
@@ -90,16 +109,6 @@ class SipCall(Protocol):
     @property
     def dialog(self) -> Mapping[str, Any] | None:
         """The state of a call as JSON, enough for `abandon`; `on_dialog` is called when it is another one. None: nothing is owed."""
-
-    on_progress: Callable[[int, str | None], None] | None
-    on_answer: Callable[[str | None], None] | None
-    on_offer: Callable[[str | None], str | None] | None
-    on_digit: Callable[[str], None] | None
-    on_refer: Callable[[str], bool] | None
-    on_referral: Callable[[int, bool], None] | None
-    """How a REFER of ours gets on: the status of the new call (0: not told), and whether that is the last word."""
-    on_dialog: Callable[[], None] | None
-    on_end: Callable[[SipEnd], None] | None
 
     def ring(self, sdp: str | None = None) -> None:
         """Send 180, or 183 with `sdp`."""

@@ -242,7 +242,7 @@ class SippyEndpoint:
         """Our Contact in a response."""
         return SipHeader(name="contact", body=dialog.contact())
 
-    def forget(self, call: SippyCall, dialog: Dialog, end: SipEnd) -> None:
+    def forget(self, dialog: Dialog, end: SipEnd) -> None:
         """A call has ended: it leaves the tables; its grave answers a crossing BYE."""
         key = (dialog.call_id, dialog.local_tag)
         self._calls.pop(key, None)
