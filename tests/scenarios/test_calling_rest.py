@@ -1,4 +1,4 @@
-"""Calling REST heard on phones: calls made, changed, played to, recorded, parted and ended by commands; their notices; the logs."""
+"""Calling REST heard on phones, one server for all: calls made, changed, played to, recorded, parted and ended; notices; the logs."""
 
 from __future__ import annotations
 

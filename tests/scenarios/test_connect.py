@@ -1,4 +1,4 @@
-"""Bridged calls heard: callers and callees with tones, measured on the audio that each received."""
+"""Bridged calls and queues heard, on one server for all: callers and callees with tones, measured on the audio that each received."""
 
 from __future__ import annotations
 

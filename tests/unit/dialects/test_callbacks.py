@@ -1,13 +1,13 @@
-"""CALLBACKS and REQUESTS: what a webhook holds, field by field, and how it leaves."""
+"""CALLBACKS: what a webhook holds, field by field."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from tests.support.faces import LINK, TWIML, happened, settings
 from tests.support.facts import ACCOUNT, CALL, MEMBER, PUBLIC, RECORDING, ROOM, START, identity
 
 from hubbub.calls.call import ProgressWish
@@ -15,9 +15,7 @@ from hubbub.conference.policy import Policy, RecordingWish, RoomSettings, Subscr
 from hubbub.dialects.bxml import BxmlDialect
 from hubbub.dialects.cxml import CxmlDialect
 from hubbub.dialects.swml import SwmlDialect
-from hubbub.dialects.twiml import TwimlDialect
 from hubbub.dialects.twiml.callbacks import forwarded_from, stir_verstat
-from hubbub.dialects.twiml.requests import DEFAULT_LIMITS, connection_overrides, reply_failure
 from hubbub.dialects.twiml.words import date
 from hubbub.events import (
     CallEvent,
@@ -25,8 +23,6 @@ from hubbub.events import (
     CallStatus,
     EndReason,
     LeaveReason,
-    Link,
-    MemberRecord,
     Party,
     RecordingEvent,
     RoomEvent,
@@ -35,28 +31,15 @@ from hubbub.events import (
 )
 from hubbub.ids import Id
 from hubbub.verbs.dialect import DocumentRequest
-from hubbub.webhooks.requester import HttpReply, HttpRequest
-from hubbub.webhooks.signatures import hmac_sha1_form
-
-LINK = Link("http://app.test/events?a=b")
-AC = "AC00000000000000000000000000000001"
-ALL = frozenset(RoomEventKind)
+from hubbub.webhooks.requester import HttpRequest
 
 
 def found(call: Id) -> CallRecord | None:
     return CALL if call == CALL.id else None
 
 
-TWIML, BXML, SWML = TwimlDialect(PUBLIC), BxmlDialect(PUBLIC, found), SwmlDialect(PUBLIC)
+BXML, SWML = BxmlDialect(PUBLIC, found), SwmlDialect(PUBLIC)
 SWML_HERE = SwmlDialect(PUBLIC, [ACCOUNT], found)
-
-
-def settings(dialect: str) -> RoomSettings:
-    return RoomSettings(dialect, Policy(), Subscription(LINK, ALL))
-
-
-def happened(kind: RoomEventKind, member: MemberRecord | None = None, **more: Any) -> RoomEvent:
-    return RoomEvent(kind, more.pop("room", ROOM), START + 9.25, member, 3, call=member.call if member else None, **more)
 
 
 LEFT = replace(MEMBER, leave_reason=LeaveReason.HUNG_UP, call_status=CallStatus.COMPLETED, left=START + 60)
@@ -268,108 +251,6 @@ def test_recordings_of_a_call() -> None:
     )
     assert set(fields) == RECORDED - {"ConferenceSid"} | {"CallSid", "RecordingDuration", "RecordingTrack"}
     assert fields["RecordingSource"] == "RecordVerb"
-
-
-# -- how they leave, 1.3, 1.4 and 6.1 --------------------------------------------------------------------------
-
-
-def test_a_notice_is_signed_and_keeps_its_token() -> None:
-    (notice,) = TWIML.room_notices(ACCOUNT, happened(RoomEventKind.JOINED, MEMBER), settings("twiml"))
-    request = TWIML.prepare(ACCOUNT, notice)
-    fields = parse_qsl((request.body or b"").decode(), keep_blank_values=True)
-    assert request.method == "POST"
-    assert request.headers["Content-Type"].startswith("application/x-www-form-urlencoded")
-    assert request.headers["X-Twilio-Signature"] == hmac_sha1_form(ACCOUNT.faces["twilio"]["token"], LINK.url, fields)
-    assert request.headers["I-Twilio-Idempotency-Token"] == TWIML.prepare(ACCOUNT, notice).headers["I-Twilio-Idempotency-Token"]
-
-
-def test_get_merges_into_the_query_and_drops_the_fragment() -> None:
-    request = DocumentRequest(Link("http://app.test/v?a=b#rc=3&tt=2000", "GET"), "initiate", CALL)
-    http = TWIML.document_request(ACCOUNT, request)
-    split = urlsplit(http.url)
-    assert http.body is None
-    assert split.fragment == ""
-    assert dict(parse_qsl(split.query))["a"] == "b"
-    assert dict(parse_qsl(split.query))["CallStatus"] == "in-progress"
-    assert (http.limits.retries, http.limits.total) == (3, 2.0)
-    assert http.headers["X-Twilio-Signature"] == hmac_sha1_form(ACCOUNT.faces["twilio"]["token"], http.url)
-
-
-@pytest.mark.parametrize(
-    ("fragment", "changes"),
-    [
-        ("ct=1000", {"connect": 1.0}),
-        ("ct=99", {}),
-        ("ct=10001", {}),
-        ("rt=100", {"first_byte": 0.1}),
-        ("rt=15001", {}),
-        ("tt=15000", {"total": 15.0}),
-        ("rc=0", {"retries": 0}),
-        ("rc=5", {"retries": 5}),
-        ("rc=6", {}),
-        ("rc=-1", {}),
-        ("rc=²", {}),
-        ("ct=٣٣٣", {}),
-        ("ct=" + "9" * 5000, {}),
-        ("rp=4xx,rt", {"retry_on": frozenset({"4xx", "timeout"})}),
-        ("rp=all", {"retry_on": frozenset({"connect", "timeout", "4xx", "5xx"})}),
-        ("rp=sometimes", {}),
-        ("e=dublin&sni=n", {}),
-        ("", {}),
-        ("section-2", {}),
-        ("ct=1000&rp=ct,rt&rc=2", {"connect": 1.0, "retries": 2, "retry_on": frozenset({"connect", "timeout"})}),
-    ],
-)
-def test_connection_overrides(fragment: str, changes: dict[str, Any]) -> None:
-    """1.4: keys, ranges; a bad value leaves the default."""
-    assert connection_overrides(fragment) == replace(DEFAULT_LIMITS, **changes)
-
-
-@pytest.mark.parametrize(
-    ("status", "kind", "code"),
-    [
-        (200, "text/xml", None),
-        (204, "application/xml", None),
-        (200, "text/html", None),
-        (200, "text/plain", None),
-        (200, "audio/mpeg", None),
-        (404, "text/xml", "11200"),
-        (500, "", "11200"),
-        (200, "application/json", "12300"),
-        (200, "", "12300"),
-    ],
-)
-def test_what_counts_as_an_answer(status: int, kind: str, code: str | None) -> None:
-    reply = HttpReply(status=status, headers={}, content_type=kind, body=b"", url="http://a/", seconds=0.1, attempts=1)
-    failure = reply_failure(reply)
-    assert (failure[0] if failure else None) == code
-
-
-@pytest.mark.parametrize(
-    ("headers", "body", "code"),
-    [
-        ({"transfer-encoding": "chunked"}, b"", "11770"),
-        ({"transfer-encoding": "chunked"}, b"<Response/>", None),
-        ({"content-length": "0"}, b"", None),
-    ],
-)
-def test_chunks_that_hold_nothing(headers: dict[str, str], body: bytes, code: str | None) -> None:
-    """1.3: "empty chunked body 11770"; an empty body that says so is no document (12100)."""
-    reply = HttpReply(status=200, headers=headers, content_type="text/xml", body=body, url="http://a/", seconds=0.1, attempts=1)
-    failure = TWIML.reply_failure(reply)
-    assert (failure[0] if failure else None) == code
-
-
-@pytest.mark.parametrize(
-    ("kind", "code"),
-    [
-        *(("connect_timeout", "11201"), ("refused", "11202"), ("network", "11205"), ("timeout", "11200"), ("dns", "11210")),
-        *(("tls_name", "11235"), ("tls_expired", "11236"), ("tls_chain", "11237")),
-        *(("bad_url", "11100"), ("tls", "11220"), ("protocol", "11206"), ("too_large", "11750"), ("redirects", "11215")),
-    ],
-)
-def test_codes_of_failed_requests(kind: str, code: str) -> None:
-    assert TWIML.request_failure_code(kind) == code
 
 
 # -- the other dialects ----------------------------------------------------------------------------------------

@@ -8,11 +8,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from tests.support.facts import ACCOUNT, CALL, PUBLIC, RECORDING, ROOM, START, identity
+from tests.support.faces import FACE, TWIML
+from tests.support.facts import ACCOUNT, CALL, RECORDING, ROOM, START, identity
 
 from hubbub.api.members import _audio
 from hubbub.dialects.tables import Param
-from hubbub.dialects.twiml import TwimlDialect, operations, words
+from hubbub.dialects.twiml import operations, words
 from hubbub.dialects.twiml.errors import REFUSALS
 from hubbub.dialects.twiml.face import APOLOGY
 from hubbub.dialects.twiml.outcomes import OUTCOMES
@@ -26,12 +27,9 @@ from hubbub.webhooks.delivery import Notice
 from hubbub.webhooks.requester import HttpReply, Limits
 from hubbub.webhooks.signatures import hmac_sha1_form
 
-DIALECT = TwimlDialect(PUBLIC)
-FACE = TwimlRest(DIALECT, [ACCOUNT])
-
 
 def compiled(document: str, stage: Stage = Stage.CALL) -> Program:
-    return DIALECT.compile(document.encode(), "text/xml", "http://app.test/docs/first", stage)
+    return TWIML.compile(document.encode(), "text/xml", "http://app.test/docs/first", stage)
 
 
 # -- reasons and statuses, 1.1, 3.3, 4.4 -------------------------------------------------------------------------
@@ -151,7 +149,7 @@ def test_gather_without_input_goes_on() -> None:
 
 def test_an_apology_and_the_end() -> None:
     """1.3: "else canned apology prompt, then hang up"."""
-    assert DIALECT.failure_program("request").main == (Speak(text=APOLOGY), Hangup())
+    assert TWIML.failure_program("request").main == (Speak(text=APOLOGY), Hangup())
 
 
 # -- limits of documents, 1.6, 1.8 -------------------------------------------------------------------------------
@@ -213,8 +211,8 @@ def test_a_conference_may_be_named_by_its_sid() -> None:
     (by_sid,) = compiled(f"<Response><Dial><Conference>CF{'a' * 32}</Conference></Dial></Response>").main
     assert isinstance(named, JoinRoom)
     assert isinstance(by_sid, JoinRoom)
-    assert DIALECT.room_key(named) == ("Standup", None)
-    assert DIALECT.room_key(by_sid)[1] == "a" * 32
+    assert TWIML.room_key(named) == ("Standup", None)
+    assert TWIML.room_key(by_sid)[1] == "a" * 32
 
 
 # -- codes, 1.10 and 5.2 -----------------------------------------------------------------------------------------
@@ -272,7 +270,7 @@ def test_call_over_has_the_vendors_message() -> None:
 def test_a_callback_that_fails(room: Any, status: int | None, told: tuple[str, str]) -> None:
     """1.3: "callback requests: 15003 warning, conference events: 16011"; no answer at all has the code of its cause."""
     notice = cast(Notice, SimpleNamespace(room=room))
-    assert DIALECT.notice_failure(notice, status, "refused") == told
+    assert TWIML.notice_failure(notice, status, "refused") == told
 
 
 # -- how requests leave, 1.3, 1.4, 4.2 ---------------------------------------------------------------------------
@@ -393,7 +391,7 @@ def test_parents_act_on_subaccounts() -> None:
     parent = ACCOUNT.faces["twilio"]
     child = {"sid": "AC" + "7" * 32, "token": "f" * 32, "parent": parent["sid"]}
     own = ACCOUNT.model_copy(update={"name": "child", "faces": {"twilio": child}})
-    face = TwimlRest(DIALECT, [ACCOUNT, own])
+    face = TwimlRest(TWIML, [ACCOUNT, own])
 
     def basic(sid: str, token: str) -> str:
         return "Basic " + base64.b64encode(f"{sid}:{token}".encode()).decode()
@@ -428,13 +426,13 @@ def test_bounds_of_connection_overrides(key: str, field: str, low: int, high: in
 def test_bounds_of_an_answer(status: int, kind: str, size: int, code: str | None) -> None:
     """1.3: "status ≥ 400: 11200"; "> 64 kB → 11750": of documents, audio may be longer."""
     reply = HttpReply(status=status, headers={}, content_type=kind, body=b" " * size, url="http://a/", seconds=0.1, attempts=1)
-    failure = DIALECT.reply_failure(reply)
+    failure = TWIML.reply_failure(reply)
     assert (failure[0] if failure else None) == code
 
 
 def test_audio_is_asked_for_with_a_signature() -> None:
     """1.3: "every request carries `X-Twilio-Signature`", what `<Play>` asks for too: the URL as it is requested, without its fragment."""
-    headers = DIALECT.audio_headers(ACCOUNT, "https://app.test/prompt.wav?call=1#rc=2")
+    headers = TWIML.audio_headers(ACCOUNT, "https://app.test/prompt.wav?call=1#rc=2")
     token = ACCOUNT.faces["twilio"]["token"]
     assert headers["X-Twilio-Signature"] == hmac_sha1_form(token, "https://app.test/prompt.wav?call=1")
     assert (headers["User-Agent"], "Content-Type" in headers) == ("TwilioProxy/1.1", False)
