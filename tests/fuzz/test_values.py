@@ -10,10 +10,14 @@ from tests.fuzz.budget import fuzz, mutated
 from tests.support.facts import ACCOUNT
 
 from hubbub.api.rest import read_values, remarks_on
+from hubbub.calls.dialer import destination
 from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
 from hubbub.dialects.registry import all_dialects, check_accounts, rest_faces
 from hubbub.errors import ConfigurationError, Refused, RequestFailed
-from hubbub.settings import Settings, build_settings, load_settings
+from hubbub.events import Party
+from hubbub.settings import DialSettings, Settings, build_settings, load_settings
+from hubbub.sip.sippy_loop import install
+from hubbub.sip.sippy_messages import url_of
 from hubbub.testing.server import to_toml
 from hubbub.webhooks import challenge
 from hubbub.webhooks.addresses import credentials_in, loggable, origin, wire_url, with_query
@@ -157,3 +161,51 @@ def test_targets(case: str) -> None:
         except Refused:
             continue
         assert all(name.lower().startswith("x-") and value.isprintable() for name, value in named.items())
+
+
+install()
+ALLOWED = ("pbx.example", "[2001:db8::1]", "192.0.2.1:5070")
+
+
+@fuzz(
+    mutated(
+        [
+            b"sip:bob@pbx.example;user=phone",
+            b"sip:pbx.example;a=b@192.0.2.1:5070?x=y",
+            b"sip:bob:secret@[2001:db8::1]:5060",
+            b"<sip:pbx.example>",
+        ],
+        [
+            b"@",
+            b";",
+            b"?",
+            b":",
+            b"pbx.example",
+            b"evil.example",
+            b";maddr=",
+            b"%40",
+            b"%00",
+            b"/",
+            b"&",
+            b",",
+            b"#",
+            b"\\",
+            b"\r\n",
+            b"[",
+            b"]",
+            b"<",
+            b">",
+        ],
+    ).map(lambda data: data.decode("utf-8", "replace"))
+)
+def test_sip_targets(case: str) -> None:
+    """What is allowed by its host is sent to that host: who judges a URI and who sends it read it alike."""
+    nobody: dict[str, Any] = {"phones": {}, "contact_of": lambda name: None, "next_hop_of": lambda name: None}
+    try:
+        found = destination(Party("sip", "", case), account="dev", settings=DialSettings(allow_sip=ALLOWED), **nobody)
+        url = url_of(found.uri)
+    except (Refused, ValueError):
+        return
+    assert url.maddr is None
+    host = f"{url.host}:{url.port}" if url.port else url.host
+    assert url.host in ALLOWED or host in ALLOWED, (case, url.host)

@@ -13,7 +13,7 @@ from hubbub.settings import DialSettings, Phone, Srtp
 
 NUMBER = re.compile(r"\+[1-9]\d{1,14}")
 _SIP_URI = re.compile(
-    r"(?P<scheme>sips?):(?:(?P<user>[^@;?>]+)@)?(?P<host>\[[^\]]+\]|[^:;?>]+)(?P<port>:\d+)?(?P<params>[^>?]*)(?P<headers>\?.*)?", re.I
+    r"(?P<scheme>sips?):(?:(?P<user>[^@>]+)@)?(?P<host>\[[^\]]+\]|[^:;?>]+)(?P<port>:\d+)?(?P<params>[^>?]*)(?P<headers>\?.*)?", re.I
 )
 
 
@@ -40,17 +40,21 @@ def party_of(uri: str, phones: dict[str, Phone], *, account: str, display: str =
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """User and `host[:port]` of a SIP URI; empty texts where there are none."""
+    """User and `host[:port]` of a SIP URI; empty texts where there are none.
+
+    The host is behind the `@`, whatever stands before it: a user may hold `;`, `?` and `/` (RFC 3261 25.1), parameters hold no `@`.
+    """
     match = _SIP_URI.match(uri.strip().lstrip("<"))
     if match is None:
         return "", ""
-    return match["user"] or "", match["host"] + (match["port"] or "")
+    return (match["user"] or "").partition(";")[0], match["host"] + (match["port"] or "")
 
 
 def _leads_elsewhere(uri: str) -> bool:
-    """Whether a parameter `maddr` stands behind the host (RFC 3261 19.1.1), however it is spelled."""
+    """Whether a parameter `maddr`, however it is spelled, or what another reader takes for the host, stands behind the host."""
     match = _SIP_URI.match(uri.strip().lstrip("<"))
-    return match is not None and "maddr" in unquote(match.string[match.end("host") :]).lower()
+    behind = match.string[match.end("host") :] if match is not None else ""
+    return "@" in behind or "maddr" in unquote(behind).lower()
 
 
 def destination(
@@ -79,7 +83,9 @@ def destination(
     if host not in settings.allow_sip and host.partition(":")[0] not in settings.allow_sip:
         raise Refused("not-allowed", f"SIP host {host!r} is not in dial.allow_sip")
     if _leads_elsewhere(party.uri):
-        raise Refused("not-allowed", "a SIP URI may not say maddr: the call would go to another host than the one that is allowed")
+        raise Refused(
+            "not-allowed", "the call would go to another host than the one that is allowed: neither maddr nor @ may stand behind it"
+        )
     return Destination(party.uri, srtp=settings.srtp)
 
 

@@ -14,6 +14,8 @@ from typing import Final
 
 MAX_BREAK: Final = 10.0
 """Longest pause of one `break`, seconds (the limit that every vendor documents)."""
+MAX_SILENCE: Final = 300.0
+"""Longest time that the pauses of one text may take together, seconds: 409 of ten seconds fit into a text, and fill 800 MB."""
 
 _STRENGTHS: Final = {"none": 0.0, "x-weak": 0.0, "weak": 0.25, "medium": 0.5, "strong": 0.75, "x-strong": 1.0}
 _PARAGRAPH: Final = 0.6
@@ -122,7 +124,24 @@ def split(text: str) -> list[Piece]:
             splitter.begin(_Element(name, _attributes(match["attributes"])), bool(match["empty"]))
     if position < len(text):
         splitter.text(text[position:])
-    return _tidy(splitter.pieces)
+    return _bounded(_tidy(splitter.pieces))
+
+
+def _bounded(pieces: list[Piece]) -> list[Piece]:
+    """The pieces; pauses beyond the longest time are left out."""
+    left, kept = MAX_SILENCE, list[Piece]()
+    for piece in pieces:
+        if isinstance(piece, Pause):
+            piece = Pause(min(piece.seconds, left))
+            left -= piece.seconds
+            if piece.seconds <= 0.0:
+                continue
+        last = kept[-1] if kept else None
+        if isinstance(piece, Spoken) and isinstance(last, Spoken) and (piece.language, piece.voice) == (last.language, last.voice):
+            kept[-1] = Spoken(f"{last.text} {piece.text}", last.language, last.voice)
+        else:
+            kept.append(piece)
+    return kept
 
 
 def _attributes(source: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import secrets
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from typing import Literal
 from urllib.parse import urljoin
 
 import aiohttp
+import structlog
 from yarl import URL
 
 from hubbub.clock import SystemClock
@@ -30,11 +32,18 @@ from hubbub.webhooks.failures import Progress, explain_failure, is_stale, out_of
 from hubbub.webhooks.guard import Network, NetworkGuard
 from hubbub.webhooks.names import Names
 
+log = structlog.get_logger()
 CONNECTIONS = 4096
 """Most connections at a time; a request that finds none free waits within its connect time."""
 
 LARGEST_MESSAGE = 1 << 20
 """Bytes of one message of a WebSocket."""
+_OF_THE_CONNECTION = frozenset(
+    ("connection", "content-length", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
+)
+"""Headers that say where a message ends and whom it is for: another request could be smuggled behind one that lies about it."""
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # What `retry_on` names, as kinds of RequestFailed. A connection that broke after it was made is none of them: the request may have arrived.
 _RETRIES = {"connect": frozenset({"connect_timeout", "refused", "dns", "network"}), "timeout": frozenset({"timeout"})}
@@ -160,7 +169,7 @@ class Requester:
             raise RequestFailed("network", "the client is stopped", url=loggable(url))
         try:
             async with asyncio.timeout(Limits.total):
-                return await self._sockets.ws_connect(url, headers=dict(headers), heartbeat=20.0, max_msg_size=LARGEST_MESSAGE)
+                return await self._sockets.ws_connect(url, headers=_given(headers, url), heartbeat=20.0, max_msg_size=LARGEST_MESSAGE)
         except TimeoutError:
             raise RequestFailed("connect_timeout", "the WebSocket was not opened in time", url=loggable(url)) from None
         except aiohttp.WSServerHandshakeError as error:
@@ -296,12 +305,22 @@ def _opened(hop: _Hop) -> Iterator[_Hop]:
 
 
 def _first_hop(request: HttpRequest) -> _Hop:
+    if request.method.upper() not in _METHODS:
+        raise RequestFailed("protocol", f"no method {request.method[:20]!r}", url=loggable(request.url))
     written = credentials_in(request.url)
     given = (request.username, request.password) if request.username or request.password else None
-    headers = dict(request.headers)
+    headers = _given(request.headers, request.url)
     if not any(name.lower() == "user-agent" for name in headers):
         headers["User-Agent"] = "hubbub"
     return _Hop(request.method, wire_url(request.url), headers, request.body, given or written)
+
+
+def _given(headers: Mapping[str, str], url: str) -> dict[str, str]:
+    """The headers that an application may say: their names are tokens (RFC 9110 5.1), and none is about the connection."""
+    good = {name: value for name, value in headers.items() if _TOKEN.fullmatch(name) and name.lower() not in _OF_THE_CONNECTION}
+    if len(good) < len(headers):
+        log.warning("headers_refused", url=loggable(url), names=[name[:100] for name in headers if name not in good])
+    return good
 
 
 def _next_hop(hop: _Hop, status: int, location: str) -> _Hop:

@@ -70,7 +70,17 @@ def test_a_prefix_needs_a_route_and_the_longest_one_wins() -> None:
 
 @pytest.mark.parametrize(
     "uri",
-    ["sip:bob@evil.example", "sip:bob@pbx.example.evil.example", "sip:pbx.example@evil.example", "sip:bob@evil.example;maddr=pbx.example"],
+    [
+        *(
+            "sip:bob@evil.example",
+            "sip:bob@pbx.example.evil.example",
+            "sip:pbx.example@evil.example",
+            "sip:bob@evil.example;maddr=pbx.example",
+        ),
+        # RFC 3261 25.1: user-unreserved = "&" / "=" / "+" / "$" / "," / ";" / "?" / "/"
+        *("sip:pbx.example;a@evil.example", "sip:pbx.example?a@evil.example", "sip:pbx.example:5060;a=b@evil.example:5060"),
+        *("sip:pbx.example;@evil.example?x=y", "sip:bob@pbx.example;x=@evil.example", "sip:bob@pbx.example@evil.example"),
+    ],
 )
 def test_a_sip_host_is_the_host_and_nothing_else(uri: str) -> None:
     allowed = DialSettings(allow_sip=("pbx.example",))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubbub.speech.ssml import Pause, Spoken, split
+from hubbub.speech.ssml import MAX_SILENCE, Pause, Spoken, split
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,17 @@ from hubbub.speech.ssml import Pause, Spoken, split
 )
 def test_pieces(text: str, pieces: list[object]) -> None:
     assert split(text) == pieces
+
+
+def test_pauses_are_bounded_together() -> None:
+    """A small text cannot fill memory with silence; the words behind it are said all the same."""
+    pieces = split('one<break time="10s"/>' * 400 + "end")
+    assert sum(piece.seconds for piece in pieces if isinstance(piece, Pause)) == MAX_SILENCE
+    last = pieces[-1]
+    assert isinstance(last, Spoken)
+    assert last.text.startswith("one one")
+    assert last.text.endswith("one end")
+    assert split('<break time="10s"/>' * 400) == [Pause(MAX_SILENCE)]
 
 
 @given(st.text(alphabet=st.sampled_from("ab <>/=\"'&;break time1s")))

@@ -277,6 +277,34 @@ async def test_credentials_stay_with_their_origin(receiver: Any, requester: Requ
     assert [seen.headers.get("authorization") for seen in receiver.seen] == [None]
 
 
+async def test_no_header_of_a_document_says_where_a_message_ends(receiver: Any, requester: Requester) -> None:
+    """RFC 9112 6.1: Transfer-Encoding beside Content-Length "might indicate an attempt to perform request smuggling"."""
+    lies = {
+        "Transfer-Encoding": "chunked",
+        "content-length": "1",
+        "Connection": "upgrade",
+        "HOST": "evil.example",
+        "": "a",
+        "X Y": "b",
+        "X:": "c",
+    }
+    reply = await requester.send(HttpRequest("POST", receiver.url(), {**lies, "Expect": "100-continue", "X-Good": "1"}, b"hello=1"))
+    assert reply.status == 200
+    (seen,) = receiver.seen
+    assert seen.body == b"hello=1"
+    assert seen.headers["x-good"] == "1"
+    assert seen.headers["content-length"] == "7"
+    assert seen.headers["host"] in receiver.url()
+    assert not {"transfer-encoding", "expect", "", "x y", "x:"} & set(seen.headers)
+    assert seen.headers.get("connection", "").lower() != "upgrade"
+
+
+@pytest.mark.parametrize("method", ["", "CONNECT", "TRACE", "GET / HTTP/1.1\r\nX: y"])
+async def test_methods_that_no_application_is_asked_with(receiver: Any, requester: Requester, method: str) -> None:
+    assert (await failure(requester, HttpRequest(method, receiver.url()))).kind == "protocol"
+    assert receiver.seen == []
+
+
 async def test_repr_hides_the_password() -> None:
     assert "hush" not in repr(HttpRequest("GET", "http://h/", username="u", password="hush"))
 
