@@ -38,3 +38,20 @@ def held(pid: int) -> tuple[int, float]:
     status = Path(f"/proc/{pid}/status").read_text()
     resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
     return len(list(Path(f"/proc/{pid}/fd").iterdir())), resident / 1024
+
+
+async def health(server: HubbubServer) -> str:
+    """The word of `/healthz`."""
+    reader, writer = await asyncio.open_connection(*server.http)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    said = await reader.read()
+    writer.close()
+    return said.rpartition(b'"status":"')[2].partition(b'"')[0].decode()
+
+
+async def until_health(server: HubbubServer, word: str) -> None:
+    for _ in range(400):
+        if await health(server) == word:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"health is {await health(server)}, not {word}\n{server.log_tail(20)}")

@@ -21,6 +21,10 @@ class FileGone(sqlite3.OperationalError):
     """The database file was removed or replaced: SQLite itself would go on writing into the void."""
 
 
+class ReadOnly(sqlite3.OperationalError):
+    """The file may not be written: a read-only file system, permissions, an immutable file."""
+
+
 class Database:
     """Where the data is. Used by the writer and the reader thread, each with its own connection."""
 
@@ -45,6 +49,29 @@ class Database:
             raise
         return connection
 
+    def check_writable(self, *, begin: bool = False) -> None:
+        """Raises ReadOnly. To be asked before SQLite touches the file.
+
+        SQLite maps its index (`-shm`) into memory: a page of it that cannot be written is no error of SQLite's but SIGBUS, the end of
+        the server. `begin`: the folder must take new files too.
+        """
+        if self.in_memory:
+            return
+        folder = os.path.dirname(os.path.abspath(self.path))
+        if begin and not os.path.isdir(folder):
+            raise ReadOnly(f"{folder} is not there: make it, or change storage.database")
+        for path in ([folder] if begin else []) + [self.path, f"{self.path}-wal", f"{self.path}-shm"]:
+            if not os.access(path, os.W_OK) and os.path.exists(path):
+                raise ReadOnly(f"{path} cannot be written: {_why(path)}")
+
+    def writable(self) -> bool:
+        """Whether SQLite may touch the file without danger."""
+        try:
+            self.check_writable()
+        except ReadOnly:
+            return False
+        return True
+
     def identity(self) -> tuple[int, int]:
         """Device and inode of the file. Raises FileGone."""
         if self.in_memory:
@@ -54,6 +81,12 @@ class Database:
         except OSError as error:
             raise FileGone(f"{self.path}: {error.strerror}") from error
         return found.st_dev, found.st_ino
+
+
+def _why(path: str) -> str:
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        return "the file system is read-only"
+    return f"user {os.geteuid()} has no permission to, or it is immutable (lsattr)"
 
 
 def shipped_scripts() -> dict[int, str]:

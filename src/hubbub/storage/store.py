@@ -19,7 +19,7 @@ from hubbub.clock import Clock, SystemClock
 from hubbub.errors import StorageUnavailable
 from hubbub.ids import Id
 from hubbub.storage.changes import Append, Change, Condition, Delete, Enqueue, Letter, Operator, Put, Query, Row, Table
-from hubbub.storage.database import Database, columns_of, migrate, shipped_scripts
+from hubbub.storage.database import Database, ReadOnly, columns_of, migrate, shipped_scripts
 from hubbub.storage.outbox import Outbox
 from hubbub.storage.statements import Columns, Statement, compile_change, compile_query, to_row
 from hubbub.storage.writer import Counts, Writer, is_trouble
@@ -96,6 +96,7 @@ class Store:
     def _open(self) -> tuple[sqlite3.Connection, Columns]:
         connection: sqlite3.Connection | None = None
         try:
+            self._database.check_writable(begin=True)
             connection = self._database.connect(create=True)
             migrate(connection, self._scripts)
             return connection, columns_of(connection)
@@ -103,7 +104,8 @@ class Store:
             if connection is not None:
                 connection.close()
             if isinstance(error, sqlite3.Error):
-                raise StorageUnavailable(f"{self._database.path}: {error}") from error
+                told = str(error) if isinstance(error, ReadOnly) else f"{self._database.path}: {error}"
+                raise StorageUnavailable(told) from error
             raise
 
     async def close(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import sqlite3
 import threading
 from collections import deque
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 import structlog
 
 from hubbub.errors import Refused, StorageUnavailable
-from hubbub.storage.database import Database, FileGone, migrate
+from hubbub.storage.database import Database, FileGone, ReadOnly, migrate, version_of
 from hubbub.storage.statements import Statement
 
 log = structlog.get_logger()
@@ -141,6 +142,7 @@ class Writer:
                 alone = len(batch) == 1
                 outcomes = [(job, _apply(connection, job, alone)) for job in batch]
                 connection.execute("COMMIT" if connection.in_transaction else "SELECT 1")
+                _mark(connection)
         except Exception as error:  # whatever it is: the thread lives on and every caller is told
             self._fail(batch, error)
             return
@@ -187,6 +189,7 @@ class Writer:
             if self.connection is None:
                 raise StorageUnavailable("the database in memory is closed")
             return self.connection
+        self._database.check_writable()
         if self.connection is not None:
             if self._database.identity() == self._identity:
                 return self.connection
@@ -207,18 +210,25 @@ class Writer:
     def _adopt(self, connection: sqlite3.Connection) -> None:
         self._identity = self._database.identity()
         self.connection = connection
+        _mark(connection)
 
     def _drop_connection(self) -> None:
         connection, self.connection = self.connection, None
         if connection is None:
             return
+        if not self._database.writable():  # closing would write, see check_writable
+            _keep_for_ever(connection) if self._closing else self._roll_back(connection)
+            return
         if self._database.in_memory and not self._closing:
-            self.connection = connection  # closing it would lose everything
-            with contextlib.suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
+            self._roll_back(connection)  # closing it would lose everything
             return
         with contextlib.suppress(sqlite3.Error):
             connection.close()
+
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
 
     def _resolve(self, outcomes: Sequence[tuple[Job, Counts | Exception]]) -> None:
         if outcomes and self._loop is not None:
@@ -234,6 +244,19 @@ def _settle(outcomes: Sequence[tuple[Job, Counts | Exception]]) -> None:
             job.future.set_exception(outcome)
         else:
             job.future.set_result(outcome)
+
+
+def _mark(connection: sqlite3.Connection) -> None:
+    """Read once after what was written: a reader notes in SQLite's index how far it reads, unless somebody has noted the same.
+
+    Done now, while the file can be written for certain, no later reader need write there (see `Database.check_writable`).
+    """
+    version_of(connection)
+
+
+def _keep_for_ever(connection: sqlite3.Connection) -> None:
+    """Leave it to the end of the process, also when Python tidies up."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
 
 def _apply(connection: sqlite3.Connection, job: Job, alone: bool) -> Counts | Exception:
@@ -263,7 +286,7 @@ def _apply(connection: sqlite3.Connection, job: Job, alone: bool) -> Counts | Ex
 
 def is_trouble(error: Exception) -> bool:
     """Whether an error speaks of the database (full, locked, broken) and not of the statement."""
-    if isinstance(error, FileGone):
+    if isinstance(error, (FileGone, ReadOnly)):
         return True
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and (code & 0xFF) in _DATABASE_TROUBLE

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.frozen import frozen
 
 from hubbub.clock import ManualClock
 from hubbub.errors import Refused, StorageUnavailable
@@ -303,3 +304,86 @@ async def test_kill_dash_nine_loses_nothing_that_was_acknowledged(tmp_path: Path
     await store.close()
     assert set(acknowledged) <= kept
     assert kept == both  # a changeset is in the file whole or not at all
+
+
+# ---- read-only ------------------------------------------------------------------------------------------------------
+# SQLite maps its index: a page that may not be written is SIGBUS. So it happens in a process of its own.
+
+READ_ONLY = """
+import asyncio, sys
+from pathlib import Path
+from tests.support.frozen import frozen
+from hubbub.errors import StorageUnavailable
+from hubbub.ids import new_id
+from hubbub.storage.store import Put, Query, Store
+
+folder, steps = Path(sys.argv[1]), sys.argv[2].split()
+
+async def main():
+    store = Store(f"sqlite:///{folder}/hubbub.db", probe=0.02)
+    await store.open()
+    wrote = 0
+    async def step(name):
+        nonlocal wrote
+        if name == "read":
+            assert await store.count(Query("calls")) == wrote
+        else:
+            await store.commit(Put("calls", new_id(), {}))
+            wrote += 1
+    for name in steps[: steps.index("frozen")]:
+        await step(name)
+    with frozen(folder, "hubbub.db*"):
+        news = store.post(Put("calls", new_id(), {}))
+        for name in steps[steps.index("frozen") + 1 :]:
+            try:
+                await step(name)
+            except StorageUnavailable as error:
+                assert "hubbub.db cannot be written" in str(error), error
+            else:
+                assert name == "read"
+        while store.healthy:
+            await asyncio.sleep(0.01)
+        if "close" in sys.argv[3:]:
+            await store.close()
+            print("held")
+            return
+    await news
+    wrote += 1
+    assert store.healthy
+    await step("write")
+    await step("read")
+    await store.close()
+    print("held")
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("then", ["", "close"])
+@pytest.mark.parametrize(
+    "steps",
+    ["frozen", "frozen write", "write frozen read write", "read write frozen write read write", "write read frozen read", "write frozen"],
+)
+async def test_a_file_that_becomes_read_only_is_read_and_waited_for(tmp_path: Path, steps: str, then: str) -> None:
+    """Rule: "read-only database: clear errors, calls go on": whatever was done last, the process lives, reads, and ends by itself."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", READ_ONLY, str(tmp_path), steps, then, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    said, complaint = await process.communicate()
+    if b"Skipped" in complaint:
+        pytest.skip(complaint.decode().splitlines()[-1])
+    assert (said.splitlines()[-1:], process.returncode) == ([b"held"], 0), complaint.decode()[-2000:]
+
+
+async def test_a_store_is_not_opened_on_what_may_only_be_read(on_disk: Store, tmp_path: Path) -> None:
+    await on_disk.close()
+    store = Store(f"sqlite:///{tmp_path}/hubbub.db")
+    with frozen(tmp_path, "hubbub.db*"), pytest.raises(StorageUnavailable, match=f"{tmp_path} cannot be written: .*permission"):
+        await store.open()
+    await store.open()
+    await store.close()
+
+
+async def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StorageUnavailable, match=f"{tmp_path}/gone is not there"):
+        await Store(f"sqlite:///{tmp_path}/gone/hubbub.db").open()
