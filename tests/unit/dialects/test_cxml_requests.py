@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from hubbub.dialects.cxml.requests import NOTICE_LIMITS, http_request, overridden, raw_signature, signatures
+from hubbub.dialects.cxml.requests import ENVELOPE, NOTICE_LIMITS, overridden, raw_signature, signatures
 from hubbub.dialects.cxml.rest import CompatibleRest, CxmlRest
 from hubbub.dialects.cxml.words import CXML
+from hubbub.dialects.twiml.requests import http_request
 from hubbub.events import Link
 from hubbub.settings import Account
 
@@ -55,18 +56,25 @@ def test_the_key_is_the_signing_key_else_the_token() -> None:
 
 def test_the_fragment_is_neither_sent_nor_signed() -> None:
     """1.1: "the fragment is never sent on the wire" -> excluded from what is signed."""
-    plain = http_request(ACCOUNT, Link("https://app.example.com/conf", "POST"), FORM)
-    timed = http_request(ACCOUNT, Link("https://app.example.com/conf#ot=300&rt=9000&tt=50", "POST"), FORM)
+    plain = http_request(ENVELOPE, ACCOUNT, Link("https://app.example.com/conf", "POST"), FORM)
+    timed = http_request(ENVELOPE, ACCOUNT, Link("https://app.example.com/conf#ot=300&rt=9000&tt=50", "POST"), FORM)
     assert (timed.url, timed.headers) == (plain.url, plain.headers)
     assert (timed.limits.connect, timed.limits.first_byte, timed.limits.total) == (0.3, 9.0, 15.0)
 
 
 def test_limits() -> None:
     """1.1: documents are asked for once, status callbacks up to three times; at most 3 redirects."""
-    document = http_request(ACCOUNT, Link("https://app.example.com/a", "GET"), FORM)
+    document = http_request(ENVELOPE, ACCOUNT, Link("https://app.example.com/a", "GET"), FORM)
     assert (document.limits.connect, document.limits.first_byte, document.limits.retries, document.max_redirects) == (2.0, 5.0, 0, 3)
-    assert http_request(ACCOUNT, Link("https://app.example.com/a"), FORM, notice=True).limits.retries == 2
+    assert http_request(ENVELOPE, ACCOUNT, Link("https://app.example.com/a"), FORM, notice=True).limits.retries == 2
     assert overridden(NOTICE_LIMITS, "ot=99&rt=x&tt=20000") == NOTICE_LIMITS
+
+
+def test_attempts_are_not_marked_and_nothing_is_kept() -> None:
+    """1.1 and 1.11 name no header that is the same in all attempts; a document is fetched each time."""
+    request = http_request(ENVELOPE, ACCOUNT, Link("https://app.example.com/a"), FORM, token="t")
+    assert set(request.headers) == {"User-Agent", "Accept", "Content-Type", *signatures("k", "https://app.example.com/a", FORM, b"")}
+    assert request.cache is None
 
 
 def test_ids_are_uuids_and_other_spellings_are_read() -> None:

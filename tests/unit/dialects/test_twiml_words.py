@@ -17,7 +17,7 @@ from hubbub.dialects.twiml import operations, words
 from hubbub.dialects.twiml.errors import REFUSALS
 from hubbub.dialects.twiml.face import APOLOGY
 from hubbub.dialects.twiml.outcomes import OUTCOMES
-from hubbub.dialects.twiml.requests import DEFAULT_LIMITS, connection_overrides, http_request
+from hubbub.dialects.twiml.requests import DEFAULT_LIMITS, ENVELOPE, connection_overrides, http_request
 from hubbub.dialects.twiml.rest import TwimlRest
 from hubbub.errors import Refused
 from hubbub.events import CallStatus, EndReason, LeaveReason, Link, RoomStatus
@@ -283,7 +283,9 @@ def test_limits_of_a_request() -> None:
 
 def test_the_form_of_a_post() -> None:
     """4.2: "`application/x-www-form-urlencoded; charset=utf-8`"; UTF-8, empty values stay; `TwilioProxy/1.1`."""
-    request = http_request(ACCOUNT, Link("http://app.test/e#rc=0", "POST"), [("FriendlyName", "größe & co"), ("Digits", "")], token="t")
+    request = http_request(
+        ENVELOPE, ACCOUNT, Link("http://app.test/e#rc=0", "POST"), [("FriendlyName", "größe & co"), ("Digits", "")], token="t"
+    )
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded; charset=utf-8"
     assert request.body == b"FriendlyName=gr%C3%B6%C3%9Fe+%26+co&Digits="
     assert (request.url, request.headers["User-Agent"]) == ("http://app.test/e", "TwilioProxy/1.1")

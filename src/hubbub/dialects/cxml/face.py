@@ -22,7 +22,7 @@ from hubbub.events import CallEvent, Link, RecordingEvent, RoomEvent, StreamEven
 from hubbub.settings import Account
 from hubbub.verbs.model import Pause
 from hubbub.webhooks.delivery import Notice
-from hubbub.webhooks.requester import HttpReply, HttpRequest
+from hubbub.webhooks.requester import HttpReply
 
 IDS = Uuid()
 SOURCES = {
@@ -131,6 +131,7 @@ class CxmlDialect(TwimlDialect):
     table = TABLE
     refusals: Mapping[str, str] = {**REFUSALS, "invalid-name": "20002", "label-taken": "16002", "internal": "20504", "full": "16002"}
     failure_codes = requests.FAILURE_CODES
+    envelope = requests.ENVELOPE
     progress_rows = (
         *callbacks.PROGRESS,
         Out("SipResultCode", lambda told: str(told.fact.call.sip_code) if told.fact.call.sip_code else None),
@@ -143,19 +144,6 @@ class CxmlDialect(TwimlDialect):
     """What progress callbacks add (1.2). The words of HangupBy and HangupDirection are unverified."""
     room_rows = (*callbacks.ROOM, *RECORD_END)
     recording_rows = (*(row for row in callbacks.RECORDING if row.name != "RecordingSource"), Out("RecordingSource", _source))
-
-    def http_request(
-        self,
-        account: Account,
-        link: Link,
-        fields: Sequence[tuple[str, str]],
-        *,
-        cookies: str | None = None,
-        token: str = "",
-        notice: bool = False,
-    ) -> HttpRequest:
-        """A signed request."""
-        return requests.http_request(account, link, fields, cookies=cookies, notice=notice)
 
     def reply_failure(self, reply: HttpReply) -> tuple[str, str] | None:
         """Code and text where an answer is no document."""

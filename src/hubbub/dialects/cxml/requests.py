@@ -6,16 +6,13 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 from hubbub.dialects.cxml.words import CXML
 from hubbub.dialects.twiml.requests import FAILURE_CODES as TWIML_CODES
-from hubbub.dialects.twiml.requests import LARGEST_AUDIO
-from hubbub.events import Link
-from hubbub.settings import Account
-from hubbub.webhooks.addresses import wire_url, with_query
-from hubbub.webhooks.requester import HttpReply, HttpRequest, Limits
+from hubbub.dialects.twiml.requests import Envelope, timed
+from hubbub.webhooks.addresses import wire_url
+from hubbub.webhooks.requester import HttpReply, Limits
 from hubbub.webhooks.signatures import hmac_sha1_form
 
 DOCUMENT_LIMITS = Limits(connect=2.0, total=15.0, first_byte=5.0, retries=0)
@@ -23,7 +20,6 @@ DOCUMENT_LIMITS = Limits(connect=2.0, total=15.0, first_byte=5.0, retries=0)
 NOTICE_LIMITS = replace(DOCUMENT_LIMITS, retries=2, retry_on=frozenset({"connect", "timeout", "4xx", "5xx"}))
 """`up to 3 attempts in total`."""
 OVERRIDES = {"ot": ("connect", 100, 10_000), "rt": ("first_byte", 100, 15_000), "tt": ("total", 100, 15_000)}
-REDIRECTS = 3
 FAILURE_CODES: Mapping[str, str] = {
     **TWIML_CODES,
     "connect_timeout": "11200",
@@ -34,35 +30,6 @@ FAILURE_CODES: Mapping[str, str] = {
     "blocked": "21402",
     "protocol": "11251",
 }
-
-
-def http_request(
-    account: Account, link: Link, fields: Sequence[tuple[str, str]], *, cookies: str | None = None, notice: bool = False
-) -> HttpRequest:
-    """A form (POST) or a query (GET), signed under both names of the header and by the SHA-256 of URL and body."""
-    url, _, fragment = link.url.partition("#")
-    headers = {"User-Agent": "SignalWire", "Accept": "*/*"}
-    body = b""
-    signed: Sequence[tuple[str, str]] = ()
-    if link.method == "GET":
-        url = with_query(url, fields)
-    else:
-        headers["Content-Type"] = "application/x-www-form-urlencoded"
-        body = urlencode(fields).encode("ascii")
-        signed = fields
-    headers |= signatures(CXML.signing_key(account), url, signed, body)
-    return HttpRequest(
-        method=link.method,
-        url=url,
-        headers=headers,
-        body=body or None,
-        limits=overridden(NOTICE_LIMITS if notice else DOCUMENT_LIMITS, fragment),
-        username=link.username,
-        password=link.password,
-        max_redirects=REDIRECTS,
-        max_body=LARGEST_AUDIO,
-        cookies=cookies,
-    )
 
 
 def signatures(key: str, url: str, params: Sequence[tuple[str, str]], body: bytes) -> dict[str, str]:
@@ -82,13 +49,17 @@ def raw_signature(key: str, url: str, body: bytes, algorithm: str) -> str:
 
 def overridden(limits: Limits, fragment: str) -> Limits:
     """Limits that a URL's fragment asks for, in milliseconds; a value out of bounds leaves the default."""
-    values = dict(parse_qsl(fragment))
-    for key, (name, low, high) in OVERRIDES.items():
-        value = values.get(key, "")
-        if value.isascii() and value.isdigit() and len(value) < 10 and low <= int(value) <= high:
-            changed: dict[str, Any] = {name: int(value) / 1000}
-            limits = replace(limits, **changed)
-    return limits
+    return timed(limits, dict(parse_qsl(fragment)), OVERRIDES)
+
+
+ENVELOPE = Envelope(
+    "SignalWire",
+    "application/x-www-form-urlencoded",
+    lambda fragment, notice: overridden(NOTICE_LIMITS if notice else DOCUMENT_LIMITS, fragment),
+    lambda account, url, fields, body: signatures(CXML.signing_key(account), url, fields, body),
+    redirects=3,
+)
+"""Attempts are not marked: no header for that is documented."""
 
 
 def failed_status(reply: HttpReply) -> tuple[str, str] | None:

@@ -40,6 +40,7 @@ class TwimlDialect(Manners):
     table: DocumentTable = TABLE
     refusals: Mapping[str, str] = REFUSALS
     failure_codes: Mapping[str, str] = requests.FAILURE_CODES
+    envelope = requests.ENVELOPE
     call_rows = callbacks.CALL
     progress_rows = callbacks.PROGRESS
     room_rows = callbacks.ROOM
@@ -150,7 +151,7 @@ class TwimlDialect(Manners):
         notice: bool = False,
     ) -> HttpRequest:
         """A signed request; `notice`: its answer does not matter."""
-        return requests.http_request(account, link, fields, cookies=cookies, token=token, notice=notice)
+        return requests.http_request(self.envelope, account, link, fields, cookies=cookies, token=token, notice=notice)
 
     def audio_headers(self, account: Account, url: str) -> Mapping[str, str]:
         """As any request: "every request carries `X-Twilio-Signature`" (1.3)."""

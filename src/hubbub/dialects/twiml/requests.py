@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -19,7 +19,7 @@ from hubbub.webhooks.signatures import hmac_sha1_form, hmac_sha256_form
 USER_AGENT = "TwilioProxy/1.1"
 DEFAULT_LIMITS = Limits(connect=5.0, total=15.0, retries=1, retry_on=frozenset({"connect"}))
 RETRY_WORDS = {"4xx": {"4xx"}, "5xx": {"5xx"}, "ct": {"connect"}, "rt": {"timeout"}, "all": {"connect", "timeout", "4xx", "5xx"}}
-MILLISECONDS = {"ct": (100, 10_000), "rt": (100, 15_000), "tt": (100, 15_000)}
+MILLISECONDS = {"ct": ("connect", 100, 10_000), "rt": ("first_byte", 100, 15_000), "tt": ("total", 100, 15_000)}
 
 FAILURE_CODES = {
     "connect_timeout": "11201",
@@ -45,45 +45,66 @@ LARGEST_AUDIO = 64 << 20
 DOCUMENT_TYPES = frozenset({"text/xml", "application/xml", "text/html", "text/plain"})
 
 
+Fields = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """How the forms of a dialect leave: in whose name, with which limits, signed by what."""
+
+    agent: str
+    form: str
+    """The content type of a form."""
+    limits: Callable[[str, bool], Limits]
+    """By the fragment of the URL, and whether it is a notice."""
+    sign: Callable[[Account, str, Fields, bytes], Mapping[str, str]]
+    """The headers that sign a URL with the fields of a form, whose body is given too."""
+    attempts: str = ""
+    """The header that is the same in all attempts of one webhook; empty: the vendor has none."""
+    redirects: int = 10
+    cached: bool = False
+    """Whether documents are used again as long as they say they may be."""
+
+
 def http_request(
+    envelope: Envelope,
     account: Account,
     link: Link,
-    fields: Sequence[tuple[str, str]],
+    fields: Fields,
     *,
     cookies: str | None = None,
     token: str = "",
     notice: bool = False,
 ) -> HttpRequest:
-    """A signed request. `token` marks all attempts of one webhook; what a `notice` is answered is never used again."""
+    """A form (POST) or a query (GET), signed. `token` marks the attempts of one webhook; what a `notice` is answered is not used again."""
     url, _, fragment = link.url.partition("#")
-    limits = connection_overrides(fragment)
-    headers = {"User-Agent": USER_AGENT, "Accept": "*/*"}
-    if token:
-        headers["I-Twilio-Idempotency-Token"] = token
-    body = None
-    signed: Sequence[tuple[str, str]] = ()
+    headers = {"User-Agent": envelope.agent, "Accept": "*/*"}
+    if token and envelope.attempts:
+        headers[envelope.attempts] = token
+    body = b""
+    signed: Fields = ()
     if link.method == "GET":
         url = with_query(url, fields)
     else:
-        headers["Content-Type"] = "application/x-www-form-urlencoded; charset=utf-8"
+        headers["Content-Type"] = envelope.form
         body = urlencode(fields).encode("ascii")
         signed = fields
-    headers |= signature(account, url, signed)
     return HttpRequest(
         method=link.method,
         url=url,
-        headers=headers,
-        body=body,
-        limits=limits,
+        headers={**headers, **envelope.sign(account, url, signed, body)},
+        body=body or None,
+        limits=envelope.limits(fragment, notice),
         username=link.username,
         password=link.password,
+        max_redirects=envelope.redirects,
         max_body=LARGEST_AUDIO,
         cookies=cookies,
-        cache=None if notice else account.name,
+        cache=account.name if envelope.cached and not notice else None,
     )
 
 
-def signature(account: Account, url: str, fields: Sequence[tuple[str, str]]) -> dict[str, str]:
+def signature(account: Account, url: str, fields: Fields, _body: bytes) -> dict[str, str]:
     """The headers that sign a request: HMAC-SHA1 with the account's token or, where it has a shared key, HMAC-SHA256 with that (6.2)."""
     face = account.faces.get("twilio", {})
     secret = face.get("shared_key_secret", "")
@@ -146,16 +167,20 @@ def remark_on_text(compiler: Compiler, node: Node) -> None:
         remark_on_text(compiler, child)
 
 
-def connection_overrides(fragment: str) -> Limits:
-    """Limits that a URL's fragment asks for; a bad value leaves the default."""
-    limits = DEFAULT_LIMITS
-    values: Mapping[str, str] = dict(parse_qsl(fragment))
-    for key, field in (("ct", "connect"), ("rt", "first_byte"), ("tt", "total")):
-        low, high = MILLISECONDS[key]
+def timed(limits: Limits, values: Mapping[str, str], bounds: Mapping[str, tuple[str, int, int]]) -> Limits:
+    """Limits with those that a URL's fragment names, in milliseconds; a value out of its bounds leaves what there was."""
+    for key, (field, low, high) in bounds.items():
         value = values.get(key, "")
         if _number(value) and low <= int(value) <= high:
             changed: dict[str, Any] = {field: int(value) / 1000}
             limits = replace(limits, **changed)
+    return limits
+
+
+def connection_overrides(fragment: str) -> Limits:
+    """Limits that a URL's fragment asks for; a bad value leaves the default."""
+    values: Mapping[str, str] = dict(parse_qsl(fragment))
+    limits = timed(DEFAULT_LIMITS, values, MILLISECONDS)
     if _number(values.get("rc", "")) and int(values["rc"]) <= 5:
         limits = replace(limits, retries=int(values["rc"]))
     named = [word for word in values.get("rp", "").split(",") if word]
@@ -166,6 +191,16 @@ def connection_overrides(fragment: str) -> Limits:
 
 def _number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 10
+
+
+ENVELOPE = Envelope(
+    USER_AGENT,
+    "application/x-www-form-urlencoded; charset=utf-8",
+    lambda fragment, _notice: connection_overrides(fragment),
+    signature,
+    attempts="I-Twilio-Idempotency-Token",
+    cached=True,
+)
 
 
 def reply_failure(reply: HttpReply) -> tuple[str, str] | None:
