@@ -1,9 +1,9 @@
-"""One page over all dialects: how much of each works, and everything that does not, with its reason."""
+"""A page on each dialect: how much of it works, and everything that does not, with its reason."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from hubbub.dialects.coverage import Coverage
 from hubbub.dialects.tables import NOT_BUILT, Element
@@ -16,25 +16,19 @@ Row = tuple[str, str, str, str]
 """What kind it is, its name, its state, the reason."""
 
 
-def overview_blocks(coverages: Sequence[Coverage]) -> Mapping[str, str]:
-    """How many rows are how far, and each that does not work."""
-    found = [(coverage, list(_all(coverage))) for coverage in coverages]
-    counts = [
-        (
-            f"[{coverage.title}]({coverage.name}.md)",
-            kind,
-            *(str(Counter(state for of, _, state, _ in rows if of == kind)[each]) for each in STATES),
-        )
-        for coverage, rows in found
-        for kind in dict.fromkeys(row[0] for row in rows if row[2] != NEVER)
-    ]
-    blocks = {"counts": table(("Dialect", "What", *STATES), counts)}
-    for coverage, rows in found:
-        lacking = [(code(name), kind, state, why) for kind, name, state, why in rows if state != WORKS]
-        blocks[f"lacking-{coverage.name}"] = f"## {coverage.title}: what does not work\n\n" + table(
-            ("Name", "What", "State", "Why"), lacking
-        )
-    return blocks
+def overview_blocks(coverage: Coverage) -> Mapping[str, str]:
+    """How many rows of a dialect are how far, and each that does not work."""
+    rows = list(_all(coverage))
+    told: dict[str, Counter[str]] = {}
+    for kind, _, state, _ in rows:
+        if state != NEVER:
+            told.setdefault(kind, Counter())[state] += 1
+    counts = [(kind, *(str(counted[state]) for state in STATES)) for kind, counted in told.items()]
+    lacking = [(code(name), kind, state, why) for kind, name, state, why in rows if state != WORKS]
+    return {
+        "counts": table(("What", *STATES), counts),
+        "lacking": "## What does not work\n\n" + table(("Name", "What", "State", "Why"), lacking),
+    }
 
 
 def _all(coverage: Coverage) -> Iterable[Row]:

@@ -16,12 +16,12 @@ END = "<!-- end {name} -->"
 
 
 def pages() -> dict[str, tuple[str, Mapping[str, str]]]:
-    """Title and generated blocks of every page, by file name."""
+    """Title and generated blocks of every page, by its path."""
     found: dict[str, tuple[str, Mapping[str, str]]] = {"configuration.md": ("Configuration", configuration_blocks())}
-    found["coverage.md"] = ("Coverage", overview_blocks(coverages()))
     found["beyond.md"] = ("Beyond the vendors", rest_blocks(own()))
     for coverage in coverages():
         found[f"{coverage.name}.md"] = (coverage.title, coverage_blocks(coverage))
+        found[f"coverage/{coverage.name}.md"] = (f"Coverage of {coverage.title}", overview_blocks(coverage))
     return found
 
 
@@ -54,6 +54,7 @@ def write(folder: Path) -> list[str]:
     changed = stale(folder)
     for name, text in _texts(folder):
         if name in changed:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
     return changed
 
