@@ -270,7 +270,7 @@ async def test_many_commits_share_transactions(on_disk: Store) -> None:
 
 
 COMMITTER = """
-import asyncio, sys
+import asyncio, os, sys
 from hubbub.storage.store import Append, Store
 
 async def main():
@@ -310,7 +310,7 @@ async def test_kill_dash_nine_loses_nothing_that_was_acknowledged(tmp_path: Path
 # SQLite maps its index: a page that may not be written is SIGBUS. So it happens in a process of its own.
 
 READ_ONLY = """
-import asyncio, sys
+import asyncio, os, sys
 from pathlib import Path
 from tests.support.frozen import frozen
 from hubbub.errors import StorageUnavailable
@@ -342,7 +342,7 @@ async def main():
             else:
                 assert name == "read"
         while store.healthy:
-            await asyncio.sleep(0.01)
+            await asyncio.to_thread(os.sched_yield)
         if "close" in sys.argv[3:]:
             await store.close()
             print("held")
