@@ -91,6 +91,33 @@ async def test_the_standby_goes_on_with_opus() -> None:
 
 
 @needs_opus
+async def test_a_far_end_is_sent_what_it_can_play_and_nothing_in_pauses() -> None:
+    """RFC 7587 6.1: `maxplaybackrate` and `usedtx` of one of two listeners, on the wire; the other is sent everything."""
+    media = Media(MediaSettings(rtp_ports="21500-21599", legs=16))
+    await media.start()
+    mix, talker, narrow, wide = media.open_mix(), OpusPeer(700.0), OpusPeer(1500.0), OpusPeer(1900.0)
+    wishes = {"maxplaybackrate": "8000", "usedtx": "1", "useinbandfec": "1"}
+    for peer, parameters, speaks in ((talker, {}, True), (narrow, wishes, False), (wide, {"useinbandfec": "1"}, False)):
+        leg = media.open_leg()
+        leg.connect(peer.address, Codec("OPUS", 96, parameters=parameters))
+        leg.route(mix, speak=speaks)
+        peer.remote = leg.local
+        if peer is talker:
+            talkers_leg = leg
+    with Peers(talker, narrow, wide):
+        assert await until(lambda: level_of(narrow.heard_now(), 700.0) > -20 and level_of(wide.heard_now(), 700.0) > -20)
+        assert all(packet.payload[0] >> 3 < 4 for packet in narrow.audio()[-20:]), "RFC 6716 table 2: 4 kHz"
+        assert all(packet.payload[0] >> 3 >= 8 for packet in wide.audio()[-20:])
+        talkers_leg.route(mix, speak=False)
+        assert await until(lambda: narrow.audio()[-1].time - narrow.audio()[-2].time > 300 * 48)
+        assert all(b.time - a.time == 960 for a, b in itertools.pairwise(wide.audio()[-30:]))
+        talkers_leg.route(mix)
+        assert await until(lambda: level_of(narrow.heard_now(), 700.0) > -20)
+        assert {(b.sequence - a.sequence) & 0xFFFF for a, b in itertools.pairwise(narrow.audio())} == {1}
+    await media.stop()
+
+
+@needs_opus
 async def test_loss_is_counted_and_not_heard() -> None:
     """One packet in ten is lost: the tone stays at its level, and the counters say a tenth."""
     media = Media(MediaSettings(rtp_ports="21500-21599", legs=16))

@@ -32,12 +32,16 @@ STATE_LIMIT: Final = 256 * 1024
 HOW_TO_GET_IT: Final = "apt-get install libopus0, or pip install 'hubbub[opus]'"
 
 SET_BITRATE: Final = 4002
+SET_MAX_BANDWIDTH: Final = 4004
 SET_VBR: Final = 4006
 SET_COMPLEXITY: Final = 4010
 SET_INBAND_FEC: Final = 4012
 SET_PACKET_LOSS: Final = 4014
+SET_DTX: Final = 4016
 SET_SIGNAL: Final = 4024
 SIGNAL_VOICE: Final = 3001
+WIDEBAND: Final = 1103
+"""The one below it is mediumband (6 kHz), the next narrowband (4 kHz)."""
 
 OPUS_LINE: Final = 1920
 """Samples of the longest packet that may come (120 ms at 16 kHz)."""
@@ -57,8 +61,18 @@ O_LOAD: Final = 8
 O_TURN: Final = 9
 OPUS_WORDS: Final = 16
 
+# A format word: the far end's highest bit rate (0 for any), and what else its `a=fmtp` asks for (RFC 7587 6.1).
+RATE_MASK: Final = (1 << 20) - 1
 CBR: Final = 1 << 20
-"""In a format word: the far end wants packets of one size (RFC 7587 6.1, `cbr`). Below it stands its highest bit rate, 0 for any."""
+"""Packets of one size (`cbr`)."""
+NO_REPAIR: Final = 1 << 21
+"""Repair data are of no use to it (`useinbandfec`, 0 unless it says otherwise)."""
+DTX: Final = 1 << 22
+"""Nothing while nobody speaks (`usedtx`)."""
+NARROWER: Final = 23
+"""From this bit on: by how many steps what it can play is narrower than 8 kHz (`maxplaybackrate`): 0, 1 (6 kHz) or 2 (4 kHz)."""
+NARROW_BITRATES: Final = (BITRATE, 16_000, 12_000)
+"""What is enough for each of these bands (RFC 7587 3.1.1)."""
 
 
 @dataclass(frozen=True)
@@ -147,9 +161,22 @@ def find() -> Library | None:
     return None
 
 
+def _number(parameters: Mapping[str, str], name: str) -> int:
+    """A parameter that is a number; 0 when there is none that could be meant."""
+    text = parameters.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0
+
+
 def format_word(parameters: Mapping[str, str]) -> int:
-    """What the far end's `a=fmtp` asks of our encoder, as the loop takes it (RFC 7587 6.1)."""
-    limit = parameters.get("maxaveragebitrate", "")
-    rate = int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 8 else 0
-    word = min(max(rate, LOWEST_BITRATE), HIGHEST_BITRATE) if 0 < rate < BITRATE else 0
-    return word | (CBR if parameters.get("cbr") == "1" else 0)
+    """What the far end's `a=fmtp` asks of our encoder, as the loop takes it (RFC 7587 6.1).
+
+    `stereo`, `sprop-stereo` and `sprop-maxcapturerate` ask nothing of it: one channel is played by any decoder, and ours takes all.
+    """
+    playback = _number(parameters, "maxplaybackrate") or 48_000
+    narrower = 2 if playback < 12_000 else 1 if playback < 16_000 else 0
+    rate = min(_number(parameters, "maxaveragebitrate") or HIGHEST_BITRATE, NARROW_BITRATES[narrower])
+    word = max(rate, LOWEST_BITRATE) if rate < BITRATE else 0
+    word |= narrower << NARROWER
+    for name, value, bit in (("cbr", "1", CBR), ("usedtx", "1", DTX)):
+        word |= bit if parameters.get(name) == value else 0
+    return word if parameters.get("useinbandfec") == "1" else word | NO_REPAIR

@@ -21,6 +21,8 @@ from hubbub.media.desk import Desk
 from hubbub.media.layout import FRAME, NARROW, OPUS_BYTES, PACKETS, TICK_NS, Array, Jitter
 from hubbub.media.libopus import (
     CBR,
+    DTX,
+    NARROWER,
     O_DECODER,
     O_DECODERS,
     O_ENCODER,
@@ -32,10 +34,14 @@ from hubbub.media.libopus import (
     O_LOAD,
     O_TURN,
     OPUS_LIFE,
+    RATE_MASK,
     SET_BITRATE,
     SET_COMPLEXITY,
+    SET_DTX,
+    SET_MAX_BANDWIDTH,
     SET_PACKET_LOSS,
     SET_VBR,
+    WIDEBAND,
 )
 from hubbub.media.rows import copy, fill
 
@@ -182,9 +188,11 @@ def _tune(desk: Desk, row: int, at: int, form: int, loss: int) -> None:
         _encoder_ctl(at, np.int32(SET_PACKET_LOSS), np.int32(loss))
         life[L_LOSS] = loss
     if life[L_FORMAT] != form:
-        rate = form & (CBR - 1)
+        rate = form & RATE_MASK
         _encoder_ctl(at, np.int32(SET_BITRATE), np.int32(rate if rate else libopus.BITRATE))
         _encoder_ctl(at, np.int32(SET_VBR), np.int32(0 if form & CBR else 1))
+        _encoder_ctl(at, np.int32(SET_MAX_BANDWIDTH), np.int32(WIDEBAND - ((form >> NARROWER) & 3)))
+        _encoder_ctl(at, np.int32(SET_DTX), np.int32(1 if form & DTX else 0))
         life[L_FORMAT] = form
 
 
