@@ -102,7 +102,8 @@ class Server:
         await self.store.open()
         self.media = Media(settings.media, host=sip_host, advertise=settings.sip.advertise)
         self.endpoint = SippyEndpoint.from_settings(settings.sip, settings.phones)
-        self.requester = Requester(settings.webhooks.allow_networks, now=self.clock.now)
+        hooks = settings.webhooks
+        self.requester = Requester(hooks.allow_networks, now=self.clock.now, limit=hooks.connections, per_host=hooks.connections_per_host)
         self._web = Web(listening, settings.http, self.visitors.protocol())
         try:
             music = asyncio.to_thread(hold_music)  # made before somebody waits for it: it takes a second
@@ -286,6 +287,7 @@ class Server:
             "journal_lost_total": self.journal.lost,
             **counts(self.visitors),
             **self.guesses.counts(),
+            **{f"requests_{name}": value for name, value in self.requester.counts().items()},
         }
         found |= _flat("notices", self.delivery.stats()) | _flat("media", media)
         for name, value in self.endpoint.counters().items():

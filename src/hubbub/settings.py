@@ -216,6 +216,14 @@ class WebhookSettings(Section):
         (ipaddress.ip_network("127.0.0.0/8"),),
         description="Private networks that may be fetched from; public addresses always may, other private ranges never.",
     )
+    connections: int = Field(
+        4096,
+        ge=8,
+        le=60_000,
+        description="Most connections to applications, each with a local port and a file. A request that finds none free waits within its "
+        "connect time. WebSockets (streams) have as many of their own.",
+    )
+    connections_per_host: int = Field(1024, ge=4, le=60_000, description="Most of them to one host and port: one that hangs takes no more.")
     redeliver: bool = Field(True, description="Keep notices while a receiver cannot be reached. `false` gives the vendors' loss.")
 
 

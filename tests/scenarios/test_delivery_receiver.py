@@ -153,22 +153,63 @@ async def test_order_is_kept_in_every_lane_while_one_receiver_is_slow(applicatio
     assert dict(most) == {"/slow": 1, "/a": 1, "/b": 1}
 
 
-async def test_a_receiver_that_goes_down_and_comes_back_gets_all_in_order(application: Application, sending: Sending) -> None:
-    await sending.tell(application.url("/x"), *numbers(5))
-    await application.until(lambda: len(application.arrived["/x"]) == 5)
+async def test_receivers_that_never_answer_hold_up_nobody_else(application: Application, sending: Sending) -> None:
+    """Rule: "one slow receiver never delays another lane": three that accept and say nothing, each with more lanes than it has places."""
+    heard: list[int] = [0, 0, 0]
+    under_way: set[asyncio.StreamWriter] = set()
+
+    def hang(number: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            under_way.add(writer)
+            heard[number] += 1
+            await reader.read()
+            under_way.discard(writer)
+
+        return accept
+
+    servers = [await asyncio.start_server(hang(number), "127.0.0.1", 0) for number in range(3)]
+    for server in servers:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        for lane in range(100):
+            await sending.tell(url, *numbers(3), room=f"room{lane}")
+    async with asyncio.timeout(20):
+        while heard != [48, 48, 48]:
+            await asyncio.sleep(0.01)
+    for number in numbers(40):
+        await sending.tell(application.url("/a"), number)
+    await application.until(lambda: len(application.arrived["/a"]) == 40)
+    assert application.arrived["/a"] == numbers(40)
+    assert heard == [48, 48, 48], "not one of them was given up before"
+    assert len(under_way) == 3 * 48
+    for server in servers:
+        server.close()
+
+
+async def test_a_receiver_that_is_down_for_ten_minutes_gets_all_in_order(application: Application, sending: Sending) -> None:
+    """Rule: "receiver down for ten minutes (virtual time): nothing lost, order kept"; what happens meanwhile too, in every lane."""
+    lanes = ("/x", "/y")
+    for path in lanes:
+        await sending.tell(application.url(path), *numbers(5))
+    await application.until(lambda: all(len(application.arrived[path]) == 5 for path in lanes))
     await application.down()
-    await sending.tell(application.url("/x"), *numbers(20, 5))
-    for tries in range(1, 5):
-        await application.until(lambda tries=tries: sending.results.count(("refused", False)) >= tries, sending.changed)  # type: ignore[misc]
-        if tries < 4:
-            sending.clock.advance(60)
-            sending.delivery.wake()
+    went, began = 5, sending.clock.monotonic()
+    while sending.clock.monotonic() < began + 600:
+        tries = sending.results.count(("refused", False))
+        for path in lanes:
+            await sending.tell(application.url(path), *numbers(3, went))
+        went += 3
+        sending.clock.advance(60)
+        sending.delivery.wake()
+        await application.until(lambda tries=tries: sending.results.count(("refused", False)) > tries, sending.changed)  # type: ignore[misc]
     await application.up()
-    await sending.tell(application.url("/x"), *numbers(5, 25))
+    for path in lanes:
+        await sending.tell(application.url(path), *numbers(5, went))
     sending.clock.advance(60)
     sending.delivery.wake()
-    await application.until(lambda: len(application.arrived["/x"]) >= 30)
-    assert application.arrived["/x"] == numbers(30)
+    await application.until(lambda: all(len(application.arrived[path]) >= went + 5 for path in lanes))
+    assert went >= 35
+    assert all(application.arrived[path] == numbers(went + 5) for path in lanes)
+    assert not [result for result in sending.results if result not in (("200", True), ("refused", False))]
 
 
 async def test_a_restart_on_the_same_file_delivers_what_was_left(application: Application, sending: Sending, tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ class Delivery:
         *,
         redeliver: bool = True,
         on_result: OnResult | None = None,
-        concurrent: int = 64,
+        concurrent: int = 256,
         keep_done: float = 3600.0,
         keep_dead: float = 30 * 86400.0,
     ) -> None:

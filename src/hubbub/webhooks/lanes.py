@@ -9,7 +9,7 @@ A lane is strict: its next notice is sent when the one before it was delivered o
     CUT          the connection broke before the answer: held like that, but given up after ten times, or one poisoned notice would
                  hold its lane for a day
 
-One receiver (`group`) gets at most three quarters of the places: one that hangs does not stop the others.
+One receiver (`group`) gets at most `share` of the places, and never more than three quarters: some that hang do not stop the others.
 Lanes hold sequence numbers, at most `window` each; more of a lane are loaded from the store when these are used up.
 """
 
@@ -113,7 +113,7 @@ class _Group:
 class Lanes:
     """All lanes with something due."""
 
-    def __init__(self, *, redeliver: bool = True, concurrent: int = 64, window: int = 32) -> None:
+    def __init__(self, *, redeliver: bool = True, concurrent: int = 256, share: int = 48, window: int = 32) -> None:
         self._redeliver = redeliver
         self._concurrent = concurrent
         self._window = window
@@ -121,7 +121,7 @@ class Lanes:
         self._ready: deque[str] = deque()
         self._held: list[tuple[float, str]] = []
         self._sending = 0
-        self._share = max(1, concurrent * 3 // 4) if concurrent > 1 else 1
+        self._share = max(1, min(share, concurrent * 3 // 4)) if concurrent > 1 else 1
         self._groups: dict[str, _Group] = {}
 
     @property

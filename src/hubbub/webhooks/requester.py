@@ -27,14 +27,14 @@ from hubbub.errors import RequestFailed
 from hubbub.webhooks.addresses import credentials_in, loggable, origin, wire_url
 from hubbub.webhooks.cache import ReplyCache, conditions
 from hubbub.webhooks.challenge import answer, basic, parse_challenges
+from hubbub.webhooks.connections import Connections, connections
 from hubbub.webhooks.cookies import Jars
 from hubbub.webhooks.failures import Progress, explain_failure, is_stale, out_of_time, watch
 from hubbub.webhooks.guard import Network, NetworkGuard
-from hubbub.webhooks.names import Names
 
 log = structlog.get_logger()
-CONNECTIONS = 4096
-"""Most connections at a time; a request that finds none free waits within its connect time."""
+CONNECTIONS, PER_HOST = 4096, 1024
+"""Most connections at a time, and to one host and port; a request that finds none free waits within its connect time."""
 
 LARGEST_MESSAGE = 1 << 20
 """Bytes of one message of a WebSocket."""
@@ -121,11 +121,22 @@ class _Answer:
 
 
 class Requester:
-    """The HTTP client. `allow`: private networks that may be connected to; `tls`: context for https (the system's by default)."""
+    """The HTTP client. `allow`: private networks that may be connected to; `tls`: context for https (the system's by default).
+
+    `limit` and `per_host`: most connections; WebSockets, which last as long as calls, have as many of their own.
+    """
 
     def __init__(
-        self, allow: Sequence[Network] = (), *, tls: ssl.SSLContext | None = None, now: Callable[[], float] = SystemClock().now
+        self,
+        allow: Sequence[Network] = (),
+        *,
+        tls: ssl.SSLContext | None = None,
+        now: Callable[[], float] = SystemClock().now,
+        limit: int = CONNECTIONS,
+        per_host: int = PER_HOST,
     ) -> None:
+        self._limits = limit, per_host
+        self._pools: tuple[Connections, ...] = ()
         self._guard = NetworkGuard(allow)
         self.permits = self._guard.permits
         """Whether an address may be connected to."""
@@ -138,16 +149,11 @@ class Requester:
 
     async def start(self) -> None:
         """Open the client; no connection is made yet."""
-        connector = aiohttp.TCPConnector(
-            limit=CONNECTIONS,
-            resolver=Names(),
-            socket_factory=self._guard,
-            ssl=self._tls if self._tls is not None else True,
-            ttl_dns_cache=10,
-        )
-        self._sockets = aiohttp.ClientSession(connector=connector, connector_owner=False, cookie_jar=aiohttp.DummyCookieJar())
+        tls = self._tls if self._tls is not None else True
+        requests, sockets = self._pools = tuple(connections(self._guard, *self._limits, tls) for _ in range(2))
+        self._sockets = aiohttp.ClientSession(connector=sockets, cookie_jar=aiohttp.DummyCookieJar())
         self._session = aiohttp.ClientSession(
-            connector=connector,
+            connector=requests,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             skip_auto_headers=("Content-Type", "User-Agent"),
@@ -162,6 +168,10 @@ class Requester:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+    def counts(self) -> dict[str, float]:
+        """Connections that are open, requests that wait for one."""
+        return {"open": sum(pool.open for pool in self._pools), "waiting": sum(pool.waiting for pool in self._pools)}
 
     async def websocket(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientWebSocketResponse:
         """Open a WebSocket (`ws` or `wss`), under the same rules on networks. Raises RequestFailed."""

@@ -228,3 +228,13 @@ def test_any_history_keeps_order_and_loses_nothing(seed: int, window: int, concu
     for name in "abc":
         assert ended[name] == [entry.seq for entry in store if entry.lane == name]
     assert len(lanes) == 0
+
+
+def test_receivers_that_hang_leave_places_and_memory_to_others() -> None:
+    """Rule: "one slow receiver never delays another lane", and four do not either; of a long lane a window is in memory."""
+    lanes = Lanes()
+    lanes.announce(Entry(1000 * lane + n, f"hung{lane}", 0, f"hung{lane % 4}") for lane in range(400) for n in range(100))
+    lanes.announce([Entry(999_999, "quick", 0, "quick")])
+    assert Send("quick", 999_999) in (taken := lanes.take(0))
+    assert len(taken) == 4 * 48 + 1
+    assert sum(len(lane.waiting) for lane in lanes._lanes.values()) <= 401 * 32
