@@ -10,7 +10,7 @@ from tests.support.client import RestError
 from tests.support.rest import Rest
 from tests.support.shared import shared
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, by_caller, call_in, event, room, sid_of, tone_wav
-from tests.support.watch import gauge
+from tests.support.watch import gauge, gauges
 
 from hubbub.testing import Application, HubbubServer, assert_hears
 
@@ -233,6 +233,40 @@ async def test_an_application_that_hangs_costs_its_own_call_only(application: Ap
         assert await notified(rest, sid_of_path(application, "/slow")) == {"11200"}
         await waiting.hangup()
         application.heal("/slow")
+
+
+async def test_a_receiver_that_never_answers_is_not_heard(application: Application, phone: PhoneMaker) -> None:
+    """Rule: "one slow receiver never delays another lane, nor audio": it has more lanes than places; a room beside it is heard and told."""
+    application.on("/voice", room('beep="false"'))
+    application.on("/short", "<Response><Pause length='1'/></Response>")
+    async with Application() as hung:
+        hung.fault("/status", hang=True)
+        short = {
+            "number": "+1",
+            "account": "dev",
+            "dialect": "twiml",
+            "url": application.url("/short"),
+            "status_callback": hung.url("/status"),
+        }
+        whole = {"number": "+15550001000", "account": "dev", "dialect": "twiml", "url": application.url("/voice")}
+        async with HubbubServer(config={"numbers": [short, whole], "sip": {"invites_per_second": 1000}}) as server:
+            caller = await phone("dave")
+            for _ in range(60):
+                call = await caller.call(server.uri("+1"))
+                await call.wait_answered()
+                await call.hangup()
+            await gauge(server, "hubbub_notices_sending", 48)
+            assert (await gauges(server))["hubbub_notices_lanes"] >= 60
+            calls = await call_in(server, phone, "alice", "bob")
+            await assert_matrix(calls, {"alice": "b", "bob": "a"})
+            heard = await calls["alice"].heard(2.0)
+            assert heard.hears(TONE["bob"])
+            await application.wait_for("/events", event("participant-join"), count=2)
+            for call in calls.values():
+                await call.hangup()
+            await application.wait_for("/events", event("conference-end"))
+            assert (await gauges(server))["hubbub_notices_sending"] == 48, "nobody has answered, or was given up, meanwhile"
+            hung.heal("/status")
 
 
 async def test_verbs_by_the_thousand_cost_nobody_else(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:

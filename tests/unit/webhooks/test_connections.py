@@ -56,7 +56,7 @@ class Hosts:
     async def until(self, count: int) -> None:
         async with asyncio.timeout(10):
             while self.open.total() != count:
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ async def test_kept_connections_make_room(hosts: Hosts, few: Requester) -> None:
     asked = [ask(few, url) for url in hosts.urls[:3] for _ in range(3)]
     async with asyncio.timeout(10):
         while hosts.open[0] + hosts.open[1] + hosts.open[2] < 9:
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
     assert few.counts()["open"] == hosts.most == 10
     hosts.gate.set()
     await asyncio.gather(*asked)
