@@ -161,6 +161,7 @@ class Server:
             recordings=self.settings.storage.recordings,
             store=self.store,
         )
+        self.turns = services.turns
         services.beside = self.beside = RoomStage(services)
         room_services = RoomServices(self.media, self.journal, self.renderings, clock, self.settings.storage.recordings, self.beside)
         self.rooms = Rooms(room_services, lambda account: self.accounts[account].rooms_at_a_time)
@@ -215,6 +216,7 @@ class Server:
         await self.media.stop()
         await self.decoder.stop()
         self.speech.close()
+        self.turns.close()
         await self.recognition.close()
         await self.store.close()
 

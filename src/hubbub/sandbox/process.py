@@ -8,7 +8,7 @@ import select
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,31 @@ from hubbub.child import PipedChild
 
 WALL_SECONDS = 3.0
 """For a machine so busy that the child does not get the CPU time that it may use."""
+CPU_SECONDS = 0.15
+"""What a request took that ended its process (`worker.CPU_SECONDS`)."""
 INTERRUPTED = "interrupted: it takes too long"
 
 
 class SandboxFailed(Exception):
     """JavaScript that has no value, and why."""
+
+
+def _nobody(seconds: float) -> None:
+    """Nobody counts."""
+
+
+class Sandboxes:
+    """One sandbox for each thread that asks."""
+
+    def __init__(self) -> None:
+        self._of = threading.local()
+
+    def evaluate(self, text: str, names: Mapping[str, Any], seconds: float, spend: Callable[[float], None] = _nobody) -> str | bool | None:
+        """As a Sandbox does."""
+        if not hasattr(self._of, "thread"):
+            self._of.thread = Sandbox()
+        found: Sandbox = self._of.thread
+        return found.evaluate(text, names, seconds, spend)
 
 
 class Sandbox:
@@ -30,8 +50,11 @@ class Sandbox:
         self._lock = threading.Lock()
         self._child = PipedChild([sys.executable, "-I", str(Path(__file__).with_name("worker.py"))])
 
-    def evaluate(self, text: str, names: Mapping[str, Any], seconds: float) -> str | bool | None:
-        """The value of `text` with these global names (JSON values) within `seconds` of the engine's clock. Raises SandboxFailed."""
+    def evaluate(self, text: str, names: Mapping[str, Any], seconds: float, spend: Callable[[float], None] = _nobody) -> str | bool | None:
+        """The value of `text` with these global names (JSON values) within `seconds` of the engine's clock. Raises SandboxFailed.
+
+        `spend` is told the CPU seconds that it took, also where it failed.
+        """
         request = json.dumps({"text": text, "names": names, "seconds": seconds}, default=str).encode() + b"\n"
         with self._lock:
             try:
@@ -41,8 +64,10 @@ class Sandbox:
                 raise SandboxFailed(f"the sandbox could not be asked: {error.strerror}") from error
             if not line:
                 self._child.end()
+                spend(CPU_SECONDS)
                 raise SandboxFailed(INTERRUPTED)
         reply = json.loads(line)
+        spend(reply["seconds"])
         if "error" in reply:
             raise SandboxFailed(str(reply["error"]))
         value: str | bool | None = reply["value"]

@@ -83,7 +83,7 @@ async def play_beside(
         services.journal.report(problem, services.clock.now())
 
     shell = BesideShell(services, account, dialect, target, call, stage, failed)
-    script = Script(shell, dialect, services.accounts[account], services.documents)
+    script = Script(shell, dialect, services.accounts[account], services.documents, services.turns)
     try:
         await script.run(request)
     except ScriptFailed as error:

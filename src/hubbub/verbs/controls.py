@@ -273,7 +273,7 @@ class Doing(_Told):
     async def _script(self, program: Program) -> Mapping[str, Any]:
         session, services = self._session, self._session.services
         account = services.accounts[session.record.account]
-        script = Script(CallShell(session, services), self.order.dialect, account, services.documents)
+        script = Script(CallShell(session, services), self.order.dialect, account, services.documents, services.turns)
         await script.run(program)
         return script.interpreter.variables
 

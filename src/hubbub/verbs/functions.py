@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hubbub.conference.policy import Wait
@@ -51,7 +52,8 @@ class Functions:
             raise Refused("busy", "the call is on hold")
         services = self.shell.services
         account = services.accounts[self.shell.call.account]
-        asking = self.verb.desk.call(account, self.shell.call, FunctionCall(name, arguments, self.variables(), services.clock.now()))
+        asked = FunctionCall(name, arguments, self.variables(), services.clock.now())
+        asking = await services.turns.take(account.name, partial(self.verb.desk.call, account, self.shell.call, asked))
         found: HttpReply | RequestFailed | None = None
         if asking.request is not None:
             try:
@@ -59,7 +61,7 @@ class Functions:
             except RequestFailed as error:
                 found = error
         try:
-            reaction = asking.reaction(found)
+            reaction = await services.turns.take(account.name, partial(asking.reaction, found))
         except RequestFailed as error:
             self._report(str(error))
             raise

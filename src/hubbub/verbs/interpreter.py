@@ -1,7 +1,7 @@
 """The interpreter: a pure core that walks a program and says what to do next.
 
 `(state, input) → command`. Each document starts a new generation; an outcome or a reply that belongs to an older one is
-discarded. It runs on any stage: a call, the audio beside it, a room's queue.
+discarded. What may take long, to bind a template, is a command too. It runs on any stage: a call, the audio beside it, a room's queue.
 """
 
 from __future__ import annotations
@@ -61,13 +61,22 @@ class Ask:
 
 
 @dataclass(frozen=True)
+class Bind:
+    """Bind this template, which may take long, then call `bound`."""
+
+    generation: int
+    template: Template
+    scope: Scope
+
+
+@dataclass(frozen=True)
 class Finished:
     """The program has run to its end."""
 
     generation: int
 
 
-Command = Run | Ask | Finished
+Command = Run | Ask | Bind | Finished
 
 
 @dataclass
@@ -100,6 +109,9 @@ class Interpreter:
         self._running: Verb | None = None
         self._awaited: _Awaited | None = None
         self._transfers = 0
+        self._binding: Scope | None = None
+        self._steps = 0
+        self._spent = 0.0
         self.generation = 0
         self.variables: dict[str, Any] = {}
         self.facts: Callable[[], Mapping[str, Any]] = dict
@@ -122,7 +134,8 @@ class Interpreter:
             self._call(awaited.execute, program.main, program)
         else:
             self._stack = [_Frame(program.main, program, awaited.params if awaited and generation is not None else {}, section=True)]
-        self._running = None
+        self._running = self._binding = None
+        self._steps, self._spent = 0, 0.0
         return self._advance()
 
     def ended(self, generation: int, outcome: Outcome) -> Command | None:
@@ -131,6 +144,7 @@ class Interpreter:
         if generation != self.generation or verb is None:
             return None
         self._running = None
+        self._steps, self._spent = 0, 0.0
         rule = self._outcomes.get(type(verb), OutcomeRule())
         if isinstance(verb, Redirect):
             return Ask(self.generation, verb.link, verb)
@@ -144,6 +158,15 @@ class Interpreter:
             return Ask(self.generation, link, verb, rule.fields(outcome))
         return self._advance()
 
+    def bound(self, generation: int, steps: tuple[Step, ...]) -> Command | None:
+        """A template has become these steps; None when that is old news."""
+        scope, self._binding = self._binding, None
+        if generation != self.generation or scope is None:
+            return None
+        self._spent = scope.spent
+        self._push(steps)
+        return self._advance()
+
     def stop(self, outcome: Outcome) -> Ask | None:
         """Another document takes over (`replaced`) or the far end hung up (`gone`): end here.
 
@@ -151,7 +174,7 @@ class Interpreter:
         """
         verb, self._running = self._running, None
         self._stack = []
-        self._awaited = None
+        self._awaited = self._binding = None
         self.generation += 1
         if verb is None:
             return None
@@ -163,10 +186,14 @@ class Interpreter:
         return Ask(self.generation, link, verb, rule.fields(outcome), discard=True)
 
     def _advance(self) -> Command:
-        for _ in range(MAX_STEPS):
+        while self._steps < MAX_STEPS:
+            self._steps += 1
             step = self._next_step()
             if step is None:
                 return Finished(self.generation)
+            if isinstance(step, Template) and step.slow:
+                self._binding = self._scope()
+                return Bind(self.generation, step, self._binding)
             if isinstance(step, Verb):
                 self._running = step
                 return Run(self.generation, step)
@@ -215,7 +242,7 @@ class Interpreter:
 
     def _scope(self) -> Scope:
         scope = Scope(self.variables)
-        scope.params, scope.facts = self._stack[-1].params, self.facts()
+        scope.params, scope.facts, scope.spent = self._stack[-1].params, self.facts(), self._spent
         return scope
 
     def _push(self, steps: tuple[Step, ...]) -> None:

@@ -49,6 +49,8 @@ class Scope(dict[str, Any]):
 
     params: Mapping[str, Any] = {}
     facts: Mapping[str, Any] = {}
+    spent: float = 0.0
+    """CPU seconds that expressions took since the last verb."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Template:
 
     bind: Callable[[Scope], tuple[Step, ...]]
     at: Position = field(default=Position(), compare=False)
+    slow: bool = False
+    """Whether binding may take long: expressions are evaluated."""
 
 
 @dataclass(frozen=True)

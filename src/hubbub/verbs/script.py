@@ -6,14 +6,16 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from hubbub.errors import DocumentError, RequestFailed
 from hubbub.events import CallRecord
+from hubbub.sandbox.turns import Turns
 from hubbub.settings import Account
 from hubbub.verbs.dialect import Dialect, DocumentRequest
 from hubbub.verbs.documents import Documents
-from hubbub.verbs.interpreter import Ask, Command, Finished, Interpreter, Run
+from hubbub.verbs.interpreter import Ask, Bind, Command, Finished, Interpreter, Run
 from hubbub.verbs.model import Redirect, Stage
 from hubbub.verbs.program import Outcome, Program, Verb
 
@@ -53,12 +55,14 @@ class Script:
         dialect: Dialect,
         account: Account,
         documents: Documents,
+        turns: Turns,
         beside: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         self._shell = shell
         self._dialect = dialect
         self._account = account
         self._documents = documents
+        self._turns = turns
         self._beside = beside
         """What each request carries beside its own parameters, asked for when it is made."""
         self.interpreter = Interpreter(dialect.outcomes)
@@ -83,6 +87,9 @@ class Script:
                     command = self.interpreter.ended(generation, outcome)
                 case Ask(generation):
                     command = self.interpreter.load(await self.fetch(self.request(command)), generation)
+                case Bind(generation, template, scope):
+                    steps = await self._turns.take(self._account.name, partial(template.bind, scope))
+                    command = self.interpreter.bound(generation, steps)
                 case Finished():
                     return
 

@@ -13,6 +13,7 @@ from hubbub.clock import Clock
 from hubbub.conference.journal import Journal, Renderer
 from hubbub.conference.transcription import Transcriber
 from hubbub.media.client import Leg, Media, Mix
+from hubbub.sandbox.turns import Turns
 from hubbub.settings import Account
 from hubbub.speech.recognition import Recognition
 from hubbub.speech.voices import Speech
@@ -48,6 +49,7 @@ class VerbServices:
     recordings: Path
     lines: Lines = field(default_factory=Lines)
     audio: AudioCache = field(default_factory=AudioCache)
+    turns: Turns = field(default_factory=Turns)
     store: Store | None = None
     rooms: Rooms = field(init=False)
     calls: Calls = field(init=False)

@@ -73,7 +73,7 @@ class Session:
         self.functions: Functions | None = None
         """What may be called on the call now."""
         self._shell = CallShell(self, services)
-        self._script = Script(self._shell, dialect, services.accounts[call.record.account], services.documents)
+        self._script = Script(self._shell, dialect, services.accounts[call.record.account], services.documents, services.turns)
         self._task: asyncio.Task[None] | None = None
         self._detecting: set[asyncio.Task[None]] = set()
         call.on_ended = self._call_ended
@@ -161,7 +161,8 @@ class Session:
         """
         services = self._services
         shell = CallShell(self, services, stage, on_leave)
-        script = Script(shell, self.dialect, services.accounts[self.call.record.account], services.documents, beside)
+        account = services.accounts[self.call.record.account]
+        script = Script(shell, self.dialect, account, services.documents, services.turns, beside)
         try:
             await script.run(first)
         except ScriptFailed as error:

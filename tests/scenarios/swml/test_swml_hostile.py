@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.rest import Rest
 from tests.support.stage import PhoneMaker, assert_matrix
 from tests.support.swml import SWML, by_name, dial, script, told
 
+from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
 from hubbub.testing import Application, HubbubServer
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
@@ -101,3 +104,27 @@ async def test_scripts_that_never_end_do_not_spin(application: Application, hubb
             "/state",
             lambda r, code=code: r.json["params"].get("code") == f"relay_script_{code}",  # type: ignore[misc]
         )
+
+
+async def test_scripts_that_only_reckon_starve_nobody(application: Application, phone: PhoneMaker, tmp_path: Path) -> None:
+    """Eight calls of one account would reckon for minutes; meanwhile a script of another one is run, expressions too, and REST answers."""
+    numbers = [
+        {"number": "+1", "account": "mallory", "dialect": "swml", "url": application.url("/endless")},
+        {"number": "+2", "account": "dev", "dialect": "swml", "url": application.url("/swml")},
+    ]
+    mallory = {"name": "mallory", "signalwire": {"project": "00000000-0000-4000-8000-000000000009", "token": "PT9"}}
+    reckon = [{"cond": [{"when": "(() => {for (;;) {}})()", "then": [{"hangup": {}}]}]}] * 30
+    application.on("/endless", script({"answer": {}}, {"label": "top"}, *reckon, {"sleep": 1}, {"goto": {"label": "top"}}))
+    application.on("/swml", script({"answer": {}}, told(name="reckoned", value="${6 * 7}"), {"sleep": 900}))
+    config = {"numbers": numbers, "accounts": [dict(DEVELOPMENT_ACCOUNT), mallory]}
+    async with HubbubServer(config=config, folder=tmp_path) as server, Rest(server) as rest:
+        greedy = [await (await phone(f"greedy{n}")).call(server.uri("+1")) for n in range(8)]
+        for call in greedy:
+            await call.wait_answered(timeout=10)
+        for turn in range(1, 4):
+            good = await (await phone(f"alice{turn}")).call(server.uri("+2"))
+            await good.wait_answered(timeout=5)
+            await application.wait_for("/told", count=turn, timeout=5)
+            await asyncio.wait_for(rest.get("/Calls.json"), 5)
+        assert {request.json["value"] for request in application.requests("/told")} == {42}
+        assert not any(call.ended.is_set() for call in greedy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -207,6 +208,27 @@ def test_a_pattern_that_does_not_end_is_told(pattern: str) -> None:
     desk = function({"expressions": [{"string": "a" * 60 + "b" + "a" * 5000, "pattern": pattern, "output": {"response": "x"}}]})
     with pytest.raises(DocumentError, match="takes too long"):
         asking(desk)
+
+
+def test_patterns_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each keeps its limit, all of a map keep one together: before its request, and after it."""
+    never = [{"string": "abc", "pattern": "x", "output": {"response": "never"}}] * 64
+    before = function({"expressions": never, "output": {"response": "y"}})
+    after = function({"webhooks": [{"url": "http://x/", "expressions": never, "output": {"response": "y"}}]})
+    assert asking(before).reaction(None).reply == asking(after).reaction(reply({})).reply == {"response": "y"}
+    begun: list[str] = []
+
+    def costly(pattern: str, flags: str, text: str, spend: Callable[[float], None]) -> bool:
+        begun.append(pattern)
+        spend(0.1)
+        return False
+
+    monkeypatch.setattr("hubbub.dialects.swml.datamap.matches", costly)
+    for late in (lambda: asking(before), lambda: asking(after).reaction(reply({}))):
+        begun.clear()
+        with pytest.raises(DocumentError, match="too long together"):
+            late()
+        assert len(begun) in (5, 6)
 
 
 def test_all_that_a_map_writes_has_one_bound() -> None:

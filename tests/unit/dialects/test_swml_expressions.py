@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hubbub.dialects.swml.expressions import EvaluationFailed, condition, evaluate, filled
+from hubbub.dialects.swml.expressions import EvaluationFailed, condition, evaluate, filled, is_slow
 from hubbub.verbs.program import Scope
 
 
@@ -75,3 +75,33 @@ def test_hostile_expressions(text: str) -> None:
     """ "<= 1024 chars, <= 150 ms", no memory, no world outside; the time is held by `tests/unit/test_sandbox.py`."""
     with pytest.raises(EvaluationFailed):
         evaluate(f"({text})", scope())
+
+
+def test_expressions_are_bounded_together() -> None:
+    """A thousand that each keep their limit would take a minute: after half a second of CPU between two verbs no further one begins."""
+    here, told = scope(), []
+    for _ in range(100):
+        with pytest.raises(EvaluationFailed) as failed:
+            evaluate("(() => {for (;;) {}})()", here)
+        told.append(str(failed.value))
+    assert 3 <= sum("interrupted" in text for text in told) < 20
+    assert "too long together" in told[-1]
+    with pytest.raises(EvaluationFailed, match="too long together"):
+        evaluate("1 + 1", here)
+    assert evaluate("n", here) == 3, "a path costs nothing"
+    assert evaluate("1 + 1", scope()) == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "slow"),
+    [
+        ("plain", False),
+        ("${n} and %{vars.list[0]}", False),
+        ("${n + 1}", True),
+        ({"a": ["${true}"]}, True),
+        ("${" + "a" * 2000 + "}", True),
+    ],
+)
+def test_what_is_more_than_a_path_is_slow(value: Any, slow: bool) -> None:
+    """It is evaluated beside everything else."""
+    assert is_slow(value) is slow

@@ -19,7 +19,7 @@ from hubbub.verbs.session import Session
 
 def session() -> Session:
     call = SimpleNamespace(id="1", record=SimpleNamespace(account="dev"), answered=True, over=True, on_ended=None)
-    services = SimpleNamespace(accounts={"dev": None}, documents=None)
+    services = SimpleNamespace(accounts={"dev": None}, documents=None, turns=None)
     return Session(
         cast(Any, call), cast(Any, SimpleNamespace(outcomes={}, tells_silence=False)), cast(Any, services), lambda _session: None
     )

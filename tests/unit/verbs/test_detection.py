@@ -49,7 +49,7 @@ async def test_the_caller_hangs_up_first(monkeypatch: Any) -> None:
         tell=lambda *_args: None,
     )
     ended = asyncio.Event()
-    services = SimpleNamespace(accounts={"dev": None}, documents=None, media=None)
+    services = SimpleNamespace(accounts={"dev": None}, documents=None, turns=None, media=None)
     session = Session(
         cast(Any, call), cast(Any, SimpleNamespace(outcomes={}, tells_silence=False)), cast(Any, services), lambda _session: ended.set()
     )

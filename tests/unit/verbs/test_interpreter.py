@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from hubbub.events import Link
 from hubbub.verbs.dialect import OutcomeRule
-from hubbub.verbs.interpreter import Ask, Finished, Interpreter, Run
+from hubbub.verbs.interpreter import MAX_STEPS, Ask, Bind, Finished, Interpreter, Run
 from hubbub.verbs.model import Gather, Hangup, Pause, Redirect, Speak
 from hubbub.verbs.program import (
     Outcome,
     Program,
+    Scope,
     SetVariables,
     Step,
     Switch,
@@ -114,6 +115,53 @@ def test_flow_that_does_nothing_for_ever_ends() -> None:
     endless = Template(lambda variables: steps)
     steps = (endless, endless)
     assert isinstance(Interpreter({}).load(program(endless)), Finished)
+
+
+def test_a_slow_template_is_bound_by_whoever_runs_the_program() -> None:
+    """Expressions may take long: nothing else would be done meanwhile. What comes back too late is discarded."""
+    slow = Template(lambda scope: (Speak(text=f"hello {scope['who']}"),), slow=True)
+    interpreter = Interpreter({})
+    command = interpreter.load(program(SetVariables({"who": "bob"}), slow, BYE))
+    assert isinstance(command, Bind)
+    said = interpreter.bound(command.generation, command.template.bind(command.scope))
+    assert isinstance(said, Run)
+    assert said.verb == Speak(text="hello bob")
+    assert interpreter.bound(command.generation, (BYE,)) is None, "nothing is being bound"
+    late = interpreter.load(program(slow))
+    assert isinstance(late, Bind)
+    interpreter.stop(Outcome("replaced"))
+    assert interpreter.bound(late.generation, (BYE,)) is None
+
+
+def test_slow_flow_that_does_nothing_for_ever_ends() -> None:
+    steps: tuple[Step, ...] = ()
+    endless = Template(lambda variables: steps, slow=True)
+    steps = (endless, endless)
+    interpreter = Interpreter({})
+    command = interpreter.load(program(endless))
+    for _ in range(MAX_STEPS + 1):
+        if not isinstance(command, Bind):
+            break
+        command = interpreter.bound(command.generation, steps)
+    assert isinstance(command, Finished)
+
+
+def test_what_expressions_took_is_counted_from_verb_to_verb() -> None:
+    def costly(scope: Scope) -> tuple[Step, ...]:
+        scope.spent += 0.25
+        return ()
+
+    slow = Template(costly, slow=True)
+    interpreter = Interpreter({})
+    command = interpreter.load(program(slow, slow, HELLO, slow, BYE))
+    spent = []
+    while isinstance(command, Bind | Run):
+        if isinstance(command, Bind):
+            spent.append(command.scope.spent)
+            command = interpreter.bound(command.generation, command.template.bind(command.scope))
+        else:
+            command = interpreter.ended(command.generation, Outcome())
+    assert spent == [0.0, 0.25, 0.0]
 
 
 def test_a_boolean_is_switched_on_as_documents_spell_it() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hubbub.events import Link
+from hubbub.sandbox.turns import Turns
 from hubbub.settings import Account
 from hubbub.verbs.dialect import DocumentRequest
 from hubbub.verbs.model import Redirect, Stage
@@ -57,7 +58,7 @@ async def test_ten_documents_at_once_and_then_one_a_second(monkeypatch: pytest.M
 
     monkeypatch.setattr("hubbub.verbs.script.asyncio.sleep", sleep)
     documents = Again()
-    script = Script(Shell(), Vocabulary(), Account(name="dev"), documents)  # type: ignore[arg-type]
+    script = Script(Shell(), Vocabulary(), Account(name="dev"), documents, Turns())  # type: ignore[arg-type]
     task = asyncio.create_task(script.run(DocumentRequest(LINK, "answer")))
     await enough.wait()
     task.cancel()

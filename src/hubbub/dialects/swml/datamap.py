@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hubbub.dialects.readers import read_json
 from hubbub.dialects.swml.document import PREFIX, wrong
-from hubbub.dialects.swml.expressions import EvaluationFailed, matches
+from hubbub.dialects.swml.expressions import TOGETHER, EvaluationFailed, matches
 from hubbub.dialects.swml.replies import is_true
 from hubbub.dialects.swml.templates import MISSING, Budget, TooLong, expanded, expanded_all, item, look_up, url_encoded
 from hubbub.errors import DocumentError, RequestFailed
@@ -125,7 +125,7 @@ class Mapped:
     @contextmanager
     def _bounded(self) -> Iterator[None]:
         """What is too much, too deep or too slow is a mistake of the document: before the request, and after it."""
-        self._budget = Budget()
+        self._budget = Budget(TOGETHER)
         try:
             yield
         except (TooLong, RecursionError, EvaluationFailed) as error:
@@ -137,7 +137,7 @@ class Mapped:
             text, pattern, output = (item(each, name) for name in ("string", "pattern", "output"))
             if not isinstance(text, str) or output is MISSING:
                 continue
-            hit = isinstance(pattern, str) and _hit(pattern, self._text(text, data))
+            hit = isinstance(pattern, str) and self._hit(pattern, self._text(text, data))
             chosen = output if hit else item(each, "nomatch-output")
             if chosen is not MISSING:
                 return self._all(chosen, data)
@@ -213,6 +213,15 @@ class Mapped:
         if item(data, target) is MISSING:
             data[target] = "".join(texts)
 
+    def _hit(self, pattern: str, text: str) -> bool:
+        """Whether a pattern is found anywhere: without regard to case, unless it is written as `/pattern/flags`."""
+        flagged = _FLAGGED.fullmatch(pattern)
+        if pattern.startswith("/") and flagged is None:
+            return False
+        self._budget.check_time()
+        bare, flags = (flagged[1], flagged[2]) if flagged is not None else (pattern, "i")
+        return matches(bare, "".join(flag for flag in "is" if flag in flags), text, self._budget.pass_time)
+
     def _text(self, template: str, data: Any) -> str:
         return expanded(template, data, self._now, self._budget)
 
@@ -226,15 +235,6 @@ def _whole(value: Any) -> int:
         return max(0, int(float(value))) if value is not MISSING else 0
     except (TypeError, ValueError, OverflowError):
         return 0
-
-
-def _hit(pattern: str, text: str) -> bool:
-    """Whether a pattern is found anywhere: without regard to case, unless it is written as `/pattern/flags`."""
-    flagged = _FLAGGED.fullmatch(pattern)
-    if pattern.startswith("/") and flagged is None:
-        return False
-    bare, flags = (flagged[1], flagged[2]) if flagged is not None else (pattern, "i")
-    return matches(bare, "".join(flag for flag in "is" if flag in flags), text)
 
 
 def _reply(found: HttpReply | RequestFailed | None) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hubbub.dialects.swml.expressions import EvaluationFailed, filled, has_variables, spelled
+from hubbub.dialects.swml.expressions import EvaluationFailed, filled, has_variables, is_slow, spelled
 from hubbub.dialects.tables import (
     Attr,
     Compiler,
@@ -122,7 +122,7 @@ def one_step(compiler: Compiler, name: str, params: Any, path: str) -> Sequence[
             return (mistake("js_eval_error", f"{path}: {error}", node.at),)
         return _built(compiler, method, node, {**given, **known})
 
-    return (Template(bind, node.at),)
+    return (Template(bind, node.at, slow=is_slow(bound_later)),)
 
 
 def mistake(code: str, message: str, at: Position, *, ends: bool = False) -> Note:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from hubbub.sandbox.process import Sandbox, SandboxFailed
+from hubbub.sandbox.process import Sandboxes, SandboxFailed
 from hubbub.verbs.program import Scope
 
 LONGEST = 1024
 """Characters of an expression."""
 SECONDS = 0.075
 """By the engine's clock; whatever happens, an expression ends within twice this time of CPU ("<= 150 ms", `sandbox.worker`)."""
+TOGETHER = 0.5
+"""CPU seconds of all expressions between two verbs, and of all patterns before or after a request: then no further one begins."""
 PATTERN_SECONDS = 0.004
 """Of a search, which looks at that clock more seldom."""
 LONGEST_SEARCHED = 8192
@@ -22,7 +24,7 @@ MOST_STEPS = 64
 _PATH = re.compile(r"[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*|\.\d+|\[\d+\]|\[(?:'[^']*'|\"[^\"]*\")\])*")
 _PART = re.compile(r"\.?([A-Za-z_$][\w$]*|\d+)|\[(\d+)\]|\[(?:'([^']*)'|\"([^\"]*)\")\]")
 _NAME = re.compile(r"[A-Za-z_$][\w$]*")
-_sandbox = Sandbox()
+_sandbox = Sandboxes()
 _WORDS = frozenset({"true", "false", "null", "undefined", "this", "NaN", "Infinity"})
 
 
@@ -78,6 +80,14 @@ def has_variables(value: Any) -> bool:
     return any(has_variables(child) for child in children)
 
 
+def is_slow(value: Any) -> bool:
+    """Whether anything in a value is more than a path to be looked up."""
+    if isinstance(value, str):
+        return any(expression and not _is_path(text) for expression, text in parts_of(value))
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(is_slow(child) for child in children)
+
+
 def filled(value: Any, scope: Scope) -> Any:
     """A value with its expressions evaluated; a text that is nothing but one keeps the type of its result. Raises EvaluationFailed."""
     if isinstance(value, str):
@@ -111,14 +121,17 @@ def condition(text: str, scope: Scope) -> bool:
     return bool(run(f"!!({bare})", scope))
 
 
-def matches(pattern: str, flags: str, text: str) -> bool:
-    """Whether a regular expression is found in a text; one that is wrong is not. Raises EvaluationFailed where it takes too long."""
+def matches(pattern: str, flags: str, text: str, spend: Callable[[float], None]) -> bool:
+    """Whether a regular expression is found in a text; one that is wrong is not. Raises EvaluationFailed where it takes too long.
+
+    `spend` is told the CPU seconds that it took.
+    """
     inline = re.match(r"\(\?([is]+)\)", pattern)
     if inline is not None:  # as other engines write flags
         pattern, flags = pattern[inline.end() :], "".join(set(flags + inline[1]))
     names = {"pattern": pattern.replace("(?P<", "(?<"), "flags": flags, "text": text[:LONGEST_SEARCHED]}
     try:
-        return bool(_sandbox.evaluate("new RegExp(pattern, flags).test(text)", names, PATTERN_SECONDS))
+        return bool(_sandbox.evaluate("new RegExp(pattern, flags).test(text)", names, PATTERN_SECONDS, spend))
     except SandboxFailed as error:
         if "interrupted" in str(error):
             raise EvaluationFailed(f"the pattern {pattern[:100]!r} takes too long") from error
@@ -127,9 +140,11 @@ def matches(pattern: str, flags: str, text: str) -> bool:
 
 def evaluate(text: str, scope: Scope) -> Any:
     """A plain path is looked up (unset: None), anything else is JavaScript. Raises EvaluationFailed."""
-    if _PATH.fullmatch(text) and text not in _WORDS and len(text) <= LONGEST:
-        return look_up(text, scope)
-    return run(text, scope)
+    return look_up(text, scope) if _is_path(text) else run(text, scope)
+
+
+def _is_path(text: str) -> bool:
+    return len(text) <= LONGEST and text not in _WORDS and _PATH.fullmatch(text) is not None
 
 
 def look_up(path: str, scope: Scope) -> Any:
@@ -164,11 +179,17 @@ def run(text: str, scope: Scope) -> Any:
     """The value of a JavaScript expression. Raises EvaluationFailed."""
     if len(text) > LONGEST:
         raise EvaluationFailed(f"an expression has at most {LONGEST} characters")
+    if scope.spent >= TOGETHER:
+        raise EvaluationFailed("the expressions here take too long together")
     roots = _roots(scope)
     names = {**roots["call"], **roots["envs"], **roots["vars"], **roots}
+
+    def spend(seconds: float) -> None:
+        scope.spent += seconds
+
     known = {name: value for name, value in names.items() if _NAME.fullmatch(str(name))}
     try:
-        result = _sandbox.evaluate(f"JSON.stringify(({text}\n))", known, SECONDS)
+        result = _sandbox.evaluate(f"JSON.stringify(({text}\n))", known, SECONDS, spend)
     except SandboxFailed as error:
         raise EvaluationFailed(str(error)) from error
     return json.loads(result) if isinstance(result, str) else None

@@ -112,7 +112,7 @@ def _goto(_compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
     missing = mistake("method_parameter_invalid_value", f"{node.at.path}: there is no label {values['label']!r} here", node.at, ends=True)
     jump = Goto(values["label"], values["max"], missing, node.at)
     when = values["when"]
-    return jump if when is None else Template(lambda scope: _if(when, scope, node, (jump,), ()), node.at)
+    return jump if when is None else Template(lambda scope: _if(when, scope, node, (jump,), ()), node.at, slow=True)
 
 
 def _if(when: Any, scope: Scope, node: Node, then: tuple[Step, ...], otherwise: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -141,7 +141,7 @@ def _cond(compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
         then = section(compiler, item.get("then", []), f"{where}/then")
         otherwise = section(compiler, item["else"], f"{where}/else") if "else" in item else ()
         branches.append((item.get("when"), then, otherwise))
-    return Template(lambda scope: _chosen(branches, scope, node), node.at)
+    return Template(lambda scope: _chosen(branches, scope, node), node.at, slow=True)
 
 
 def _chosen(branches: list[Branch], scope: Scope, node: Node) -> tuple[Step, ...]:
@@ -169,7 +169,7 @@ def _switch(compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
     simple = SIMPLE.fullmatch(variable)
     if simple is not None:
         return Switch(simple[1], cases, default)
-    return Template(lambda scope: cases.get(_named(variable, scope), default), node.at)
+    return Template(lambda scope: cases.get(_named(variable, scope), default), node.at, slow=True)
 
 
 def _named(variable: str, scope: Scope) -> str:

@@ -11,7 +11,7 @@ from hubbub.dialects.readers import read_json
 from hubbub.dialects.swml.callbacks import CALL_STATES
 from hubbub.dialects.swml.datamap import DataMap, Mapped
 from hubbub.dialects.swml.document import ANYTHING, METHODS, ON_CALL, PREFIX, mistake, steps_within, wrong
-from hubbub.dialects.swml.expressions import EvaluationFailed, filled, has_variables
+from hubbub.dialects.swml.expressions import EvaluationFailed, filled, has_variables, is_slow
 from hubbub.dialects.swml.replies import Allowed, Memory, is_true, reaction
 from hubbub.dialects.swml.requests import facts as facts_of
 from hubbub.dialects.swml.requests import http_request
@@ -186,7 +186,7 @@ def _ai(compiler: Compiler, node: Node, values: dict[str, Any]) -> Step:
         except EvaluationFailed as error:
             return (mistake("js_eval_error", f"{node.at.path}: {error}", node.at),)
 
-    return Template(bind, node.at)
+    return Template(bind, node.at, slow=is_slow(read))
 
 
 def _held(compiler: Compiler, node: Node, params: Mapping[str, Any], maps: Mapping[int, Any]) -> HoldForFunctions:

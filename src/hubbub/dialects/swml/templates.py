@@ -43,8 +43,18 @@ class TooLong(ValueError):
 class Budget:
     """What all templates of one reckoning may come to together."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 0.0) -> None:
         self._left = LONGEST_RESULT
+        self._seconds = seconds
+
+    def pass_time(self, seconds: float) -> None:
+        """Count CPU time that something else took."""
+        self._seconds -= seconds
+
+    def check_time(self) -> None:
+        """Whether there is any time left. Raises TooLong."""
+        if self._seconds <= 0.0:
+            raise TooLong("its patterns take too long together")
 
     def spend(self, characters: int) -> None:
         """Count what was written, or what takes as long. Raises TooLong."""
