@@ -2,11 +2,15 @@
 PYTHON ?= python3
 VENV := .venv
 # Scenario tests mostly wait for sound: three at a time keep two cores busy. Those marked `alone` measure time, and run alone.
+# A worker gets whole files (they share a server), the longest first (tests/conftest.py).
 TEST_WORKERS ?= 3
+SPREAD := --dist loadfile --no-loadscope-reorder
+# Servers, SDKs and workers are interpreters started hundreds of times: none shall compile its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test unit lint bench soak fuzz docs clean peers
+.PHONY: help setup demo test unit lint warm bench soak fuzz docs clean peers
 
 help:
 	@echo "make demo   start hubbub, an application and callers who really speak; show and check what is heard"
@@ -50,9 +54,13 @@ lint: setup
 unit: setup
 	@$(BIN)/pytest tests/unit
 
-test: setup peers lint
+warm: setup
 	@$(BIN)/python -m tests.support.warm
-	@$(BIN)/pytest tests -n $(TEST_WORKERS) --dist worksteal -m "not alone"
+
+# The checks that read, and the compilation: beside each other. Either one's failure is make's.
+test: setup peers
+	@$(MAKE) --no-print-directory -j 2 lint warm
+	@$(BIN)/pytest tests -n $(TEST_WORKERS) $(SPREAD) -m "not alone"
 	@$(BIN)/pytest tests -m alone
 
 bench: setup
@@ -62,8 +70,7 @@ bench: setup
 # Both print a table of what was tried and what was found. SECONDS: of the long run (600), of every fuzzer (120); KILLS: of the server (200).
 SECONDS ?= 0
 KILLS ?= 200
-soak: setup peers
-	@$(BIN)/python -m tests.support.warm
+soak: setup peers warm
 	@$(BIN)/python -m tests.long soak --seconds $(SECONDS) --kills $(KILLS)
 
 fuzz: setup peers
