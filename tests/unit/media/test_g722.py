@@ -84,6 +84,31 @@ def test_any_bytes_in_any_pieces_equal_the_extension(seed: int, pieces: list[int
     assert np.array_equal(np.concatenate(heard), np.asarray(G722(16000, 64000).decode(data.tobytes())))
 
 
+def harsh(code: int) -> np.ndarray:
+    """Half a second that no encoder says: one byte for long, its own alternation, then anything; every limit of the predictors is met."""
+    random = np.random.default_rng(code)
+    steady = np.full(10 * NARROW, code, np.uint8)
+    turning = np.where(np.arange(10 * NARROW) // (1 + code % 7) % 2, code, code ^ 0xFF).astype(np.uint8)
+    return np.concatenate([steady, turning, random.integers(0, 256, 5 * NARROW).astype(np.uint8)])
+
+
+def test_bytes_that_meet_every_limit_equal_the_extension() -> None:
+    """Of sound that is encoded, few limits of the arithmetic (saturation of prediction, zeros, reconstruction) are ever reached."""
+    for code in range(256):
+        data = harsh(code)
+        coder = Coder()
+        heard = np.concatenate([coder.decode(frame) for frame in data.reshape(-1, NARROW)])
+        assert np.array_equal(heard, np.asarray(G722(16000, 64000).decode(data.tobytes()))), code
+
+
+@pytest.mark.parametrize("period", [1, 2, 3, 4, 6, 8, 12, 16, 20, 32, 50, 100])
+def test_full_scale_that_turns_equals_the_extension(period: int) -> None:
+    pcm = np.where(np.arange(20 * FRAME) // period % 2, 32767, -32768).astype(np.int16)
+    coder = Coder()
+    ours = np.concatenate([coder.encode(frame) for frame in pcm.reshape(-1, FRAME)])
+    assert ours.tobytes() == G722(16000, 64000).encode(pcm)
+
+
 @pytest.mark.parametrize(("quiet", "below"), [(True, 35), (False, 9)])
 def test_a_decoder_follows_another_encoder(quiet: bool, below: float) -> None:
     """docs/media.md 1.9: changed in a quiet frame after 0.2 s together, what is wrong stays 35 dB below speech; in a loud one 9 dB."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.unit.media.test_g722 import harsh
 
 from hubbub.media import g722, lanes
 from hubbub.media.desk import LANES
@@ -60,3 +61,29 @@ def test_encoding_and_decoding_equal_one_coder_alone(seed: int) -> None:
             lanes.join(together[1][lane], signal[0], signal[1], lane, wide, even, odd, low, high)
             assert np.array_equal(wide, heard[lane])
     assert np.array_equal(alone, together)
+
+
+def test_bytes_that_meet_every_limit_are_heard_as_by_one_decoder_alone() -> None:
+    """Sixteen of all 256 streams at a time (`harsh`): saturation of one lane is not that of its neighbours."""
+    even, odd, low, high = scratch()
+    codes = np.zeros(2 * NARROW, np.int64)
+    rows, signal, codes_of = (np.zeros((2, size), np.int32) for size in (lanes.BAND, lanes.FRAME_LANES, lanes.FRAME_LANES))
+    for first in range(0, 256, LANES):
+        streams = np.stack([harsh((first + lane) * 37 % 256).reshape(-1, NARROW) for lane in range(LANES)])
+        alone, together = ([G722_FRESH.copy() for _ in range(LANES)] for _ in range(2))
+        for frame in range(streams.shape[1]):
+            heard = np.zeros((LANES, FRAME), np.int16)
+            for lane in range(LANES):
+                g722.decode(alone[lane], streams[lane, frame], 0, NARROW, heard[lane], even, odd, low, high, codes)
+            for band, part in ((0, streams[:, frame] & 63), (1, streams[:, frame] >> 6)):
+                for lane in range(LANES):
+                    lanes.enter(together[lane], rows[band], lane, bool(band))
+                codes_of[band] = part.T.reshape(-1)
+                lanes.band(rows[band], bool(band), False, signal[band], codes_of[band])
+                for lane in range(LANES):
+                    lanes.leave(together[lane], rows[band], lane, bool(band))
+            for lane in range(LANES):
+                wide = np.zeros(FRAME, np.int16)
+                lanes.join(together[lane], signal[0], signal[1], lane, wide, even, odd, low, high)
+                assert np.array_equal(wide, heard[lane])
+        assert np.array_equal(alone, together)

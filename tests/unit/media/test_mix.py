@@ -192,6 +192,15 @@ def test_the_limiter_never_wraps_and_lets_what_fits_alone() -> None:
     assert abs(int(out.max()) - 32767) < 10, "what is limited is as loud as it can be"
 
 
+def test_the_one_sample_that_has_no_opposite_is_limited() -> None:
+    """docs/media.md 1.5: p = max |line|; -32768 is more than 32767, so a frame that reaches it comes down with all its samples."""
+    line, out = np.full(FRAME, 20000, np.int32), np.zeros(FRAME, np.int16)
+    line[100] = -32768
+    wanted = reference.limit(line.astype(np.int64), OPEN)
+    assert limit(line, OPEN, out) == wanted[1] == 32767
+    assert np.array_equal(out, wanted[0])
+
+
 def test_the_limiter_recovers_within_about_a_second() -> None:
     out = np.zeros(FRAME, np.int16)
     state = limit(np.full(FRAME, 300000, np.int32), OPEN, out)
