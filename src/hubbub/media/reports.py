@@ -236,7 +236,7 @@ class Line:
             mos_out=opinion(told.round_trip.mean, told.jitter_out.mean, loss_out),
             jitter_in_least=min(jitter, told.jitter_in.least) if told.jitter_in.count else jitter,
             late_in=words[counters.C_LATE] + words[counters.C_DUPLICATE],
-            concealed_in=words[counters.C_CONCEALED],
+            concealed_in=words[counters.C_UNDERRUNS],
             digits_in=words[counters.C_DIGITS],
         )
 
