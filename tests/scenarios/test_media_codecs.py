@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
-import pytest_asyncio
 from G722 import G722
+from tests.support.plane import shared_plane
 from tests.support.rtp_peer import Peer, Peers, level_of, sine
 
 from hubbub.errors import MediaError
 from hubbub.media.client import Codec, Leg, Media
-from hubbub.settings import MediaSettings
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 
@@ -43,12 +41,7 @@ class WidePeer(Peer):
         return pcm[-int(seconds * 16000) :]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def media() -> AsyncIterator[Media]:
-    media = Media(MediaSettings(rtp_ports="21200-21299", legs=16))
-    await media.start()
-    yield media
-    await media.stop()
+media = shared_plane("21200-21299")
 
 
 def joined(media: Media, peers: list[Peer], codecs: list[Codec]) -> list[Leg]:

@@ -4,35 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import struct
-import time
-from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 
 import numpy as np
 import pytest
-import pytest_asyncio
+from tests.support.plane import shared_plane, until
 from tests.support.rtp_peer import ULAW_DECODE, Peer, Peers, level_of
 
 from hubbub.media.client import Codec, Media
-from hubbub.settings import MediaSettings
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 PCMU = Codec("PCMU", 0)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def media() -> AsyncIterator[Media]:
-    media = Media(MediaSettings(rtp_ports="21200-21299", legs=16))
-    await media.start()
-    yield media
-    await media.stop()
-
-
-async def until(check: Callable[[], bool], seconds: float = 4.0) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and not check():
-        await asyncio.sleep(0.05)
-    return check()
+media = shared_plane("21200-21299")
 
 
 async def test_keys_come_in_once_each_although_packets_repeat(media: Media) -> None:

@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from itertools import pairwise
 
 import numpy as np
 import pytest
-import pytest_asyncio
+from tests.support.plane import shared_plane, until
 from tests.support.rtp_peer import Peer, Peers, sine
 
 from hubbub.media.client import Clip, Codec, Leg, Media, Stream
-from hubbub.settings import MediaSettings
 
 TONES = (440.0, 620.0, 1010.0)
 PCMU = Codec("PCMU", 0)
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def media() -> AsyncIterator[Media]:
-    media = Media(MediaSettings(rtp_ports="21000-21199", legs=64))
-    await media.start()
-    yield media
-    await media.stop()
-
-
-async def until(check: Callable[[], bool], seconds: float = 4.0) -> bool:
-    """Whether `check` becomes true in time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if check():
-            return True
-        await asyncio.sleep(0.05)
-    return check()
+media = shared_plane("21000-21199", legs=64)
 
 
 class Room:

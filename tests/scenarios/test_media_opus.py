@@ -6,11 +6,10 @@ import asyncio
 import itertools
 import os
 import signal
-import time
-from collections.abc import Callable
 
 import numpy as np
 import pytest
+from tests.support.plane import until
 from tests.support.rtp_peer import Peer, Peers, level_of, sine
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, room
 
@@ -48,13 +47,6 @@ class OpusPeer(Peer):
         coder = Opus(96)
         packets = self.audio()[-round((seconds + 0.4) * 50) :]
         return np.concatenate([coder.decode(packet.payload) for packet in packets] or [np.zeros(1, np.int16)])[-round(seconds * 8000) :]
-
-
-async def until(fact: Callable[[], bool], seconds: float = 10.0) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and not fact():
-        await asyncio.sleep(0.05)
-    return fact()
 
 
 @needs_opus

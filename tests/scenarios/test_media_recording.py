@@ -8,37 +8,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import pytest_asyncio
 import soundfile
+from tests.support.plane import shared_plane, until
 from tests.support.rtp_peer import Peer, Peers, level_of, sine
 
 from hubbub.errors import MediaError
 from hubbub.media.client import Clip, Codec, Leg, Media, Tap, recover_captures
-from hubbub.settings import MediaSettings
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 PCMU = Codec("PCMU", 0)
 TONES = (440.0, 620.0, 1500.0)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def media() -> AsyncIterator[Media]:
-    media = Media(MediaSettings(rtp_ports="21500-21599", legs=16))
-    await media.start()
-    yield media
-    await media.stop()
-
-
-async def until(check: Callable[[], bool], seconds: float = 4.0) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and not check():
-        await asyncio.sleep(0.05)
-    return check()
+media = shared_plane("21500-21599")
 
 
 def call(media: Media, *peers: Peer) -> list[Leg]:

@@ -9,32 +9,22 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_asyncio
+from tests.support.plane import plane, until
 from tests.support.rtp_peer import Peer, Peers
 
 from hubbub.media import reports
 from hubbub.media.client import Codec, Leg, Media
 from hubbub.media.rtcp import Block, Report, SenderInfo, build, middle, ntp_of, parse
-from hubbub.settings import MediaSettings
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def media() -> AsyncIterator[Media]:
-    patch = pytest.MonkeyPatch()
-    patch.setattr(reports, "INTERVAL", 0.6)
-    media = Media(MediaSettings(rtp_ports="21300-21399", legs=16))
-    await media.start()
-    yield media
-    await media.stop()
-    patch.undo()
-
-
-async def until(fact: Callable[[], object], seconds: float = 8.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        await asyncio.sleep(0.02)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reports, "INTERVAL", 0.6)
+        async with plane("21300-21399") as running:
+            yield running
 
 
 async def next_report(port: socket.socket) -> tuple[Report, float]:
@@ -62,11 +52,11 @@ async def talk(leg: Leg, peer: Peer, port: socket.socket, to: tuple[str, int], t
     said = SenderInfo(ntp_of(time.time()), 1, 2, 3)
     port.sendto(build(peer.ssrc, said, (block,), "peer@test"), to)
     assert leg.reports is not None
-    await until(lambda: leg.reports and leg.reports.reception.received_reports)
+    assert await until(lambda: leg.reports and leg.reports.reception.received_reports)
     quality = leg.quality()
     assert quality is not None
     assert (quality.lost_out, quality.jitter_out) == (12, 20.0)
-    await until(lambda: leg.link.far_loss == 25)
+    assert await until(lambda: leg.link.far_loss == 25)
     while True:
         answer, _ = await take()
         if answer.blocks and answer.blocks[0].last_report:
@@ -106,7 +96,7 @@ async def test_reports_on_the_rtp_port(media: Media) -> None:
     loop = asyncio.get_running_loop()
     peer.on_report = lambda data: loop.call_soon_threadsafe(seen.put_nowait, (parse(data)[0], time.time()))
     with Peers(peer), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
-        await until(lambda: leg.counters().received > 10)
+        assert await until(lambda: leg.counters().received > 10)
         stranger.sendto(build(peer.ssrc, None, (Block(leg.ssrc, 255, 999, 0, 0, 0, 0),), "evil"), leg.local)
         await talk(leg, peer, peer.socket, leg.local, seen.get)
     await leg.close()
@@ -130,7 +120,7 @@ async def test_round_trip(media: Media) -> None:
                 delay = round((said + real - 0.04) * 65536) if said else round((real - 0.04) * 65536)
                 block = Block(leg.ssrc, 0, 0, 1, 0, middle(asked.sender.ntp), max(0, delay))
                 port.sendto(build(peer.ssrc, None, (block,), "p"), ("127.0.0.1", leg.bound_port + 1))
-            await until(lambda leg=leg: leg.quality().reports >= 3)
+            assert await until(lambda leg=leg: leg.quality().reports >= 3)
             quality = leg.quality()
             assert quality is not None
             assert expected - 1 <= quality.round_trip_least < expected + 60

@@ -6,17 +6,15 @@ import asyncio
 import os
 import signal
 import struct
-from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 
 import numpy as np
 import pytest
-import pytest_asyncio
+from tests.support.plane import shared_plane, until
 from tests.support.rtp_peer import Peer, Peers, ulaw
 
 from hubbub.media import libsrtp
 from hubbub.media.client import Codec, Leg, Media
-from hubbub.settings import MediaSettings
 from hubbub.sip.sdes import Agreement
 from hubbub.testing.srtp import Cipher
 
@@ -32,19 +30,7 @@ A, B = 440.0, 1010.0
 NOISE = ulaw(np.random.default_rng(5).integers(-20_000, 20_000, 160).astype(np.int16))
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def media() -> AsyncIterator[Media]:
-    media = Media(MediaSettings(rtp_ports="21800-21899", legs=16, workers=2))
-    await media.start()
-    yield media
-    await media.stop()
-
-
-async def until(check: Callable[[], bool], seconds: float = 10.0) -> bool:
-    end = asyncio.get_running_loop().time() + seconds
-    while asyncio.get_running_loop().time() < end and not check():
-        await asyncio.sleep(0.02)
-    return check()
+media = shared_plane("21800-21899", workers=2)
 
 
 def keys(leg: int, suite: str = SUITE) -> tuple[bytes, bytes]:

@@ -6,10 +6,10 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
+from tests.support.plane import until
 from tests.support.rtp_peer import Peer, Peers, level_of, sine
 
 from hubbub.errors import MediaError
@@ -19,13 +19,6 @@ from hubbub.settings import MediaSettings
 pytestmark = pytest.mark.scenario
 PCMU = Codec("PCMU", 0)
 ROOM = 20
-
-
-async def until(check: Callable[[], bool], seconds: float = 10.0) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and not check():
-        await asyncio.sleep(0.02)
-    return check()
 
 
 @pytest.mark.alone

@@ -5,38 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-import pytest_asyncio
 import soundfile
+from tests.support.plane import shared_plane, until
 from tests.support.rtp_peer import Peer, Peers, level_of, sine
 
 from hubbub.media.client import Clip, Codec, Leg, Media, Mix, Tap
-from hubbub.settings import MediaSettings
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 PCMU = Codec("PCMU", 0)
 A, B, C = TONES = (440.0, 620.0, 1010.0)
 MUSIC = 330.0
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def media() -> AsyncIterator[Media]:
-    media = Media(MediaSettings(rtp_ports="21600-21699", legs=16, workers=2))
-    await media.start()
-    yield media
-    await media.stop()
-
-
-async def until(check: Callable[[], bool], seconds: float = 8.0) -> bool:
-    end = asyncio.get_running_loop().time() + seconds
-    while asyncio.get_running_loop().time() < end and not check():
-        await asyncio.sleep(0.02)
-    return check()
+media = shared_plane("21600-21699", workers=2)
 
 
 class Phones:
