@@ -18,12 +18,13 @@ from hubbub.dialects.bxml.operations import OPERATIONS, XML
 from hubbub.dialects.bxml.resources import RESOURCES, Shown
 from hubbub.dialects.bxml.rows import told_in_clear
 from hubbub.dialects.habits import Habits, Pairs
+from hubbub.dialects.plain import PlainRest
 from hubbub.dialects.readers import read_json
 from hubbub.dialects.tables import ErrorRow, Operation, Page, Resource, Window, render
 from hubbub.errors import DocumentError, Refused
 from hubbub.events import Party, RecordingRecord
 from hubbub.ids import Id
-from hubbub.settings import Account, Srtp
+from hubbub.settings import Account
 from hubbub.verbs.model import JoinRoom, Stage
 from hubbub.verbs.program import Program
 
@@ -137,16 +138,12 @@ class BxmlHabits(Habits):
         return {"access_token": tokens.write(owner, self._now()), "token_type": "Bearer", "expires_in": tokens.SECONDS}
 
 
-class BxmlRest:
+class BxmlRest(PlainRest):
     """REST of this dialect."""
 
     base = "/api/v2/accounts/{account}"
-    suffixes: tuple[str, ...] = ("",)
-    json_bodies = True
-    public_media = False
     operations: tuple[Operation, ...] = OPERATIONS
     resources: Mapping[str, Resource] = RESOURCES
-    challenge = 'Basic realm="hubbub API"'
 
     def __init__(self, dialect: BxmlDialect, known: Sequence[Account], now: Callable[[], float]) -> None:
         self.dialect = dialect
@@ -214,14 +211,6 @@ class BxmlRest:
         if E164.fullmatch(address):
             return Party("number", address, f"sip:{address}@{host}")
         raise Refused("invalid-target")
-
-    def srtp(self, spelled: str) -> Srtp | None:
-        """No target says so itself."""
-        return None
-
-    def headers(self, spelled: str) -> Mapping[str, str]:
-        """A target asks for none."""
-        return {}
 
     def check_media(self, recording: RecordingRecord, query: Mapping[str, str]) -> None:
         """Media is had as it is."""

@@ -17,6 +17,7 @@ from hubbub.dialects.habits import Habits
 from hubbub.dialects.own.grants import Grant, Grants
 from hubbub.dialects.own.operations import OPERATIONS, SPELLED, STATUSES
 from hubbub.dialects.own.resources import RESOURCES
+from hubbub.dialects.plain import PlainRest
 from hubbub.dialects.rooms import RoomDefaults
 from hubbub.dialects.swml.document import TABLE as SWML_TABLE
 from hubbub.dialects.swml.joining import ROOM as SWML_ROOM
@@ -80,16 +81,12 @@ class OwnHabits(Habits):
         return self.grants.read(token.strip()) if scheme.lower() == "bearer" else None
 
 
-class OwnRest:
+class OwnRest(PlainRest):
     """REST of no dialect, for all of them."""
 
     base = "/hubbub/accounts/{account}"
-    suffixes: tuple[str, ...] = ("",)
-    json_bodies = True
-    public_media = False
     operations: tuple[Operation, ...] = OPERATIONS
     resources: Mapping[str, Resource] = RESOURCES
-    challenge = 'Basic realm="hubbub API"'
 
     def __init__(
         self, public_url: str, accounts: Sequence[Account], faces: Sequence[Any], now: Callable[[], float], admin: str = ""

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from hubbub.dialects.ids import Uuid
 from hubbub.dialects.tables import Out
+from hubbub.dialects.twiml.words import ROOM_EVENTS
 from hubbub.events import CallRecord, EndReason, Party, RoomEvent, RoomEventKind
 from hubbub.ids import Id
 from hubbub.settings import Account
@@ -14,25 +15,8 @@ from hubbub.settings import Account
 Fact = TypeVar("Fact")
 IDS = Uuid()
 NODE = "hubbub"
-STATUS = {
-    RoomEventKind.STARTED: "conference-start",
-    RoomEventKind.ENDED: "conference-end",
-    RoomEventKind.RINGING: "participant-ringing",
-    RoomEventKind.ANSWERED: "participant-answered",
-    RoomEventKind.JOINED: "participant-join",
-    RoomEventKind.LEFT: "participant-leave",
-    RoomEventKind.MUTED: "participant-mute",
-    RoomEventKind.UNMUTED: "participant-unmute",
-    RoomEventKind.HELD: "participant-hold",
-    RoomEventKind.UNHELD: "participant-unhold",
-    RoomEventKind.MODIFIED: "participant-modify",
-    RoomEventKind.SPEECH_STARTED: "participant-speech-start",
-    RoomEventKind.SPEECH_STOPPED: "participant-speech-stop",
-    RoomEventKind.DIGIT: "participant-dtmf",
-    RoomEventKind.ANNOUNCEMENT_ENDED: "announcement-end",
-    RoomEventKind.ANNOUNCEMENT_FAILED: "announcement-fail",
-}
-"""The last three are spelled as the compatible dialect does: the vendor names none (8)."""
+STATUS = ROOM_EVENTS
+"""Those of the compatible dialect; the vendor names none of the last three (8)."""
 REASONS = {
     EndReason.LAST_LEFT: "last-participant-left",
     EndReason.LAST_REMOVED: "last-participant-kicked",

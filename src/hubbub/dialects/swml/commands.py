@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from hubbub.dialects.swml.expressions import spelled
 from hubbub.dialects.tables import (
@@ -22,6 +21,7 @@ from hubbub.dialects.tables import (
     text,
     words,
 )
+from hubbub.dialects.twiml.operations import absolute_url
 
 PATH = "/calls"
 STATES = {
@@ -34,15 +34,6 @@ STATES = {
 REASONS = {"hangup": "", "cancel": "", "busy": "busy", "noAnswer": "declined", "decline": "declined", "error": "error"}
 VARIABLE = re.compile(r"(?!(?:signalwire|sw|rtc|internal)_)[A-Za-z_]\w*", re.ASCII)
 MOST_VARIABLES, LONGEST_VARIABLE = 20, 1024
-
-
-def absolute_url(value: str) -> str:
-    """An absolute http or https URL."""
-    stripped = value.strip()
-    split = urlsplit(stripped)
-    if split.scheme.lower() not in ("http", "https") or not split.hostname or not stripped.isprintable() or " " in stripped:
-        raise ValueError("must be an absolute http or https URL")
-    return stripped
 
 
 def listed(read: Converter, what: str) -> Converter:

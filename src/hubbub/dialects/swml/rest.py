@@ -11,6 +11,7 @@ from hubbub.dialects.cxml import CxmlDialect
 from hubbub.dialects.cxml.rest import CxmlRest
 from hubbub.dialects.cxml.words import CXML
 from hubbub.dialects.habits import Habits
+from hubbub.dialects.plain import PlainRest
 from hubbub.dialects.swml import orders
 from hubbub.dialects.swml.callbacks import IDS
 from hubbub.dialects.swml.commands import COMMANDS, UNSUPPORTED
@@ -22,7 +23,7 @@ from hubbub.dialects.twiml.callbacks import recording_url
 from hubbub.errors import Refused
 from hubbub.events import Party, RecordingRecord
 from hubbub.ids import Id
-from hubbub.settings import Account, Srtp
+from hubbub.settings import Account
 from hubbub.verbs.model import JoinRoom, Stage
 from hubbub.verbs.program import Program
 
@@ -88,15 +89,11 @@ class CallingHabits(RelayHabits):
         return orders.completed(operation.command, values)
 
 
-class RelayRest:
+class RelayRest(PlainRest):
     """What these faces have in common."""
 
     base = ""
-    suffixes: tuple[str, ...] = ("",)
-    json_bodies = True
-    public_media = False
     operations: tuple[Operation, ...] = ()
-    challenge = 'Basic realm="hubbub API"'
     habits: Habits = RelayHabits()
     resources: Mapping[str, Resource] = LOG_RESOURCES
 
@@ -135,14 +132,6 @@ class RelayRest:
         if name and name.isprintable():
             return Party("phone", name, f"sip:{quote(name)}@{host}")
         raise orders.wrong(f"{given[:100]!r} is no number, SIP address, client or address", "to", "invalid-target")
-
-    def srtp(self, spelled: str) -> Srtp | None:
-        """No target says so itself."""
-        return None
-
-    def headers(self, spelled: str) -> Mapping[str, str]:
-        """None can be asked for."""
-        return {}
 
     def check_media(self, recording: RecordingRecord, query: Mapping[str, str]) -> None:
         """There are no media here."""

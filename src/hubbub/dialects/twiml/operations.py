@@ -84,7 +84,7 @@ def _room_sid(value: str) -> Any:
 
 
 def absolute_url(value: str) -> str:
-    """A parameter has no document that a relative URL could be resolved against."""
+    """An absolute http or https URL."""  # a parameter has no document that a relative one could be resolved against
     stripped = value.strip()
     split = urlsplit(stripped)
     if split.scheme.lower() not in ("http", "https") or not split.hostname or not stripped.isprintable() or " " in stripped:
