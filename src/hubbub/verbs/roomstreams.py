@@ -68,10 +68,7 @@ class RoomStreams:
         for each in streams.values():
             if each.live and (each.record.name, each.record.url) == (verb.name, verb.url):
                 return each
-        opened = open_beside(StreamedRoom(self._services, room, record, dialect), verb, streams)
-        if opened is not None:
-            streams[opened.id] = opened
-        return opened
+        return open_beside(StreamedRoom(self._services, room, record, dialect), verb, streams)
 
     def of(self, room: Id) -> list[OpenedStream]:
         """What goes on in a room."""

@@ -197,17 +197,12 @@ class OpenedStream:
 def begin(shell: CallShell, verb: OpenStream) -> OpenedStream | None:
     """Begin a stream beside everything else; None where it is rejected."""
     streamed = StreamedCall(shell)
-    opened = open_beside(streamed, verb, shell.session.streams)
-    if opened is not None:
-        shell.session.streams[opened.id] = opened
-    return opened
+    return open_beside(streamed, verb, shell.session.streams)
 
 
 def open_beside(streamed: Streamed, verb: OpenStream, streams: dict[Id, OpenedStream]) -> OpenedStream | None:
-    """Begin a stream beside others, which are looked through; None where it is rejected."""
-    for identity in [each.id for each in streams.values() if not each.live]:
-        del streams[identity]
-    record, others = recorded(streamed, verb), [each.record for each in streams.values()]
+    """Begin a stream beside others, and keep it with them; None where it is rejected."""
+    record, others = recorded(streamed, verb), [each.record for each in streams.values() if each.live]
     original = next((other for other in others if verb.only_name and other.name == record.name), None)
     most = verb.most_tracks
     if original is not None:
@@ -216,7 +211,15 @@ def open_beside(streamed: Streamed, verb: OpenStream, streams: dict[Id, OpenedSt
     if most is not None and len(record.tracks) + sum(len(other.tracks) for other in others) > most:
         _reject(streamed, verb, record, "track-limit", f"a call has at most {most} tracks that are streamed")
         return None
-    return OpenedStream(record, asyncio.create_task(_beside(streamed, verb, record), name=f"stream-{record.id}"))
+    return keep(streams, record, asyncio.create_task(_beside(streamed, verb, record), name=f"stream-{record.id}"))
+
+
+def keep(streams: dict[Id, OpenedStream], record: StreamRecord, task: asyncio.Task[None]) -> OpenedStream:
+    """Keep what goes on beside others, and forget those that are over."""
+    for identity in [each.id for each in streams.values() if not each.live]:
+        del streams[identity]
+    streams[record.id] = opened = OpenedStream(record, task)
+    return opened
 
 
 async def _beside(streamed: Streamed, verb: OpenStream, record: StreamRecord) -> None:

@@ -21,7 +21,7 @@ from hubbub.media.g711 import encode_table
 from hubbub.media.tones import Pcm
 from hubbub.verbs.capture import TapLeg
 from hubbub.verbs.program import Outcome
-from hubbub.verbs.streams import OpenedStream, StreamedCall, tell
+from hubbub.verbs.streams import StreamedCall, keep, tell
 from hubbub.verbs.wire import ROUND, WIRE_RATE, Ear
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ async def perform(shell: CallShell, verb: TapLeg) -> Outcome:
             raise MediaError(f"the call cannot be tapped: {error}") from error
         raise
     task = asyncio.create_task(_carry(streamed, verb, record, ear, out), name=f"tap-{record.id}")
-    session.streams[record.id] = OpenedStream(record, task)
+    keep(session.streams, record, task)
     return Outcome(details={"stream": record.id, "source": out.getsockname()[:2]})
 
 

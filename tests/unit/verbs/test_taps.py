@@ -1,7 +1,8 @@
-"""Taps: where packets may go."""
+"""Taps: where packets may go; and what is kept of taps and streams."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,9 +11,12 @@ import pytest
 
 from hubbub.dialects.swml.methods import compile_script
 from hubbub.errors import DocumentError
+from hubbub.events import StreamRecord
+from hubbub.ids import Id
 from hubbub.verbs import taps
 from hubbub.verbs.capture import TapLeg
 from hubbub.verbs.model import Stage
+from hubbub.verbs.streams import OpenedStream, keep
 
 SHELL: Any = SimpleNamespace(services=SimpleNamespace(requester=SimpleNamespace(permits=lambda _: True)))
 
@@ -41,3 +45,14 @@ def test_a_socket_that_cannot_be_used_is_closed(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(OverflowError):
         taps._socket(cast(Any, SHELL), TapLeg(host="127.0.0.1", port=70000))
     assert [one.fileno() for one in opened] == [-1]
+
+
+async def test_what_is_over_is_forgotten_when_the_next_begins() -> None:
+    """A script that taps in a loop leaves nothing behind on a call that goes on."""
+    kept: dict[Id, OpenedStream] = {}
+    for number in range(1, 4):
+        task = asyncio.create_task(asyncio.Event().wait())
+        record = StreamRecord(Id(f"{number:032}"), Id("1" * 32), "", "rtp://127.0.0.1:5004", 0.0, ("inbound",), what="tap")
+        keep(kept, record, cast(Any, task))
+        assert list(kept) == [record.id]
+        task.cancel()
