@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.facts import ACCOUNT
+from tests.support.sdk import run
 from tests.support.stage import PhoneMaker, tone_wav
 
 from hubbub.dialects.bxml.callbacks import WEBHOOKS
@@ -35,12 +35,7 @@ def hubbub_config(application: Application) -> dict[str, Any]:
 
 
 async def run_sdk(work: str, job: dict[str, Any]) -> dict[str, Any]:
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(PYTHON, FLOW, work, stdin=pipe, stdout=pipe, stderr=pipe)
-    out, err = await process.communicate(json.dumps(job).encode())
-    assert process.returncode == 0, err.decode()
-    answer: dict[str, Any] = json.loads(out)
-    return answer
+    return await run([PYTHON, FLOW, work], job)
 
 
 def job_of(server: HubbubServer, **more: Any) -> dict[str, Any]:

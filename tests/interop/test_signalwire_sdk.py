@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.support.sdk import run
 from tests.support.stage import PhoneMaker, assert_matrix, call_in, tone_wav
 
 from hubbub.testing import Application, HubbubServer, PhoneCall
@@ -48,7 +48,7 @@ def python_of(name: str) -> Path:
 
 
 async def run_sdk(name: str, work: str, job: dict[str, Any], **environment: str) -> dict[str, Any]:
-    return await run([python_of(name), FLOW, work], job, environment)
+    return await run([python_of(name), FLOW, work], job, **environment)
 
 
 async def run_node(work: str, job: dict[str, Any], **environment: str) -> dict[str, Any]:
@@ -56,16 +56,7 @@ async def run_node(work: str, job: dict[str, Any], **environment: str) -> dict[s
     node = shutil.which("node")
     if node is None or not modules.exists():
         pytest.skip("the SDK's folder is missing: run `make peers`")
-    return await run([node, FLOW.with_suffix(".cjs"), work], job, {"NODE_PATH": str(modules), **environment})
-
-
-async def run(command: list[Any], job: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe, env={**os.environ, **environment})
-    out, err = await process.communicate(json.dumps(job).encode())
-    assert process.returncode == 0, err.decode()
-    answer: dict[str, Any] = json.loads(out.decode().strip().splitlines()[-1])
-    return answer
+    return await run([node, FLOW.with_suffix(".cjs"), work], job, NODE_PATH=str(modules), **environment)
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.sdk import run
 from tests.support.stage import PhoneMaker, assert_matrix, call_in, event, room, sid_of
 from tests.support.vectors import DIALECTS, plain
 
@@ -31,12 +30,7 @@ pytestmark = [
 async def run_npm(work: str, job: dict[str, Any]) -> dict[str, Any]:
     """What the package saw."""
     assert (FOLDER / "node_modules" / "twilio").exists(), "the package is not installed: run `make peers`"
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec("node", FLOW, FOLDER, work, stdin=pipe, stdout=pipe, stderr=pipe)
-    out, err = await process.communicate(json.dumps(job).encode())
-    assert process.returncode == 0, err.decode()
-    answer: dict[str, Any] = json.loads(out)
-    return answer
+    return await run(["node", FLOW, FOLDER, work], job)
 
 
 def credentials(server: HubbubServer) -> dict[str, str]:

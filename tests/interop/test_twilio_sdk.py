@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.rest import Rest
+from tests.support.sdk import run
 from tests.support.stage import PhoneMaker, assert_matrix, by_caller, call_in, event, room, sid_of
 
 from hubbub.testing import Application, HubbubServer
@@ -24,12 +23,7 @@ pytestmark = [
 
 
 async def run_sdk(work: str, job: dict[str, Any]) -> dict[str, Any]:
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(PYTHON, FLOW, work, stdin=pipe, stdout=pipe, stderr=pipe)
-    out, err = await process.communicate(json.dumps(job).encode())
-    assert process.returncode == 0, err.decode()
-    answer: dict[str, Any] = json.loads(out)
-    return answer
+    return await run([PYTHON, FLOW, work], job)
 
 
 async def test_rest_through_the_sdk(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:

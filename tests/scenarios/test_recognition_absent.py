@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from tests.support.rest import Rest
+from tests.support.shared import dialling
 
-from hubbub.testing import Application, HubbubServer, Phone, PhoneCall
+from hubbub.testing import Application, HubbubServer
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 
@@ -39,18 +39,7 @@ async def application(running: Any) -> Application:
     return app
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def call(running: Any) -> AsyncIterator[Any]:
-    """Calls a dialect's number."""
-    async with contextlib.AsyncExitStack() as stack:
-
-        async def dial(dialect: str) -> PhoneCall:
-            phone = await stack.enter_async_context(Phone("alice"))
-            made = await phone.call(running[1].uri(NUMBERS[dialect]))
-            await made.wait_answered()
-            return made
-
-        yield dial
+call = dialling(NUMBERS)
 
 
 async def codes(running: Any, sid: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -13,10 +12,11 @@ import pytest
 import pytest_asyncio
 from tests.support.client import RestError
 from tests.support.rest import Rest
+from tests.support.shared import dialling
 from tests.support.v2 import V2
 from tests.support.voices import MISSING, WHY, Pcm, spoken
 
-from hubbub.testing import Application, HubbubServer, Phone, PhoneCall, Request
+from hubbub.testing import Application, HubbubServer, Request
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module"), pytest.mark.skipif(MISSING, reason=WHY)]
 
@@ -45,18 +45,7 @@ async def application(running: Any) -> Application:
     return app
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def call(running: Any) -> AsyncIterator[Any]:
-    """Calls a dialect's number."""
-    async with contextlib.AsyncExitStack() as stack:
-
-        async def dial(dialect: str) -> PhoneCall:
-            phone = await stack.enter_async_context(Phone("alice"))
-            made = await phone.call(running[1].uri(NUMBERS[dialect]))
-            await made.wait_answered()
-            return made
-
-        yield dial
+call = dialling(NUMBERS)
 
 
 async def told(application: Application) -> Request:

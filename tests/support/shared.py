@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
 import pytest_asyncio
@@ -13,7 +13,7 @@ from tests.support.rest import Rest
 from tests.support.stage import PhoneMaker
 from tests.support.watch import gauge
 
-from hubbub.testing import Application, HubbubServer
+from hubbub.testing import Application, HubbubServer, Phone, PhoneCall
 from hubbub.testing.fixtures import phones
 
 Config = Mapping[str, Any] | Callable[[Application], Mapping[str, Any]]
@@ -81,3 +81,21 @@ async def calm(server: HubbubServer, rest: Rest) -> None:
         for name in ("hubbub_calls", "hubbub_sip_calls", "hubbub_rooms", "hubbub_notices_lanes"):
             await gauge(server, name, 0)
         await asyncio.sleep(0.05)
+
+
+def dialling(numbers: Mapping[str, str]) -> Any:
+    """The fixture `call` of a module with `running` (application, server, …): it calls a dialect's number, and is answered."""
+
+    @pytest_asyncio.fixture(loop_scope="module")
+    async def call(running: Any) -> AsyncIterator[Callable[[str], Awaitable[PhoneCall]]]:
+        async with contextlib.AsyncExitStack() as stack:
+
+            async def dial(dialect: str) -> PhoneCall:
+                phone = await stack.enter_async_context(Phone("alice"))
+                made = await phone.call(running[1].uri(numbers[dialect]))
+                await made.wait_answered()
+                return made
+
+            yield dial
+
+    return call

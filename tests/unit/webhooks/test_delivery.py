@@ -185,6 +185,20 @@ async def test_a_dead_letter_is_replayed_at_the_end_of_its_lane(world: World) ->
     assert await world.delivery.replay_dead() == 0
 
 
+def full_store(world: World, patch: pytest.MonkeyPatch) -> asyncio.Event:
+    """While this is set, which it is, the store does not take what became of notices."""
+    full, real = asyncio.Event(), world.store.outbox.settle
+
+    async def settle(*args: Any) -> None:
+        if full.is_set():
+            raise StorageUnavailable("full")
+        await real(*args)
+
+    full.set()
+    patch.setattr(world.store.outbox, "settle", settle)
+    return full
+
+
 async def until_settled(world: World) -> None:
     async with asyncio.timeout(10):
         while await world.rows("due") or world.delivery._unsettled:
@@ -275,18 +289,11 @@ async def test_a_failing_handler_of_results_does_not_matter(world: World) -> Non
 
 async def test_delivery_goes_on_while_the_store_cannot_settle(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STORE_WAIT", 0.001)
-    real, failing = world.store.outbox.settle, True
-
-    async def settle(*args: Any) -> None:
-        if failing:
-            raise StorageUnavailable("full")
-        await real(*args)
-
-    monkeypatch.setattr(world.store.outbox, "settle", settle)
+    full = full_store(world, monkeypatch)
     await world.enqueue(*(notice(n) for n in range(5)))
     await world.finals(5)
     assert len(await world.rows("due")) == 5
-    failing = False
+    full.clear()
     await until_settled(world)
     assert world.sent == list("01234")
 
@@ -315,20 +322,13 @@ async def test_too_many_unsettled_results_stop_the_sending(monkeypatch: pytest.M
     monkeypatch.setattr(module, "UNSETTLED", 3)
     monkeypatch.setattr(module, "STORE_WAIT", 0.001)
     world = await make_world(concurrent=1)
-    real, failing = world.store.outbox.settle, True
-
-    async def settle(*args: Any) -> None:
-        if failing:
-            raise StorageUnavailable("full")
-        await real(*args)
-
-    monkeypatch.setattr(world.store.outbox, "settle", settle)
+    full = full_store(world, monkeypatch)
     await world.enqueue(*(notice(n) for n in range(6)))
     await world.finals(3)
     for _ in range(100):
         await asyncio.sleep(0)
     assert world.sent == list("012")
-    failing = False
+    full.clear()
     await world.finals(6)
     await world.delivery.stop()
     await world.store.close()
