@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Literal
 
 from hubbub.calls.negotiation import check_encryption
+from hubbub.dialects.registry import all_dialects, check_accounts
 from hubbub.errors import ConfigurationError, HubbubError
 from hubbub.letters import path_of
 from hubbub.media import libopus, libsrtp
 from hubbub.settings import Settings, split_address
-from hubbub.storage.database import shipped_scripts, version_of
+from hubbub.storage.database import Database, shipped_scripts, version_of
 
 Level = Literal["ok", "warning", "problem"]
 LOW_DISK, NO_DISK = 1 << 30, 100 << 20
@@ -46,14 +47,26 @@ class Diagnosis:
 def examine(settings: Settings) -> Iterator[Diagnosis]:
     """Look at everything that a server with these settings needs; nothing is left behind."""
     looks = (
-        _ports, _rtp_ports, _loopback, _database, _recordings, _files, _clock,
+        _accounts, _ports, _rtp_ports, _loopback, _database, _recordings, _files, _clock,
         _priority, _engine, _codecs, _encryption, _speech, _recognition,
     )  # fmt: skip
     for look in looks:
         try:
             yield from look(settings)
+        except ConfigurationError as error:
+            yield Diagnosis("problem", look.__name__.strip("_"), str(error), "mend it in the configuration")
         except (OSError, HubbubError) as error:
             yield Diagnosis("problem", look.__name__.strip("_"), str(error), "see the message")
+
+
+def _accounts(settings: Settings) -> Iterator[Diagnosis]:
+    try:
+        check_accounts(settings, all_dialects("", lambda _: None))
+    except ConfigurationError as error:
+        yield Diagnosis("problem", "accounts", str(error), "mend it there: docs/configuration.md lists the keys of every face")
+        return
+    counts = (len(settings.accounts), "account"), (len(settings.numbers), "number"), (len(settings.phones), "phone")
+    yield Diagnosis("ok", "accounts", ", ".join(f"{count} {what}{'s'[: count != 1]}" for count, what in counts))
 
 
 def _ports(settings: Settings) -> Iterator[Diagnosis]:
@@ -134,11 +147,14 @@ def _loopback(_settings: Settings) -> Iterator[Diagnosis]:
         yield Diagnosis("ok", "loopback", f"a packet took {took * 1000:.1f} ms")
 
 
-def _folder(about: str, folder: Path, key: str) -> Iterator[Diagnosis]:
-    """Writable, and with space; a folder that is not there yet is judged by the one that it will be made in."""
+def _folder(about: str, folder: Path, key: str, *, made: bool) -> Iterator[Diagnosis]:
+    """Writable, and with space; `made`: one that is not there yet is judged by the one that it will be made in."""
     found = folder
-    while not found.exists() and found != found.parent:
+    while made and not found.exists() and found != found.parent:
         found = found.parent
+    if not found.is_dir():
+        yield Diagnosis("problem", about, f"{found} is no folder", f"make it, or change {key}")
+        return
     try:
         with tempfile.NamedTemporaryFile(dir=found, prefix=".hubbub-doctor-") as probe:
             probe.write(b"x" * 4096)
@@ -154,14 +170,19 @@ def _folder(about: str, folder: Path, key: str) -> Iterator[Diagnosis]:
 
 
 def _database(settings: Settings) -> Iterator[Diagnosis]:
+    database = settings.storage.database
     try:
-        path = path_of(settings.storage.database)
+        path = path_of(database)
     except ConfigurationError:
-        yield Diagnosis("warning", "database", "it is in memory", "nothing outlives the server: set storage.database to sqlite:///FILE")
-        return
-    yield from _folder("database", path.parent, "storage.database")
+        if Database(database, busy_timeout=0).in_memory:
+            yield Diagnosis("warning", "database", "it is in memory", "nothing outlives the server: set storage.database to sqlite:///FILE")
+            return
+        raise
+    folder = list(_folder("database", path.parent, "storage.database", made=False))
+    yield from folder
     if not path.exists():
-        yield Diagnosis("ok", "database", f"{path} will be made at the first start")
+        if worst(folder) != "problem":
+            yield Diagnosis("ok", "database", f"{path} will be made at the first start")
         return
     if not os.access(path, os.W_OK):
         yield Diagnosis("problem", "database", f"{path} cannot be written", f"give the user {os.geteuid()} write permission to it")
@@ -183,17 +204,16 @@ def _database(settings: Settings) -> Iterator[Diagnosis]:
 
 
 def _recordings(settings: Settings) -> Iterator[Diagnosis]:
-    yield from _folder("recordings", settings.storage.recordings, "storage.recordings")
+    yield from _folder("recordings", settings.storage.recordings, "storage.recordings", made=True)
 
 
 def _files(settings: Settings) -> Iterator[Diagnosis]:
-    limit, want = resource.getrlimit(resource.RLIMIT_NOFILE)[0], 2 * settings.media.legs * settings.media.workers + 256
+    limit, want = resource.getrlimit(resource.RLIMIT_NOFILE)[1], settings.files
     if 0 <= limit < want:
-        yield Diagnosis(
-            "warning", "files", f"{limit} files may be open, {want} are wanted for all legs", f"ulimit -n {want}, LimitNOFILE={want}"
-        )
+        text = f"{limit} files may be open, {want} are wanted for all legs and connections"
+        yield Diagnosis("warning", "files", text, f"ulimit -Hn {want}, LimitNOFILE={want}")
     else:
-        yield Diagnosis("ok", "files", f"{limit} files may be open")
+        yield Diagnosis("ok", "files", f"{'any number of' if limit < 0 else limit} files may be open")
 
 
 def _clock(_settings: Settings) -> Iterator[Diagnosis]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import resource
 import signal
 import socket
 from collections.abc import Mapping, Sequence
@@ -324,8 +325,16 @@ def _listen(address: str) -> socket.socket:
     return listening
 
 
+def _allow_files(wanted: int) -> None:
+    """Raise the soft limit of open files, usually 1024, as far as it is needed and allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard < 0 else max(soft, min(wanted, hard)), hard))
+
+
 async def run(settings: Settings, *, drain_seconds: float = 0.0, announce: Any = print) -> None:
     """Run until SIGTERM or SIGINT."""
+    _allow_files(settings.files)
     server = Server(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -6,13 +6,14 @@ error that names them. Relative paths are relative to the configuration file's f
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -22,6 +23,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    PrivateAttr,
     ValidationError,
     field_validator,
     model_validator,
@@ -29,6 +31,10 @@ from pydantic import (
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from hubbub.errors import ConfigurationError
+from hubbub.mistakes import Key, Mistake, line_of, meant, told
+
+PREFIX = "HUBBUB_"
+"""Of variables of the environment that give keys."""
 
 
 def _network(value: object) -> object:
@@ -326,7 +332,7 @@ class Phone(Section):
 class Settings(BaseSettings):
     """The whole configuration."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix="HUBBUB_", env_nested_delimiter="__")
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__")
 
     http: HttpSettings = HttpSettings()
     sip: SipSettings = SipSettings()
@@ -339,6 +345,22 @@ class Settings(BaseSettings):
     accounts: tuple[Account, ...] = ()
     numbers: tuple[Number, ...] = ()
     phones: tuple[Phone, ...] = ()
+    _source: tuple[str, str] = PrivateAttr(("", ""))
+    """The name of the file and what is written in it."""
+
+    @property
+    def files(self) -> int:
+        """Files (sockets, pipes …) that are open when all legs and all connections are in use."""
+        return 2 * self.media.legs * self.media.workers + self.webhooks.connections + self.http.connections + 256
+
+    @contextlib.contextmanager
+    def at(self, *key: str | int) -> Iterator[None]:
+        """Where a ConfigurationError of what is looked at in here stands: it gets the file and the line."""
+        try:
+            yield
+        except ConfigurationError as error:
+            line = line_of(self._source[1], key)
+            raise ConfigurationError(f"{self._source[0]}: line {line}, {error}") if line is not None else error from error
 
     @classmethod
     def settings_customise_sources(
@@ -352,19 +374,29 @@ class Settings(BaseSettings):
         """The environment outranks the file."""
         return EnvSettingsSource(settings_cls), init_settings
 
-    @model_validator(mode="after")
-    def _references(self) -> Settings:
-        names = {account.name for account in self.accounts}
-        for kind, entries in (("numbers", self.numbers), ("phones", self.phones)):
-            for entry in entries:
-                if entry.account not in names:
-                    known = ", ".join(sorted(names)) or "none is configured"
-                    raise ValueError(f"{kind}: account {entry.account!r} does not exist (known: {known})")
-        if not is_loopback(self.http.listen) and not self.http.admin_token:
-            raise ValueError("http.admin_token is needed when http.listen is off loopback")
-        if bool(self.http.tls_certificate) != bool(self.http.tls_key):
-            raise ValueError("http.tls_certificate and http.tls_key go together")
-        return self
+
+def mistakes_in(settings: Settings) -> list[Mistake]:
+    """What does not fit together, though each value may be right."""
+    found: list[Mistake] = []
+    names = {account.name for account in settings.accounts}
+    known = ", ".join(sorted(names)) or "none is configured"
+    numbered, phoned = [number.account for number in settings.numbers], [phone.account for phone in settings.phones]
+    for kind, accounts in (("numbers", numbered), ("phones", phoned)):
+        for at, name in enumerate(accounts):
+            if name not in names:
+                found.append(((kind, at, "account"), f"account {name!r} does not exist (known: {known})"))
+    for kind, key, values in (
+        ("accounts", "name", [account.name for account in settings.accounts]),
+        ("numbers", "number", [number.number for number in settings.numbers]),
+        ("phones", "username", [phone.username for phone in settings.phones]),
+    ):
+        found += [((kind, at, key), f"{value!r} is there already") for at, value in enumerate(values) if value in values[:at]]
+    if not is_loopback(settings.http.listen) and not settings.http.admin_token:
+        found.append((("http", "admin_token"), "is needed when http.listen is off loopback"))
+    if bool(settings.http.tls_certificate) != bool(settings.http.tls_key):
+        missing = "tls_key" if settings.http.tls_certificate else "tls_certificate"
+        found.append((("http", missing), "is missing: http.tls_certificate and http.tls_key go together"))
+    return found
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -394,24 +426,29 @@ def load_settings(file: Path | None = None, *, development: Mapping[str, Any] | 
     if chosen is None:
         return build_settings({"accounts": [dict(development)] if development else []}, Path.cwd())
     try:
-        content = tomllib.loads(chosen.read_text(encoding="utf-8"))
+        text = chosen.read_text(encoding="utf-8")
+        content = tomllib.loads(text)
     except OSError as error:
         raise ConfigurationError(f"{chosen}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{chosen}: cannot be read: it is not UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{chosen}: not TOML: {error}") from error
-    return build_settings(content, chosen.resolve().parent, origin=str(chosen))
+    return build_settings(content, chosen.resolve().parent, origin=str(chosen), text=text)
 
 
-def build_settings(content: dict[str, Any], folder: Path, *, origin: str = "configuration") -> Settings:
-    """Settings from parsed TOML; relative paths become absolute below `folder`."""
+def build_settings(content: dict[str, Any], folder: Path, *, origin: str = "configuration", text: str = "") -> Settings:
+    """Settings from parsed TOML (`text`: as it is written); relative paths become absolute below `folder`."""
     try:
         settings = Settings(**content)
     except ValidationError as error:
-        raise ConfigurationError(_explain(error, origin)) from error
+        raise ConfigurationError(told(_explain(error), origin, text, PREFIX)) from error
     except SettingsError as error:
         raise ConfigurationError(_explain_environment(error)) from error
+    mistakes = mistakes_in(settings)
+    if mistakes:
+        raise ConfigurationError(told(mistakes, origin, text, PREFIX))
+    settings._source = origin, text
     storage = settings.storage.model_copy(
         update={
             "recordings": folder / settings.storage.recordings,
@@ -444,10 +481,25 @@ def _explain_environment(error: SettingsError) -> str:
     return f'environment: {names}: a list or table must be JSON, for example ["10.0.0.0/8"]'
 
 
-def _explain(error: ValidationError, origin: str) -> str:
-    lines = [f"{origin}: {error.error_count()} problem(s)"]
-    for problem in error.errors():
-        where = ".".join(str(part) for part in problem["loc"]) or "configuration"
-        text = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"].removeprefix("Value error, ")
-        lines.append(f"  {where}: {text}")
-    return "\n".join(lines)
+def _explain(error: ValidationError) -> list[Mistake]:
+    return [(problem["loc"], _complaint(problem["type"], problem["loc"], problem["msg"])) for problem in error.errors()]
+
+
+def _complaint(kind: str, key: Key, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "unknown key" + meant(str(key[-1]), _known_beside(key))
+    if kind == "tuple_type" and len(key) == 1:
+        return f"must be a list of tables: [[{key[0]}]]"
+    return message.removeprefix("Value error, ")
+
+
+def _known_beside(key: Key) -> list[str]:
+    """The keys that may stand where an unknown one does."""
+    section: Any = Settings
+    for part in key[:-1]:
+        if isinstance(part, str) and part in section.model_fields:
+            kind = section.model_fields[part].annotation
+            section = next((each for each in (kind, *get_args(kind)) if isinstance(each, type) and issubclass(each, BaseModel)), None)
+        if section is None:
+            return []
+    return list(section.model_fields)

@@ -33,8 +33,8 @@ def about(found: list[Diagnosis], subject: str, level: str = "problem") -> Diagn
 def test_a_healthy_machine(tmp_path: Path) -> None:
     found = list(examine(settings(tmp_path)))
     assert {each.about for each in found} == {
-        "http", "sip", "rtp", "loopback", "database", "recordings", "files", "clock", "priority", "engine", "opus", "srtp", "speech",
-        "recognition",
+        "accounts", "http", "sip", "rtp", "loopback", "database", "recordings", "files", "clock", "priority", "engine", "opus", "srtp",
+        "speech", "recognition",
     }  # fmt: skip
     assert [each for each in found if each.level == "problem"] == []
     assert all(each.advice for each in found if each.level != "ok")
@@ -67,6 +67,34 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     found = list(examine(settings(tmp_path, storage={"database": "sqlite:///file/hubbub.db", "recordings": "file/below"})))
     assert "storage.database" in about(found, "database").advice
     assert "storage.recordings" in about(found, "recordings").advice
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    """The server makes the folder of recordings, not that of the database: a mistyped path would be an empty database."""
+    found = list(examine(settings(tmp_path, storage={"database": "sqlite:///gone/hubbub.db", "recordings": "gone/below"})))
+    assert about(found, "database").text == f"{tmp_path}/gone is no folder"
+    assert not [each for each in found if each.about == "recordings" and each.level == "problem"]
+
+
+def test_a_database_that_is_none_of_ours(tmp_path: Path) -> None:
+    found = list(examine(settings(tmp_path, storage={"database": "postgres://x"})))
+    assert "postgres://x" in about(found, "database").text
+    found = list(examine(settings(tmp_path, storage={"database": "sqlite:///:memory:"})))
+    assert "nothing outlives" in about(found, "database", "warning").advice
+
+
+def test_accounts_are_looked_at_as_the_server_does(tmp_path: Path) -> None:
+    file = tmp_path / "hubbub.toml"
+    file.write_text('http.listen = "127.0.0.1:0"\n[[accounts]]\nname = "a"\ntwilio = { sid = "AC1", tokn = "x" }\n')
+    done = RUN.invoke(app, ["doctor", "--config", str(file)])
+    assert done.exit_code == 1
+    assert f"{file}: line 4, accounts.a.twilio: token is missing, tokn is unknown; did you mean token?" in done.output
+
+
+def test_few_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.resource, "getrlimit", lambda _: (1024, 4096))
+    wanted = settings(tmp_path)
+    assert str(wanted.files) in about(list(examine(wanted)), "files", "warning").advice
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

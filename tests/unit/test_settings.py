@@ -124,9 +124,24 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 
 def test_numbers_and_phones_of_no_account() -> None:
-    assert "numbers: account 'prod' does not exist (known: dev)" in complaint(numbers=[{**NUMBER, "account": "prod"}])
-    assert "phones: account 'prod' does not exist (known: dev)" in complaint(phones=[{**PHONE, "account": "prod"}])
+    assert "numbers.0.account: account 'prod' does not exist (known: dev)" in complaint(numbers=[{**NUMBER, "account": "prod"}])
+    assert "phones.0.account: account 'prod' does not exist (known: dev)" in complaint(phones=[{**PHONE, "account": "prod"}])
     assert "none is configured" in complaint(accounts=[], phones=[PHONE])
+
+
+def test_names_that_are_there_twice() -> None:
+    assert "accounts.1.name: 'dev' is there already" in complaint(accounts=[{"name": "dev"}, {"name": "dev"}])
+    assert "numbers.1.number: '*' is there already" in complaint(numbers=[NUMBER, NUMBER])
+    assert "phones.1.username: 'alice' is there already" in complaint(phones=[PHONE, PHONE])
+
+
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [({"http": {"listn": "x"}}, "listen"), ({"acounts": []}, "accounts"), ({"numbers": [{**NUMBER, "colour": "x"}]}, "")],
+)
+def test_what_may_have_been_meant(content: dict[str, Any], key: str) -> None:
+    message = complaint(**content)
+    assert f"; did you mean {key}?" in message if key else "did you mean" not in message
 
 
 def test_admin_token_is_needed_off_loopback() -> None:
@@ -185,7 +200,7 @@ def test_lists_of_tables_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_mistakes_in_the_environment_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUBBUB_HTTP__LISTN", "x")
-    assert "http.listn: unknown key" in complaint()
+    assert "environment HUBBUB_HTTP__LISTN, http.listn: unknown key" in complaint()
     monkeypatch.delenv("HUBBUB_HTTP__LISTN")
     monkeypatch.setenv("HUBBUB_SIP__TRUST", "10.0.0.0/8")
     assert "HUBBUB_SIP__TRUST: a list or table must be JSON" in complaint()
@@ -227,6 +242,76 @@ def test_the_file_is_named_in_the_message(tmp_path: Path) -> None:
     file.write_text("[http]\nlistn = 'x'\n")
     with pytest.raises(ConfigurationError, match=r"mine\.toml: 1 problem"):
         load_settings(file)
+
+
+WRONG = """\
+# a comment
+[http]
+listen = "127.0.0.1:8080"
+listn = "x"
+
+[webhooks]
+allow_networks = [
+  "10.0.0.0/8",   # right
+  "10.0.0.0/33",
+]
+redeliver = "perhaps"
+dial.allow_sip = "x"
+
+[[accounts]]
+name = "dev"
+
+[[numbers]]
+number = "+1"
+account = "dev"
+dialect = "twiml"
+url = "http://127.0.0.1:9000/"
+
+[[numbers]]
+number = "+2"
+account = "prod"
+dialect = "twiml"
+url = "/voice"
+
+[[phones]]
+username = "alice"
+account = "dev"
+"""
+
+
+def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
+    """Rule: "configuration errors that name key and line"; what is missing is told by the line of what it should stand in."""
+    file = tmp_path / "hubbub.toml"
+    file.write_text(WRONG)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(file)
+    said = str(caught.value)
+    for line, key in (
+        (4, "http.listn"), (7, "webhooks.allow_networks.1"), (11, "webhooks.redeliver"), (12, "webhooks.dial"),
+        (27, "numbers.1.url"), (29, "phones.0.password"),
+    ):  # fmt: skip
+        assert f"  line {line}, {key}: " in said
+    file.write_text(
+        WRONG.replace("/voice", "http://x/").replace("redeliver", "#").replace("listn", "#").replace("dial.", "#").replace("33", "8")
+    )
+    file.write_text(file.read_text() + 'password = "x"\n')
+    with pytest.raises(ConfigurationError, match=r"line 25, numbers\.1\.account: account 'prod' does not exist"):
+        load_settings(file)
+    file.write_text(file.read_text().replace("prod", "dev").replace("+2", "+1"))
+    with pytest.raises(ConfigurationError, match=r"line 24, numbers\.1\.number: '\+1' is there already"):
+        load_settings(file)
+
+
+def test_what_a_dialect_complains_of_has_its_line_too(tmp_path: Path) -> None:
+    file = tmp_path / "hubbub.toml"
+    file.write_text('[[accounts]]\nname = "a"\n\n[accounts.twilio]\nsid = "AC1"\n')
+    settings = load_settings(file)
+    with pytest.raises(ConfigurationError, match=r"hubbub\.toml: line 4, accounts\.a\.twilio: token is missing"):
+        check_accounts(settings, all_dialects("", lambda call: None))
+
+
+def test_one_table_where_a_list_belongs() -> None:
+    assert "phones: must be a list of tables: [[phones]]" in complaint(phones=PHONE)
 
 
 def test_addresses() -> None:

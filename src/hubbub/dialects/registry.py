@@ -24,7 +24,8 @@ from hubbub.dialects.twiml.rest import TwimlRest
 from hubbub.errors import ConfigurationError
 from hubbub.events import ActionEvent, CallEvent, CallRecord, Link, RecordingEvent, RoomEvent
 from hubbub.ids import Id
-from hubbub.settings import Account, Settings
+from hubbub.mistakes import meant
+from hubbub.settings import Account, Number, Settings
 from hubbub.verbs.dialect import Dialect
 from hubbub.webhooks.delivery import Notice
 from hubbub.webhooks.requester import HttpRequest, Limits
@@ -132,24 +133,36 @@ def guess(body: bytes) -> str:
 
 def check_accounts(settings: Settings, dialects: Mapping[str, Face]) -> None:
     """Check what stands under an account's faces and what numbers ask for. Raises ConfigurationError."""
-    for account in settings.accounts:
+    for at, account in enumerate(settings.accounts):
         for face, values in account.faces.items():
-            if face not in FACES:
-                raise ConfigurationError(f"accounts.{account.name}.{face}: unknown key (faces: {', '.join(FACES)})")
-            missing = [key for key in FACES[face] if not values.get(key)]
-            unknown = [key for key in values if key not in FACES[face] + OPTIONAL.get(face, ())]
-            if missing or unknown:
-                problems = [*(f"{key} is missing" for key in missing), *(f"{key} is unknown" for key in unknown)]
-                raise ConfigurationError(f"accounts.{account.name}.{face}: {', '.join(problems)}")
-            if face in CHECKS:
-                CHECKS[face](account.name, values)
+            with settings.at("accounts", at, face):
+                _check_face(account.name, face, values)
     accounts = {account.name: account for account in settings.accounts}
-    for number in settings.numbers:
-        if number.dialect not in dialects:
-            raise ConfigurationError(f"numbers: dialect {number.dialect!r} of {number.number} is not built yet")
-        needed = FACE_OF[number.dialect]
-        if needed not in accounts[number.account].faces:
-            raise ConfigurationError(f"accounts.{number.account}: dialect {number.dialect!r} of number {number.number} needs {needed!r}")
+    for at, number in enumerate(settings.numbers):
+        with settings.at("numbers", at, "dialect"):
+            _check_dialect(number, dialects, accounts[number.account])
+
+
+def _check_face(account: str, face: str, values: Mapping[str, str]) -> None:
+    if face not in FACES:
+        raise ConfigurationError(f"accounts.{account}.{face}: unknown key (faces: {', '.join(FACES)})")
+    missing = [key for key in FACES[face] if not values.get(key)]
+    known = FACES[face] + OPTIONAL.get(face, ())
+    problems = [f"{key} is missing" for key in missing]
+    problems += [f"{key} is unknown{meant(key, known)}" for key in values if key not in known]
+    if problems:
+        raise ConfigurationError(f"accounts.{account}.{face}: {', '.join(problems)}")
+    if face in CHECKS:
+        CHECKS[face](account, values)
+
+
+def _check_dialect(number: Number, dialects: Mapping[str, Face], account: Account) -> None:
+    if number.dialect not in dialects:
+        text = f"numbers: dialect {number.dialect!r} of {number.number} is none of {', '.join(dialects)}"
+        raise ConfigurationError(text + meant(number.dialect, dialects))
+    needed = FACE_OF[number.dialect]
+    if needed not in account.faces:
+        raise ConfigurationError(f"accounts.{account.name}: dialect {number.dialect!r} of number {number.number} needs {needed!r}")
 
 
 class Renderings:
