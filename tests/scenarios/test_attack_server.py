@@ -5,16 +5,34 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.client import RestError
 from tests.support.rest import Rest
+from tests.support.shared import shared
 from tests.support.stage import PhoneMaker, assert_matrix, by_caller, call_in, event, room, sid_of, tone_wav
 from tests.support.watch import gauge, gauges, held
 
 from hubbub.testing import Application, HubbubServer, Phone
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
+TOLD, OF_ROOMS, OF_SCRIPTS = "+15550002000", "+15550003000", "+15550004000"
+
+
+def config(app: Application) -> dict[str, Any]:
+    usual = {"account": "dev", "dialect": "twiml", "url": app.url("/voice")}
+    return {
+        "numbers": [
+            {**usual, "number": TOLD, "status_callback": app.url("/calls")},
+            {**usual, "number": OF_ROOMS, "dialect": "bxml", "url": app.url("/bxml")},
+            {**usual, "number": OF_SCRIPTS, "dialect": "swml", "url": app.url("/swml")},
+            {**usual, "number": "*"},
+        ]
+    }
+
+
+running, application, hubbub_server, phone, rest = shared(config)
 
 
 async def test_a_store_that_fails_costs_no_audio_and_no_event(
@@ -57,13 +75,10 @@ async def test_a_killed_server_tells_how_everything_ended(
     application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
 ) -> None:
     """Law 4: "the restarted server … closes rooms with their end events": leaves first, end last; calls and recordings too."""
-    number = {"number": "*", "account": "dev", "dialect": "twiml", "url": application.url("/voice")}
-    hubbub_server.config["numbers"] = [{**number, "status_callback": application.url("/calls")}]
-    await hubbub_server.restart()
     application.on("/voice", room('record="record-from-start" beep="false" recordingStatusCallback="/recording"'))
     for path in ("/events", "/calls", "/recording"):
         application.on(path, None)
-    calls = await call_in(hubbub_server, phone, "alice", "bob")
+    calls = await call_in(hubbub_server, phone, "alice", "bob", number=TOLD)
     await assert_matrix(calls, {"alice": "b", "bob": "a"})
     await application.wait_for("/events", event("conference-start"))
     await asyncio.sleep(1.5)
@@ -139,45 +154,49 @@ async def _settled(server: HubbubServer) -> dict[str, float]:
     return await gauges(server)
 
 
-async def test_a_room_reply_goes_to_its_fallback(application: Application, phone: PhoneMaker, tmp_path: Path) -> None:
+async def test_a_room_reply_goes_to_its_fallback(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
     """conferenceEventFallbackUrl: "used when the primary fails to respond"; exit and completed events name the member's call."""
-    number = {"number": "*", "account": "dev", "dialect": "bxml", "url": application.url("/bxml")}
     urls = 'conferenceEventUrl="/events" conferenceEventFallbackUrl="/fallback"'
     application.on("/bxml", f"<Response><Conference {urls}>support</Conference></Response>")
     application.fault("/events", status=500)
     application.on("/fallback", None)
-    async with HubbubServer(config={"numbers": [number]}, folder=tmp_path) as server:
-        call = await (await phone("alice")).call(server.uri("+15550001000"))
-        await call.wait_answered()
-        await application.wait_for("/fallback", lambda r: r.json["eventType"] == "conferenceMemberJoin")
-        await call.hangup()
-        left = await application.wait_for("/fallback", lambda r: r.json["eventType"] == "conferenceMemberExit")
-        await application.wait_for("/fallback", lambda r: r.json["eventType"] == "conferenceCompleted")
-        assert left.json["to"].startswith("+1555")
-        assert left.json["from"].startswith("sip:alice@")
-        assert "Traceback" not in server.log
+    call = await (await phone("alice")).call(hubbub_server.uri(OF_ROOMS))
+    await call.wait_answered()
+    await application.wait_for("/fallback", lambda r: r.json["eventType"] == "conferenceMemberJoin")
+    await call.hangup()
+    left = await application.wait_for("/fallback", lambda r: r.json["eventType"] == "conferenceMemberExit")
+    await application.wait_for("/fallback", lambda r: r.json["eventType"] == "conferenceCompleted")
+    assert left.json["to"].startswith("+1555")
+    assert left.json["from"].startswith("sip:alice@")
+    assert "Traceback" not in hubbub_server.log
 
 
-async def test_a_full_disk_costs_the_recording_only(application: Application, phone: PhoneMaker, tmp_path: Path) -> None:
+async def test_a_full_disk_costs_the_recording_only(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
+) -> None:
     """Law 6: the room goes on, the account is told, RecordingStatus=failed reaches whoever asked for it."""
     attributes = (
         'record="record-from-start" recordingStatusCallback="/recording" recordingStatusCallbackEvent="in-progress completed failed"'
     )
     application.on("/voice", by_caller(alice=room(attributes), bob=room()))
     application.on("/recording", None)
-    async with HubbubServer(application.url("/voice"), folder=tmp_path) as server, Rest(server) as rest:
-        (server.recordings / "dev").write_text("a file where a folder should be")
-        calls = await call_in(server, phone, "alice", "bob")
-        await assert_matrix(calls, {"alice": "b", "bob": "a"})
-        told = await application.wait_for("/recording")
-        assert told.params["RecordingStatus"] == "failed"
-        texts = [item["message_text"] for item in (await rest.get("/Notifications.json"))["notifications"]]
-        assert any("recording failed" in text for text in texts)
+    folder, kept = hubbub_server.recordings / "dev", hubbub_server.recordings / "kept"
+    folder.mkdir(exist_ok=True)
+    folder.rename(kept)
+    folder.write_text("a file where a folder should be")
+    before = {item["sid"] for item in (await rest.get("/Notifications.json"))["notifications"]}
+    calls = await call_in(hubbub_server, phone, "alice", "bob")
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    told = await application.wait_for("/recording")
+    assert told.params["RecordingStatus"] == "failed"
+    notes = (await rest.get("/Notifications.json"))["notifications"]
+    assert any("recording failed" in item["message_text"] for item in notes if item["sid"] not in before)
+    folder.unlink()
+    kept.rename(folder)
 
 
-async def test_hostile_scripts_end_their_call(application: Application, phone: PhoneMaker, tmp_path: Path) -> None:
+async def test_hostile_scripts_end_their_call(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
     """Law 6: a script of nonsense is an error of the document, never a caller in silence."""
-    number = {"number": "*", "account": "dev", "dialect": "swml", "url": application.url("/swml")}
     bodies = [
         json.dumps({"sections": {"main": [{"play": {"url": "silence:soon"}}]}}),
         json.dumps({"sections": {"main": [{"join_conference": {"name": "\ud800"}}]}}),
@@ -188,13 +207,12 @@ async def test_hostile_scripts_end_their_call(application: Application, phone: P
         "a: !!python/object/apply:os.system [true]",
     ]
     application.on("/tone.wav", tone_wav(2951.0))
-    async with HubbubServer(config={"numbers": [number]}, folder=tmp_path) as server:
-        caller = await phone("alice")
-        for body in bodies:
-            application.on("/swml", (200, "application/json", body))
-            call = await caller.call(server.uri("+15550001000"))
-            await call.wait_ended(timeout=5)
-        await gauge(server, "hubbub_sessions", 0)
-        assert (await gauges(server))["hubbub_journal_lost_total"] == 0
-        assert "storage_changeset_lost" not in server.log
-        assert "Traceback" not in server.log, server.log_tail(200)
+    caller = await phone("alice")
+    for body in bodies:
+        application.on("/swml", (200, "application/json", body))
+        call = await caller.call(hubbub_server.uri(OF_SCRIPTS))
+        await call.wait_ended(timeout=5)
+    await gauge(hubbub_server, "hubbub_sessions", 0)
+    assert (await gauges(hubbub_server))["hubbub_journal_lost_total"] == 0
+    assert "storage_changeset_lost" not in hubbub_server.log
+    assert "Traceback" not in hubbub_server.log, hubbub_server.log_tail(200)

@@ -7,12 +7,14 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.support.shared import shared
 from tests.support.stage import EVENTS, TONE, PhoneMaker, assert_matrix, call_in, room, sid_of
 
 from hubbub.media import libopus
 from hubbub.testing import Application, HubbubServer
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
+running, application, hubbub_server, phone, rest = shared()
 needs_opus = pytest.mark.skipif(libopus.find() is None, reason=f"no libopus ({libopus.HOW_TO_GET_IT})")
 
 

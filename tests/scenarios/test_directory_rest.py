@@ -8,11 +8,13 @@ import aiohttp
 import pytest
 from tests.support.client import RestError
 from tests.support.rest import Rest
+from tests.support.shared import shared
 from tests.support.stage import PhoneMaker, by_caller, room, sid_of
 
 from hubbub.testing import Application, HubbubServer
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
+running, application, hubbub_server, phone, rest = shared()
 
 NUMBERS, APPLICATIONS = "/IncomingPhoneNumbers.json", "/Applications.json"
 PAUSE = "<Response><Pause length='20'/></Response>"

@@ -7,16 +7,26 @@ import os
 import signal
 import time
 import wave
-from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 from tests.support.rest import Rest
-from tests.support.stage import TONE, PhoneMaker, assert_matrix, call_in, event, room
+from tests.support.shared import shared
+from tests.support.stage import TONE, PhoneMaker, assert_matrix, call_in, event, room, sid_of
 
 from hubbub.testing import TONES, Application, HubbubServer, assert_hears, who_hears_whom
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
+WITH_FALLBACK = "+15550002000"
+
+
+def config(app: Application) -> dict[str, Any]:
+    number = {"account": "dev", "dialect": "twiml", "url": app.url("/voice")}
+    return {"numbers": [{"number": WITH_FALLBACK, **number, "fallback_url": app.url("/fallback")}, {"number": "*", **number}]}
+
+
+running, application, hubbub_server, phone, rest = shared(config)
 
 
 async def test_a_receiver_that_is_down_gets_everything_in_order(
@@ -81,6 +91,7 @@ async def test_a_recording_survives_a_killed_server(application: Application, hu
     with wave.open(str(file)) as recorded:
         seconds = recorded.getnframes() / recorded.getframerate()
     assert seconds > lasted - 1.5
+    await hubbub_server.start()
 
 
 @pytest.mark.alone
@@ -136,20 +147,17 @@ async def test_a_broken_document_is_notified_with_its_line(
     caller = await phone("alice")
     call = await caller.call(hubbub_server.uri("+15550001000"))
     await call.wait_ended(timeout=15)
-    listed = await rest.get("/Notifications.json")
+    listed = await rest.get(f"/Calls/{sid_of(application, 'alice')}/Notifications.json")
     assert listed["notifications"][0]["error_code"] == "12100"
     assert "line 2" in listed["notifications"][0]["message_text"]
 
 
-async def test_the_fallback_takes_over(application: Application, phone: PhoneMaker, tmp_path: Path) -> None:
+async def test_the_fallback_takes_over(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
     """ "request FallbackUrl if configured", with ErrorCode and ErrorUrl; its document runs."""
     application.fault("/voice", status=500)
     application.on("/fallback", room())
-    urls = {"url": application.url("/voice"), "fallback_url": application.url("/fallback")}
-    number = {"number": "*", "account": "dev", "dialect": "twiml", **urls}
-    async with HubbubServer(config={"numbers": [number]}, folder=tmp_path) as server:
-        calls = await call_in(server, phone, "alice", "bob")
-        await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    calls = await call_in(hubbub_server, phone, "alice", "bob", number=WITH_FALLBACK)
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
     asked = application.requests("/fallback")[0].params
     assert (asked["ErrorCode"], asked["ErrorUrl"]) == ("11200", application.url("/voice"))
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.support.shared import shared
 from tests.support.stage import PhoneMaker, call_in, room
 
 from hubbub.testing import Application, HubbubServer
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
+running, application, hubbub_server, phone, rest = shared()
 
 
 async def read(server: HubbubServer, until: str, **params: str) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.support.shared import shared
 from tests.support.stage import PhoneMaker, call_in, room
 
 from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
@@ -20,7 +21,7 @@ from hubbub.dialects.tables import Operation
 from hubbub.settings import build_settings
 from hubbub.testing import Application, HubbubServer
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
 
 STRANGER: dict[str, Any] = {
     "name": "stranger",
@@ -57,6 +58,7 @@ BODIES = {
     "steer_recording": {"state": "paused"},
     "create_transcript": {},
 }
+running, application, hubbub_server, phone, rest = shared({"accounts": [dict(DEVELOPMENT_ACCOUNT), STRANGER]})
 ENDLESS = 64_000_000
 """Bytes of a head that must not be taken: far beyond what the kernel holds between two sockets."""
 XML = '<?xml version="1.0"?><Bxml><Hangup/></Bxml>'
@@ -116,45 +118,43 @@ def given(operation: Operation, module: str) -> dict[str, Any]:
     return {"json": BODIES[operation.does]}
 
 
-async def test_another_accounts_ids_do_not_exist(application: Application, phone: PhoneMaker, tmp_path: Path) -> None:
+async def test_another_accounts_ids_do_not_exist(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
     """Rule: "per-account isolation proven for every endpoint (another account's ids give 404)"."""
-    number = {"number": "*", "account": "dev", "dialect": "twiml", "url": application.url("/voice")}
-    async with HubbubServer(config={"accounts": [dict(DEVELOPMENT_ACCOUNT), STRANGER], "numbers": [number]}, folder=tmp_path) as server:
-        application.on("/voice", room('record="record-from-start" beep="false"'))
-        await call_in(server, phone, "alice", "bob")
-        async with aiohttp.ClientSession() as session:
-            tried, leaks = 0, []
-            for face in faces():
-                module = type(face).__module__.split(".")[2]
-                owner, stranger = caller(face, server, DEVELOPMENT_ACCOUNT), caller(face, server, STRANGER)
-                ids = await things(face, module, owner, session, application.url("/announce"))
-                for kind in re.findall(r"\{(\w+)", "".join(operation.path for operation in face.operations)):
-                    ids.setdefault(kind, ids["room"])  # of kinds that need more to be made, the owner has none; what is above them is his
-                before = await state(face, owner, ids, session)
-                for operation in face.operations:
-                    if set(re.findall(r"\{(\w+)", operation.path)):
-                        suffix = face.suffixes[0] if face.suffixes else ""
-                        path = operation.path.format(**ids) + suffix
-                        status, body = await stranger(session, operation.method, path, **given(operation, module))
-                        unknown = operation.does == "inspect_recordings" and body == []  # v2 shows no recordings of what it does not know
-                        if status != 404 and not unknown:
-                            leaks.append((module, operation.method, path, status, body))
-                        status, _ = await stranger(session, operation.method, path, owner.account, **given(operation, module))
-                        assert status in ((401, 403) if "{account" in face.base else (404,)), (module, operation.method, path, status)
-                        tried += 1
-                    elif operation.method == "GET":
-                        status, body = await stranger(session, "GET", operation.path + face.suffixes[0])
-                        if status == 200:
-                            assert not [one for one in ids.values() if one in json.dumps(body, default=str)], (module, operation.path)
-                assert await state(face, owner, ids, session) == before
-                for kind in (".wav", ".mp3", "") if "recording" in ids and face.habits.common_media else ():
-                    status, body = await stranger(session, "GET", f"/Recordings/{ids['recording']}{kind}")
-                    assert status == 404, (module, kind, status)
-            assert tried > 90
-            assert leaks == []
-            await assert_commands_reach_nobody(server, session)
-        calls = await gauge(server)
-        assert calls == 2, "nobody was hung up"
+    application.on("/voice", room('record="record-from-start" beep="false"'))
+    await call_in(hubbub_server, phone, "alice", "bob")
+    async with aiohttp.ClientSession() as session:
+        tried, leaks = 0, []
+        for face in faces():
+            module = type(face).__module__.split(".")[2]
+            owner, stranger = caller(face, hubbub_server, DEVELOPMENT_ACCOUNT), caller(face, hubbub_server, STRANGER)
+            ids = await things(face, module, owner, session, application.url("/announce"))
+            for kind in re.findall(r"\{(\w+)", "".join(operation.path for operation in face.operations)):
+                ids.setdefault(kind, ids["room"])  # of kinds that need more to be made, the owner has none; what is above them is his
+            before = await state(face, owner, ids, session)
+            for operation in face.operations:
+                if set(re.findall(r"\{(\w+)", operation.path)):
+                    suffix = face.suffixes[0] if face.suffixes else ""
+                    path = operation.path.format(**ids) + suffix
+                    status, body = await stranger(session, operation.method, path, **given(operation, module))
+                    unknown = operation.does == "inspect_recordings" and body == []  # v2 shows no recordings of what it does not know
+                    if status != 404 and not unknown:
+                        leaks.append((module, operation.method, path, status, body))
+                    status, _ = await stranger(session, operation.method, path, owner.account, **given(operation, module))
+                    assert status in ((401, 403) if "{account" in face.base else (404,)), (module, operation.method, path, status)
+                    tried += 1
+                elif operation.method == "GET":
+                    status, body = await stranger(session, "GET", operation.path + face.suffixes[0])
+                    if status == 200:
+                        assert not [one for one in ids.values() if one in json.dumps(body, default=str)], (module, operation.path)
+            assert await state(face, owner, ids, session) == before
+            for kind in (".wav", ".mp3", "") if "recording" in ids and face.habits.common_media else ():
+                status, body = await stranger(session, "GET", f"/Recordings/{ids['recording']}{kind}")
+                assert status == 404, (module, kind, status)
+        assert tried > 90
+        assert leaks == []
+        await assert_commands_reach_nobody(hubbub_server, session)
+    calls = await gauge(hubbub_server)
+    assert calls == 2, "nobody was hung up"
 
 
 async def assert_commands_reach_nobody(server: HubbubServer, session: aiohttp.ClientSession) -> None:
@@ -317,34 +317,17 @@ async def test_an_account_that_asks_too_often_is_told_so_and_no_other_one(tmp_pa
 
 async def test_every_change_leaves_its_line_in_the_log(hubbub_server: HubbubServer) -> None:
     """Rule: "audit log of changes": who, what, which; values (they may be secrets) are not in it."""
-    owner = caller(common_face(), hubbub_server, DEVELOPMENT_ACCOUNT)
+    owner, before = caller(common_face(), hubbub_server, DEVELOPMENT_ACCOUNT), len(hubbub_server.log)
     async with aiohttp.ClientSession() as session:
         _, made = await owner(session, "POST", "/Applications.json", data={"FriendlyName": "s3cret-value"})
         await owner(session, "GET", "/Applications.json")
         await owner(session, "DELETE", f"/Applications/{made['sid']}.json")
-    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in hubbub_server.log.splitlines() if '"audit"' in line]
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in hubbub_server.log[before:].splitlines() if '"audit"' in line]
     assert len(lines) == 2
     assert "create_application" in lines[0]
     assert "delete_application" in lines[1]
     assert made["sid"] in lines[1]
     assert all("dev" in line and "s3cret" not in line for line in lines)
-
-
-async def test_what_was_refused_is_in_the_log_too(hubbub_server: HubbubServer) -> None:
-    """Rule: "audit log": changes that were refused, and credentials that were wrong; what was read and not found is not."""
-    owner = caller(common_face(), hubbub_server, DEVELOPMENT_ACCOUNT)
-    wrong = Caller(hubbub_server, owner.base, owner.account, owner.user, "s3cret-guess")
-    async with aiohttp.ClientSession() as session:
-        await owner(session, "POST", "/Calls.json", data={"To": "s3cret-value"})
-        await owner(session, "GET", "/Calls/CA00000000000000000000000000000000.json")
-        await wrong(session, "GET", "/Calls.json")
-        for _ in range(400):
-            await wrong(session, "GET", "/Calls.json?x=" + "y" * 500)
-    lines = [json.loads(line) for line in hubbub_server.log.splitlines() if "audit_refused" in line]
-    assert (lines[0]["account"], lines[0]["method"], lines[0]["client"]) == ("dev", "POST", "127.0.0.1")
-    assert (lines[1]["account"], lines[1]["reason"], lines[1]["path"][-11:]) == (None, "unauthenticated", "/Calls.json")
-    assert len(lines) < 400, "whoever is refused does not decide how large the log becomes"
-    assert "s3cret" not in hubbub_server.log
 
 
 async def test_every_metric_is_documented(hubbub_server: HubbubServer) -> None:
@@ -358,3 +341,20 @@ async def test_every_metric_is_documented(hubbub_server: HubbubServer) -> None:
         name for name in names if name not in documented and not any(name.startswith(each) for each in documented if each.endswith("_"))
     ]
     assert missing == []
+
+
+async def test_what_was_refused_is_in_the_log_too(hubbub_server: HubbubServer) -> None:
+    """Rule: "audit log": changes that were refused, and credentials that were wrong; what was read and not found is not."""
+    owner, before = caller(common_face(), hubbub_server, DEVELOPMENT_ACCOUNT), len(hubbub_server.log)
+    wrong = Caller(hubbub_server, owner.base, owner.account, owner.user, "s3cret-guess")
+    async with aiohttp.ClientSession() as session:
+        await owner(session, "POST", "/Calls.json", data={"To": "s3cret-value"})
+        await owner(session, "GET", "/Calls/CA00000000000000000000000000000000.json")
+        await wrong(session, "GET", "/Calls.json")
+        for _ in range(400):
+            await wrong(session, "GET", "/Calls.json?x=" + "y" * 500)
+    lines = [json.loads(line) for line in hubbub_server.log[before:].splitlines() if "audit_refused" in line]
+    assert (lines[0]["account"], lines[0]["method"], lines[0]["client"]) == ("dev", "POST", "127.0.0.1")
+    assert (lines[1]["account"], lines[1]["reason"], lines[1]["path"][-11:]) == (None, "unauthenticated", "/Calls.json")
+    assert len(lines) < 400, "whoever is refused does not decide how large the log becomes"
+    assert "s3cret" not in hubbub_server.log

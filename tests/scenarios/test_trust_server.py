@@ -8,7 +8,6 @@ import json
 import os
 import random
 import resource
-import shutil
 import signal
 import socket
 import sqlite3
@@ -20,10 +19,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from tests.support.client import RestError
 from tests.support.facts import CALL, ROOM
 from tests.support.rest import Rest
 from tests.support.rtp_peer import sine, ulaw
+from tests.support.shared import shared
 from tests.support.stage import TONE, PhoneMaker, assert_matrix, call_in, event, room
 from tests.support.watch import gauge, gauges, until_health
 
@@ -32,11 +33,12 @@ from hubbub.events import CallStatus
 from hubbub.storage.database import migrate, shipped_scripts, version_of
 from hubbub.testing import TONES, Application, HubbubServer, assert_hears
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]
+running, application, hubbub_server, phone, rest = shared()
 RECORDED = room('record="record-from-start" beep="false" recordingStatusCallback="/recording"')
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def full(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> AsyncIterator[HubbubServer]:
     """A server whose every file may grow no more, as on a full disk; two callers in a recorded room."""
     application.on("/voice", RECORDED)
@@ -93,16 +95,19 @@ async def test_a_recording_folder_that_is_gone(
     """Rule: "broken recording folder: clear errors, calls go on"."""
     application.on("/voice", RECORDED)
     application.on("/recording", None)
-    shutil.rmtree(hubbub_server.recordings)
+    before = len((await rest.get("/Notifications.json"))["notifications"])
+    kept = hubbub_server.recordings.rename(hubbub_server.recordings.with_suffix(".kept"))
     hubbub_server.recordings.write_text("in the way")
     calls = await call_in(hubbub_server, phone, "alice", "bob")
     await assert_matrix(calls, {"alice": "b", "bob": "a"})
     for _ in range(200):
-        if (await rest.get("/Notifications.json"))["notifications"]:
+        if len((await rest.get("/Notifications.json"))["notifications"]) > before:
             break
         await asyncio.sleep(0.05)
-    assert (await rest.get("/Notifications.json"))["notifications"], "the account is told"
+    assert len((await rest.get("/Notifications.json"))["notifications"]) > before, "the account is told"
     assert "Traceback" not in hubbub_server.log
+    hubbub_server.recordings.unlink()
+    kept.rename(hubbub_server.recordings)
 
 
 async def test_sigterm_lets_calls_go_on_and_takes_no_new_ones(application: Application, phone: PhoneMaker, tmp_path: Path) -> None:

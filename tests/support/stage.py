@@ -31,12 +31,12 @@ def caller_of(request: Request) -> str:
     return str(request.params["From"]).removeprefix("sip:").partition("@")[0]
 
 
-async def call_in(server: HubbubServer, phone: PhoneMaker, *names: str) -> Stage:
+async def call_in(server: HubbubServer, phone: PhoneMaker, *names: str, number: str = "+15550001000") -> Stage:
     """Callers dial in, one after the other, and speak their tones."""
     calls = {}
     for name in names:
         caller = await phone(name)
-        calls[name] = await caller.call(server.uri("+15550001000"))
+        calls[name] = await caller.call(server.uri(number))
         await calls[name].wait_answered()
         calls[name].tone(TONE[name])
     return calls
