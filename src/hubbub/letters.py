@@ -85,9 +85,8 @@ def _opened(database: str, *, write: bool) -> Iterator[sqlite3.Connection]:
         with closing(_connected(path, write)) as connection:
             version, newest = version_of(connection), max(shipped_scripts())
             if version != newest:
-                raise ConfigurationError(
-                    f"{path} has schema version {version}, this release {newest}; start its server once to bring it up"
-                )
+                advice = "upgrade hubbub" if version > newest else "start its server once to bring it up"
+                raise ConfigurationError(f"{path} has schema version {version}, this release {newest}; {advice}")
             with connection:
                 yield connection
     except sqlite3.Error as error:

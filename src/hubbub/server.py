@@ -96,7 +96,10 @@ class Server:
         check_accounts(settings, self.dialects)
         check_encryption(settings)
         sip_host = split_address(settings.sip.listen)[0]
-        settings.storage.recordings.mkdir(parents=True, exist_ok=True)
+        try:
+            settings.storage.recordings.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"storage.recordings: {settings.storage.recordings} cannot be made: {error.strerror}") from error
         recover_captures(settings.storage.recordings)
 
         self.store = Store(settings.storage.database)

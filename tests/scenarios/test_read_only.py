@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from tests.support.client import RestError
@@ -63,16 +64,36 @@ async def test_a_server_is_not_started_on_it(hubbub_server: HubbubServer) -> Non
     )
     (folder / "recordings").mkdir()
     (folder / "hubbub.db").touch()
-    program = "import sys; from hubbub.cli import main; sys.exit(main())"
     with frozen(folder, "hubbub.db"):
-        done = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-c", program, "serve", "--config", str(config)],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = await serve(config)
     assert done.returncode == 2
     assert done.stderr.strip().splitlines()[-1].startswith(f"hubbub: cannot start: {folder} cannot be written: ")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("key", ["sip.listen", "http.listen", "storage.recordings", "storage.database"])
+async def test_what_keeps_a_server_from_starting_is_named(hubbub_server: HubbubServer, tmp_path: Path, key: str) -> None:
+    """One line with the key that is to be changed, and status 2."""
+    (tmp_path / "file").touch()
+    values = {
+        "sip.listen": "{}:{}".format(*hubbub_server.sip),
+        "http.listen": "{}:{}".format(*hubbub_server.http),
+        "storage.recordings": "file/below",
+        "storage.database": "sqlite:///gone/hubbub.db",
+    }
+    base = {"sip.listen": "127.0.0.1:0", "http.listen": "127.0.0.1:0"}
+    lines = [f'{name} = "{value}"\n' for name, value in {**base, key: values[key]}.items()]
+    (tmp_path / "hubbub.toml").write_text("".join(lines))
+    done = await serve(tmp_path / "hubbub.toml")
+    assert done.returncode == 2
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("hubbub: ")
+    assert key in last
+    assert "Traceback" not in done.stderr
+
+
+async def serve(config: Path) -> subprocess.CompletedProcess[str]:
+    """A server that is expected to end at once."""
+    program = "import sys; from hubbub.cli import main; sys.exit(main())"
+    given = [sys.executable, "-c", program, "serve", "--config", str(config)]
+    return await asyncio.to_thread(subprocess.run, given, capture_output=True, text=True, timeout=60, check=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,10 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "empty.db").write_bytes(b"")
     with pytest.raises(ConfigurationError, match="schema version 0"):
         replay(f"sqlite:///{tmp_path / 'empty.db'}")
+    with closing(sqlite3.connect(tmp_path / "newer.db")) as newer:
+        newer.execute("PRAGMA user_version = 99")
+    with pytest.raises(ConfigurationError, match=r"schema version 99.*upgrade hubbub"):
+        listed(f"sqlite:///{tmp_path / 'newer.db'}")
 
 
 async def test_the_commands(tmp_path: Path) -> None:

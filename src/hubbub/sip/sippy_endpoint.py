@@ -15,7 +15,7 @@ from sippy.SipHeader import SipHeader
 from sippy.SipRoute import SipRoute
 
 from hubbub.clock import Clock, SystemClock
-from hubbub.errors import SipError
+from hubbub.errors import ConfigurationError, SipError
 from hubbub.settings import Network, Phone, SipSettings
 from hubbub.sip import digest
 from hubbub.sip.endpoint import NO_HEADERS, Address, SipCall, SipEnd, SipEndpoint
@@ -113,7 +113,11 @@ class SippyEndpoint:
         install()
         reader = Reader(self.count, self._guard)
         self._port = UdpPort(self._listen, self._advertise, reader.receive, self.count)
-        self._port.open()
+        try:
+            self._port.open()
+        except OSError as error:
+            host, port = self._listen
+            raise ConfigurationError(f"sip.listen = '{host}:{port}' cannot be used: {error.strerror}") from error
         self.transactions = reader.transactions = Transactions(self._port, self._on_request)
         log.info("sip_listening", host=self.address[0], port=self.address[1])
 

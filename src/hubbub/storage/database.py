@@ -15,6 +15,8 @@ from hubbub.errors import ConfigurationError
 from hubbub.storage.statements import Columns
 
 PREFIX = "sqlite:///"
+TABLES = frozenset({"calls", "rooms", "members", "recordings", "events", "outbox"})
+"""Of the first schema: by them a file of ours is known."""
 
 
 class FileGone(sqlite3.OperationalError):
@@ -41,13 +43,25 @@ class Database:
             raise FileGone(f"{self.path} is gone")
         connection = sqlite3.connect(self.path, timeout=self.busy_timeout, isolation_level=None, check_same_thread=False)
         try:
+            if create:
+                self._check_owner(connection)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA journal_size_limit = 67108864")
-        except sqlite3.Error:
+        except BaseException:
             connection.close()
             raise
         return connection
+
+    def _check_owner(self, connection: sqlite3.Connection) -> None:
+        """Before anything is written: a file of another program, or of a newer release, stays as it is. Raises ConfigurationError."""
+        version, newest = version_of(connection), max(shipped_scripts())
+        if version > newest:
+            advice = "upgrade hubbub, or go back to the copy that was made before the upgrade"
+            raise ConfigurationError(f"{self.path} has schema version {version}, this release knows up to {newest}: {advice}")
+        tables = set(columns_of(connection))
+        if tables and not (version and tables >= TABLES):
+            raise ConfigurationError(f"{self.path} is another program's database: change storage.database")
 
     def check_writable(self, *, begin: bool = False) -> None:
         """Raises ReadOnly. To be asked before SQLite touches the file.
