@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from tests.interop.test_signalwire_sdk import _function, run_sdk
+from tests.support.shared import shared
 from tests.support.stage import PhoneMaker, assert_matrix, call_in
 
 from hubbub.testing import Application, HubbubServer
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module")]
+running, application, hubbub_server, phone, rest = shared(dialect="swml")
 CALLS: list[tuple[str, dict[str, Any]]] = [
     ("search", {"query": "Red Shoes & more"}),
     ("array", {}),
@@ -45,11 +47,6 @@ async def called(server: HubbubServer, call: str, function: str, **arguments: An
             await asyncio.sleep(0.1)
     assert answered[0] == 200, function
     return answered[1]
-
-
-@pytest.fixture
-def hubbub_config(application: Application) -> dict[str, Any]:
-    return {"numbers": [{"number": "+15550001000", "account": "dev", "dialect": "swml", "url": application.url("/voice")}]}
 
 
 @pytest.mark.parametrize("name", ["signalwire-sdk", "signalwire-agents"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.support.sdk import run
+from tests.support.shared import shared
 from tests.support.stage import PhoneMaker, assert_matrix, call_in, event, room, sid_of
 from tests.support.vectors import DIALECTS, plain
 
@@ -21,10 +22,12 @@ TOKEN = "0123456789abcdef0123456789abcdef"
 
 pytestmark = [
     pytest.mark.interop,
+    pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(
         shutil.which("npm") is None, reason="NPM IS NOT HERE: the official npm package is NOT tested (install nodejs and npm)"
     ),
 ]
+running, application, hubbub_server, phone, rest = shared()
 
 
 async def run_npm(work: str, job: dict[str, Any]) -> dict[str, Any]:

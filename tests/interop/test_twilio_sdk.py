@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.support.rest import Rest
 from tests.support.sdk import run
+from tests.support.shared import shared
 from tests.support.stage import PhoneMaker, assert_matrix, by_caller, call_in, event, room, sid_of
 
 from hubbub.testing import Application, HubbubServer
@@ -18,12 +19,37 @@ FLOW = Path(__file__).parent / "sdk" / "twilio_flow.py"
 
 pytestmark = [
     pytest.mark.interop,
+    pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(not PYTHON.exists(), reason="the SDK's environment is missing: run `make peers`"),
 ]
+running, application, hubbub_server, phone, rest = shared()
 
 
 async def run_sdk(work: str, job: dict[str, Any]) -> dict[str, Any]:
     return await run([PYTHON, FLOW, work], job)
+
+
+async def test_insights_through_the_sdk(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest) -> None:
+    """8.1: the summary of a conference and of its participants, "summary at once" (P10).
+
+    The first test of the server: it counts all conferences of the account.
+    """
+    application.on(
+        "/voice", by_caller(alice=room('participantLabel="a"'), other=room('participantLabel="b" startConferenceOnEnter="false"'))
+    )
+    calls = await call_in(hubbub_server, phone, "alice", "bob")
+    await assert_matrix(calls, {"alice": "b", "bob": "a"})
+    await rest.post("/Conferences/standup/Participants/a.json", Muted="true")
+    await calls["bob"].hangup()
+    await calls["alice"].hangup()
+    await application.wait_for("/events", event("conference-end"))
+    face = hubbub_server.faces["twilio"]
+    seen = await run_sdk("insights", {"base": hubbub_server.http_url("").rstrip("/"), "sid": face["sid"], "token": face["token"]})
+    assert (seen["found"], seen["ended"], seen["other"]) == (1, 1, 0)
+    assert (seen["status"], seen["reason"], seen["ended_by"]) == ("completed", "last_participant_left", sid_of(application, "alice"))
+    assert (seen["most"], seen["unique"], seen["state"], seen["times"]) == (2, 2, "complete", [True, True, True])
+    assert seen["people"] == [["a", "sip", "completed", True], ["b", "sip", "completed", False]]
+    assert (seen["events"], seen["same"]) == (["mute"], True)
 
 
 async def test_rest_through_the_sdk(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
@@ -61,27 +87,6 @@ async def test_the_directory_through_the_sdk(application: Application, hubbub_se
     assert url in seen["events"]
     assert seen["notes"] == [["13235", "1", True]]
     assert seen["page"] is True
-
-
-async def test_insights_through_the_sdk(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:
-    """8.1: the summary of a conference and of its participants, "summary at once" (P10)."""
-    application.on(
-        "/voice", by_caller(alice=room('participantLabel="a"'), other=room('participantLabel="b" startConferenceOnEnter="false"'))
-    )
-    calls = await call_in(hubbub_server, phone, "alice", "bob")
-    await assert_matrix(calls, {"alice": "b", "bob": "a"})
-    async with Rest(hubbub_server) as rest:
-        await rest.post("/Conferences/standup/Participants/a.json", Muted="true")
-    await calls["bob"].hangup()
-    await calls["alice"].hangup()
-    await application.wait_for("/events", event("conference-end"))
-    face = hubbub_server.faces["twilio"]
-    seen = await run_sdk("insights", {"base": hubbub_server.http_url("").rstrip("/"), "sid": face["sid"], "token": face["token"]})
-    assert (seen["found"], seen["ended"], seen["other"]) == (1, 1, 0)
-    assert (seen["status"], seen["reason"], seen["ended_by"]) == ("completed", "last_participant_left", sid_of(application, "alice"))
-    assert (seen["most"], seen["unique"], seen["state"], seen["times"]) == (2, 2, "complete", [True, True, True])
-    assert seen["people"] == [["a", "sip", "completed", True], ["b", "sip", "completed", False]]
-    assert (seen["events"], seen["same"]) == (["mute"], True)
 
 
 async def test_the_sdk_accepts_every_signature(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker) -> None:

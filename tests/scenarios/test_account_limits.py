@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
-import pytest_asyncio
 from tests.support.client import RestError
 from tests.support.rest import Rest
-from tests.support.shared import shared
+from tests.support.shared import rest_of, shared
 from tests.support.stage import PhoneMaker, call_in, event, room, sid_of
 
 from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
@@ -36,17 +32,7 @@ running, application, hubbub_server, phone, rest = shared(
 )
 
 
-def rest_of(account: str) -> Any:
-    @pytest_asyncio.fixture(loop_scope="module")
-    async def made(hubbub_server: HubbubServer) -> AsyncIterator[Rest]:
-        server = SimpleNamespace(faces={"twilio": FACES[account]}, http_url=hubbub_server.http_url)
-        async with Rest(cast(HubbubServer, server)) as opened:
-            yield opened
-
-    return made
-
-
-closed, small = rest_of("closed"), rest_of("small")
+closed, small = rest_of(FACES["closed"]), rest_of(FACES["small"])
 
 
 async def noted(rest: Rest, code: str) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
 
 import pytest_asyncio
 from tests.support.client import RestError
@@ -66,6 +67,18 @@ def shared(
         return running[2]
 
     return Shared(running, application, hubbub_server, phone, rest)
+
+
+def rest_of(face: Mapping[str, str]) -> Any:
+    """A fixture of a module with a shared server: REST of another account than the first, by the credentials of its face."""
+
+    @pytest_asyncio.fixture(loop_scope="module")
+    async def made(hubbub_server: HubbubServer) -> AsyncIterator[Rest]:
+        server = SimpleNamespace(faces={"twilio": face}, http_url=hubbub_server.http_url)
+        async with Rest(cast(HubbubServer, server)) as opened:
+            yield opened
+
+    return made
 
 
 async def calm(server: HubbubServer, rest: Rest) -> None:

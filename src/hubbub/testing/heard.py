@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import wave
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -70,11 +71,9 @@ class Heard:
         """Level of one tone, dBFS (strongest within 2 Hz)."""
         if len(self.pcm) == 0:
             return _FLOOR
-        window = np.hanning(len(self.pcm))
-        time = np.arange(len(self.pcm)) / RATE
+        window, time, near = _probe(len(self.pcm))
         weighted = self.pcm * (2 / np.sum(window) / 32767) * window
-        near = np.arange(-2, 2.5, 0.5) + frequency
-        amplitude = float(np.max(np.abs(np.exp(-2j * np.pi * np.outer(near, time)) @ weighted)))
+        amplitude = float(np.max(np.abs(near @ (weighted * np.exp(-2j * np.pi * frequency * time)))))
         return max(_FLOOR, float(20 * np.log10(amplitude + 1e-12)))
 
     def hears(self, frequency: float, min_db: float = AUDIBLE) -> bool:
@@ -157,6 +156,16 @@ class Heard:
         tones = ", ".join(f"{frequency} Hz {level:.0f} dB" for frequency, level in list(self.tones().items())[:8]) or "no tone"
         keys = f", keys {self.digits}" if self.digits else ""
         return f"<Heard {self.seconds:.2f} s, {self.packets} packets, {self.level:.0f} dBFS: {tones}{keys}>"
+
+
+@lru_cache(maxsize=4)
+def _probe(length: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.complex128]]:
+    """For windows of one length: weights, times, and the turns from a frequency to those within 2 Hz of it.
+
+    Tests ask for dozens of tones in windows of a few lengths: one exponential for each tone is enough.
+    """
+    time = np.arange(length) / RATE
+    return np.hanning(length), time, np.exp(-2j * np.pi * np.outer(np.arange(-2, 2.5, 0.5), time))
 
 
 def _at_8k(pcm: NDArray[np.int16], rate: int) -> NDArray[np.float64]:
