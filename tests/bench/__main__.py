@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from hubbub.media.counters import H_RECEIVE_NS, TIMES
 from hubbub.media.libsrtp import Cipher
 from hubbub.settings import MediaSettings
 from tests.bench.bare import Bare
+from tests.bench.latency import latency
 from tests.bench.load import key_of
 from tests.bench.split import measure as measure_split
 
@@ -48,6 +50,10 @@ class Case:
     """Legs that are heard by one other only."""
     suite: str = "plain"
     """How packets are encrypted."""
+    buffer: int = 60
+    """Milliseconds that packets wait, -1: as few as can be."""
+    suppressed: bool = False
+    """Whether the noise behind each caller is suppressed."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +112,10 @@ async def spawn_load(ports: list[int], seconds: float, case: Case) -> tuple[asyn
     return load, int(await load.stdout.readline())
 
 
-async def run_case(case: Case, seconds: float) -> Row:
-    """One row of the table."""
+async def open_legs(case: Case) -> tuple[Media, list[Leg]]:
+    """A media plane, and the callers of a case in their rooms."""
     media = Media(MediaSettings(rtp_ports="20000-39999", legs=max(64, case.callers)))
     await media.start()
-    before_legs = resident(media.worker_pid)
     legs: list[Leg] = []
     mix = media.open_mix()
     for n in range(case.callers):
@@ -118,15 +123,31 @@ async def run_case(case: Case, seconds: float) -> Row:
             mix = media.open_mix()
         leg = media.open_leg()
         leg.route(mix, speak=n >= case.coaches, hear=True)
+        if case.buffer != 60:
+            leg.jitter("adaptive" if case.buffer < 0 else case.buffer)
+        if case.suppressed:
+            leg.suppress_noise(True)
         legs.append(leg)
     for n in range(case.coaches):
         legs[n].whisper([legs[n + case.coaches]])
-    load, port = await spawn_load([leg.local[1] for leg in legs], WARM + seconds + 1.5, case)
-    pin(media.worker_pid, ENGINE_CORE)
+    return media, legs
+
+
+def connect(case: Case, legs: list[Leg], port: int) -> None:
+    """Let all of them talk with the generator."""
     codec = Codec(case.codec, {"G722": 9, "OPUS": 96}.get(case.codec, 0))
     for n, leg in enumerate(legs):
         keys = None if case.suite == "plain" else Cipher(case.suite, key_of(n, False, case.suite), key_of(n, True, case.suite))
         leg.connect(("127.0.0.1", port), codec, cipher=keys)
+
+
+async def run_case(case: Case, seconds: float) -> Row:
+    """One row of the table."""
+    media, legs = await open_legs(case)
+    before_legs = resident(media.worker_pid)
+    load, port = await spawn_load([leg.local[1] for leg in legs], WARM + seconds + 1.5, case)
+    pin(media.worker_pid, ENGINE_CORE)
+    connect(case, legs, port)
     await asyncio.sleep(WARM)
     gone = sum(leg.counters().lost + leg.counters().late + leg.counters().underruns for leg in legs)
     before, began = media.stats(), time.monotonic()
@@ -166,62 +187,23 @@ async def run_bare(callers: int, seconds: float, *, connected: bool, reads: int)
     return each
 
 
-async def latency(seconds: float) -> tuple[float, float]:
-    """Milliseconds from a packet with sound to the first packet that carries it on, jitter buffer off: (p50, p99)."""
-    from tests.support.rtp_peer import Peer
-
-    media = Media(MediaSettings(rtp_ports="20000-20099", legs=8))
-    await media.start()
-    mix, peers, legs = media.open_mix(), (Peer(()), Peer(())), []
-    for peer in peers:
-        leg = media.open_leg()
-        leg.connect(peer.address, Codec("PCMU", 0))
-        leg.jitter(0)
-        leg.route(mix)
-        peer.remote = leg.local
-        legs.append(leg)
-    found = await asyncio.to_thread(_probe, peers, seconds)
+async def takeover(callers: int, suite: str) -> tuple[float, float]:
+    """Milliseconds without packets, of the middle caller and of the worst, when the media process is killed and its standby goes on."""
+    case = Case("takeover", "PCMU", callers, 5, 3, suite=suite)
+    media, legs = await open_legs(case)
+    load, port = await spawn_load([leg.local[1] for leg in legs], WARM + 6, case)
+    pin(media.worker_pid, ENGINE_CORE)
+    connect(case, legs, port)
+    while not media.stats().standby:
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(WARM + 1)
+    os.kill(media.worker_pid, signal.SIGKILL)
+    assert load.stdout is not None
+    result = json.loads(await load.stdout.readline())
+    await load.wait()
     await asyncio.gather(*(leg.close() for leg in legs))
     await media.stop()
-    p50, p99 = np.percentile(found, [50, 99])
-    return float(p50), float(p99)
-
-
-def _probe(peers: tuple[object, ...], seconds: float) -> list[float]:
-    from tests.support.rtp_peer import Peer, sine, ulaw
-
-    talker, listener = peers
-    assert isinstance(talker, Peer)
-    assert isinstance(listener, Peer)
-    random = np.random.default_rng(1)
-    quiet, loud = ulaw(np.zeros(160, np.int16)), ulaw(sine((500.0,), 0.02))
-    found: list[float] = []
-    start = time.monotonic()
-    end = start + seconds
-    while time.monotonic() < end:
-        time.sleep(random.uniform(0, 0.02))  # another place within the tick each time
-        due, asked = time.monotonic(), 0.0
-        talker.time = listener.time = round((time.monotonic() - start) * 8000)
-        for frame in range(26):
-            time.sleep(max(0.0, due + frame * 0.02 - time.monotonic()))
-            if frame == 16:
-                asked = time.monotonic()
-            talker.packet(loud if frame >= 16 else quiet)
-            listener.packet(quiet)
-            talker.time += 160
-            listener.time += 160
-            if frame >= 16:
-                until = due + (frame + 1) * 0.02
-                while time.monotonic() < until - 0.001 and asked:
-                    count = len(listener.received)
-                    listener.collect()
-                    fresh = listener.received[count:]
-                    if any(len(set(packet.payload)) > 4 for packet in fresh):
-                        found.append((fresh[0].at - asked) * 1000)
-                        asked = 0.0
-                    time.sleep(0.0002)
-            listener.collect()
-    return found
+    return result["gap_ms"]["p50"], result["gap_ms"]["most"]
 
 
 async def start_seconds() -> float:
@@ -265,6 +247,10 @@ FIVE = "rooms of 5, 3 talking"
 CASES = [
     Case(FIVE, "PCMU", 1000, 5, 3),
     *(Case(f"{FIVE}, {suite}", "PCMU", 1000, 5, 3, 0, suite) for suite in SECURED),
+    Case(f"{FIVE}, adaptive buffer", "PCMU", 1000, 5, 3, buffer=-1),
+    Case(f"{FIVE}, no buffer", "PCMU", 1000, 5, 3, buffer=0),
+    Case(FIVE, "PCMU", 500, 5, 3),
+    Case(f"{FIVE}, noise suppressed", "PCMU", 500, 5, 3, suppressed=True),
     Case(FIVE, "PCMU", 2000, 5, 3),
     Case(FIVE, "PCMU", 2500, 5, 3),
     Case(FIVE, "PCMU", 3000, 5, 3),
@@ -278,19 +264,24 @@ CASES = [
     Case("… and 10 coaches", "PCMU", 500, 500, 20, 10),
     Case(FIVE, "G722", 500, 5, 3),
     Case("rooms of 5, all talking", "G722", 500, 5, 5),
+    Case("rooms of 3, 3 talking", "G722", 500, 3, 3),
     Case("rooms of 250, 3 talking", "G722", 1250, 250, 3),
+    Case("a room of 1,000, 3 talking", "G722", 1000, 1000, 3),
     Case("rooms of 5, 3 talking", "OPUS", 300, 5, 3),
     Case("rooms of 5, all talking", "OPUS", 250, 5, 5),
     Case("rooms of 250, 3 talking", "OPUS", 1000, 250, 3),
     Case("rooms of 250, 3 talking", "OPUS", 1250, 250, 3),
+    Case("rooms of 3, 3 talking", "OPUS", 250, 3, 3),
+    Case("a room of 1,000, 3 talking", "OPUS", 1000, 1000, 3),
 ]
 COLUMNS = (
     "codec", "load", "callers", "µs per caller and tick", "bare loop", "ratio",
-    "receive", "decode", "mix", "encode", "send and the rest", "share of a core",
+    "receive", "decode", "mix", "encode", "send and the rest", "share of a core", "callers at 90 %",
     "tick p50 / p99 ms", "late ticks", "not in time %", "tones", "generator late ms", "KB per caller",
 )  # fmt: skip
 LEGEND = """
 bare loop: one recvfrom and one sendto on as many connected sockets, right after the engine.
+callers at 90 %: how many would take nine tenths of a core if each more cost as much; above that a core is not to be had whole.
 receive: reading and checking, one leg in 64 timed. decode, mix, encode: the same work without the network, measured apart on 500 legs.
 late ticks ended more than 20 ms after they were due; not in time adds the share of frames that were missing at playout and of late ticks.
 tones: listeners of twelve whose last second held exactly the right tones."""
@@ -305,7 +296,8 @@ def cells_of(case: Case, row: Row, bare: float, split: bool) -> list[str]:
     return [
         case.codec, case.name, f"{case.callers:,}", f"{row.each:.2f}", *beside,
         f"{row.receive:.2f}", *middle, f"{rest:.2f}",
-        f"{row.share:.0f} %", f"{row.p50:.1f} / {row.p99:.1f}", str(row.late), f"{row.lost:.3f}", row.right, f"{row.generator_ms:.1f}",
+        f"{row.share:.0f} %", f"{90 * case.callers / row.share:,.0f}",
+        f"{row.p50:.1f} / {row.p99:.1f}", str(row.late), f"{row.lost:.3f}", row.right, f"{row.generator_ms:.1f}",
         f"{row.memory:.0f}",
     ]  # fmt: skip
 
@@ -346,7 +338,13 @@ async def main() -> None:
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--only", default="", help="run the cases whose name, codec or number of callers contains this")
     parser.add_argument("--plain", action="store_true", help="leave out the split, whose kernels take a while to compile")
+    parser.add_argument(
+        "--beside", action="store_true", help="only what comes behind the table: bare loop, idle rooms, latency, takeover, starts"
+    )
     options = parser.parse_args()
+    if options.beside:
+        await rest(options.seconds)
+        return
     print(machine(), "\n")
     row_line(COLUMNS)
     row_line(["---"] * len(COLUMNS))
@@ -364,14 +362,32 @@ async def main() -> None:
     print(LEGEND, "\n")
     if options.only:
         return
-    await compare_bare(min(options.seconds, 5))
+    coaches(seen)
+    await rest(options.seconds)
+
+
+def coaches(seen: dict[tuple[str, str, int], Row]) -> None:
+    """What sets of coaches cost, against the same room without any."""
     plain = seen["a room of 500, 20 talking", "PCMU", 500].each
     for name in ("… and 1 coach", "… and 10 coaches"):
         row_line(("coach sets at 500 members", name, f"{100 * (seen[name, 'PCMU', 500].each / plain - 1):+.1f} %"))
-    share, memory = await idle_rooms(10_000, options.seconds)
+
+
+async def rest(seconds: float) -> None:
+    """What is no row of the table."""
+    await compare_bare(min(seconds, 5))
+    share, memory = await idle_rooms(10_000, seconds)
     row_line(("10,000 idle rooms", f"{share:.2f} % of a core", f"{memory:.1f} KB each"))
-    p50, p99 = await latency(options.seconds)
-    row_line(("added latency, jitter buffer off", f"p50 {p50:.1f} ms", f"p99 {p99:.1f} ms"))
+    for depth, name in ((0, "jitter buffer off"), (None, "adaptive buffer")):
+        packets, sounds, count = await latency(seconds, depth)
+        for what, (p50, p99) in (("packet to packet", packets), ("sound to sound", sounds)):
+            row_line((f"added latency, {name}, {what}", f"p50 {p50:.1f} ms, p99 {p99:.1f} ms", f"{count} times"))
+    for suite in ("plain", *SECURED):
+        if suite == "plain" or libsrtp.find() is not None:
+            middle, worst = await takeover(1000, suite)
+            row_line(
+                (f"media process killed, 1,000 callers, {suite}", f"{middle:.0f} ms without packets (median)", f"{worst:.0f} ms (worst)")
+            )
     row_line(("warm start to the first tick", f"{await start_seconds():.2f} s"))
     row_line(("cold compilation", f"{await asyncio.to_thread(cold_seconds):.0f} s"))
 

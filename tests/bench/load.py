@@ -30,6 +30,8 @@ SLOTS = 20
 TONES = tuple(320.0 + 30 * n for n in range(97))
 LEVEL = 1500.0
 PRIORITY = 15
+SETTLED = 100
+"""Frames after which it is told how long no packet came."""
 LONGEST = 400
 """Bytes of the longest frame."""
 
@@ -63,6 +65,8 @@ def run(
     spec: Any,
     mouths: Any,
     ears: Any,
+    came: Any,
+    gaps: Any,
     ticks: int,
 ) -> int:
     """Send `ticks` frames on each stream and keep what the watched listeners receive; returns how late the generator was at most (ns)."""
@@ -95,7 +99,11 @@ def run(
             if size <= 0:
                 break
             counts[0] += 1
-            who = watch[(int(buffer[2050]) << 8) | int(buffer[2051])]
+            port = (int(buffer[2050]) << 8) | int(buffer[2051])
+            if frame > SETTLED and came[port] != 0:
+                gaps[port] = max(gaps[port], due - came[port])
+            came[port] = due
+            who = watch[port]
             if who >= 0 and ears[who] != 0:
                 spec.view(np.int32)[0] = size
                 size = 0 if _unprotect(ears[who], buffer.ctypes.data, spec.ctypes.data) != 0 else spec.view(np.int32)[0]
@@ -232,7 +240,26 @@ def main() -> None:
         for index, n in enumerate(chosen):
             sessions.append(library.session(suite, key_of(n, False, suite)))
             ears[index] = sessions[-1].address
-    arguments = (sock.fileno(), packets, sounds, sizes, units, tone_of, peers, watch, kept, kept_sizes, counts, buffer, spec, mouths, ears)
+    came, gaps = np.zeros(65536, np.int64), np.zeros(65536, np.int64)
+    arguments = (
+        sock.fileno(),
+        packets,
+        sounds,
+        sizes,
+        units,
+        tone_of,
+        peers,
+        watch,
+        kept,
+        kept_sizes,
+        counts,
+        buffer,
+        spec,
+        mouths,
+        ears,
+        came,
+        gaps,
+    )
     run(*arguments, 0)
     realtime = make_realtime(core)
     print(sock.getsockname()[1], flush=True)
@@ -251,7 +278,9 @@ def main() -> None:
             continue
         others = [tone for tone in TONES[::7] if all(abs(tone - other) > 25 for other in tones)]
         right += heard_right(kept[index], kept_sizes[index], int(counts[1 + index]), codec, sorted(tones), others)
+    without = gaps[np.array(ports)] / 1e6
     result = {
+        "gap_ms": {"p50": float(np.median(without)), "most": float(without.max())},
         "received": int(counts[0]), "late_ms": worst / 1e6, "cpu": (time.process_time() - cpu) / took, "realtime": realtime,
         "right": right, "watched": len(chosen),
     }  # fmt: skip
