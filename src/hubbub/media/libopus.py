@@ -40,6 +40,11 @@ SET_PACKET_LOSS: Final = 4014
 SET_DTX: Final = 4016
 SET_SIGNAL: Final = 4024
 SIGNAL_VOICE: Final = 3001
+FORCE_MODE: Final = 11002
+"""Not in the library's public header, but in all its versions since 1.0."""
+CELT: Final = 1002
+"""The half of Opus for music: a third of the work of the one for speech, without repair data."""
+AUTO: Final = -1000
 WIDEBAND: Final = 1103
 """The one below it is mediumband (6 kHz), the next narrowband (4 kHz)."""
 

@@ -20,9 +20,13 @@ from hubbub.media.compiled import kernel
 from hubbub.media.desk import Desk
 from hubbub.media.layout import FRAME, NARROW, OPUS_BYTES, PACKETS, TICK_NS, Array, Jitter
 from hubbub.media.libopus import (
+    AUTO,
     CBR,
+    CELT,
     DTX,
+    FORCE_MODE,
     NARROWER,
+    NO_REPAIR,
     O_DECODER,
     O_DECODERS,
     O_ENCODER,
@@ -57,7 +61,7 @@ L_ENCODER = 0
 """Whether the encoder lives."""
 L_DECODER = 1
 L_LEVEL = 2
-"""Complexity that was set, plus one."""
+"""Complexity that was set, plus two; 1: the loop was too busy for any of speech (`CHEAPEST`)."""
 L_LOSS = 3
 """Loss (percent) that was set."""
 L_FORMAT = 4
@@ -76,6 +80,8 @@ L_PASSED = 9
 PASS = 4
 """Packets without voice that are passed over while nobody hears them; the next one is decoded, so that a gate sees what comes."""
 HIGHEST_LEVEL = 5
+CHEAPEST = -1
+"""Below complexity 0: CELT says what SILK has no time for."""
 BUSY_NS = 11 * TICK_NS // 20
 OVERLOADED_NS = 16 * TICK_NS // 20
 IDLE_NS = 6 * TICK_NS // 20
@@ -181,9 +187,12 @@ def _tune(desk: Desk, row: int, at: int, form: int, loss: int) -> None:
     """Bring an encoder to what is wished now: complexity, loss it must be ready for, the far end's format."""
     life = desk.opus_life[row]
     level = desk.opus[O_LEVEL]
-    if life[L_LEVEL] != level + 1:
-        _encoder_ctl(at, np.int32(SET_COMPLEXITY), np.int32(level))
-        life[L_LEVEL] = level + 1
+    if level < 0 and (loss > 0 or form & ~NO_REPAIR != 0):
+        level = 0  # repair data, narrow bands, low rates and pauses are SILK's
+    if life[L_LEVEL] != level + 2:
+        _encoder_ctl(at, np.int32(SET_COMPLEXITY), np.int32(max(level, 0)))
+        _encoder_ctl(at, np.int32(FORCE_MODE), np.int32(CELT if level < 0 else AUTO))
+        life[L_LEVEL] = level + 2
     if life[L_LOSS] != loss:
         _encoder_ctl(at, np.int32(SET_PACKET_LOSS), np.int32(loss))
         life[L_LOSS] = loss
@@ -239,12 +248,13 @@ def adapt(desk: Desk, spent: int) -> None:
     if opus[O_TURN] < TURN:
         return
     opus[O_TURN] = 0
+    level = int(opus[O_LEVEL])
     if opus[O_LOAD] > OVERLOADED_NS:
-        opus[O_LEVEL] = 0
+        opus[O_LEVEL] = 0 if level > 0 else CHEAPEST
     elif opus[O_LOAD] > BUSY_NS:
-        opus[O_LEVEL] = max(0, opus[O_LEVEL] - 1)
-    elif opus[O_LOAD] < IDLE_NS:
-        opus[O_LEVEL] = min(HIGHEST_LEVEL, opus[O_LEVEL] + 1)
+        opus[O_LEVEL] = max(CHEAPEST, level - 1)
+    elif opus[O_LOAD] < (IDLE_NS if level >= 0 else IDLE_NS // 2):  # speech costs three times as much again
+        opus[O_LEVEL] = min(HIGHEST_LEVEL, level + 1)
 
 
 # Receiving.

@@ -477,10 +477,46 @@ def test_a_format_s_words() -> None:
 def test_complexity_follows_the_load() -> None:
     desk = small_engine().desk
     assert desk.opus[O_HAVE] == 1
-    for spent, expected in ((TICK_NS // 20, 5), (13 * TICK_NS // 20, 0), (TICK_NS // 20, 5), (TICK_NS, 0)):
+    ms = TICK_NS // 20
+    for spent, expected in ((1, 5), (8, 5), (13, -1), (4, -1), (2, 5), (20, -1), (8, -1), (2, 5)):
         for _ in range(700):
-            opus.adapt(desk, spent)
-        assert desk.opus[O_LEVEL] == expected
+            opus.adapt(desk, spent * ms)
+        assert desk.opus[O_LEVEL] == expected, spent
+    desk.opus[O_LEVEL], seen = 5, set()
+    for _ in range(200):
+        opus.adapt(desk, 20 * ms)
+        seen.add(int(desk.opus[O_LEVEL]))
+    assert seen == {5, 0, -1} or seen == {5, 4, 0, -1}, "at once, where there is no time"
+
+
+def test_a_loop_without_time_says_it_more_cheaply_and_nobody_hears_the_change() -> None:
+    """RFC 6716 2: CELT instead of SILK, where nobody asked for what only SILK has; a tone goes on through both changes."""
+    pcm = np.round(8000 * np.sin(2 * np.pi * 300 * np.arange(16000 * 4) / 16000 + 1.4)).astype(np.int16)
+    kinds: dict[str, list[list[int]]] = {}
+    repairing = {"useinbandfec": "1"}
+    wishes = {"plain": repairing, "no repair": {}, "loss": repairing, "narrow": {"maxplaybackrate": "8000"}, "pauses": {"usedtx": "1"}}
+    for name, wish in {**wishes, "slow": {"maxaveragebitrate": "12000"}}.items():
+        loss = 5 if name == "loss" else 0
+        small, out, packets = small_engine(), np.zeros(400, np.uint8), []
+        for tick, frame in enumerate(pcm.reshape(-1, FRAME)):
+            small.desk.opus[O_LEVEL] = -1 if 100 <= tick < 150 else 0
+            size = opus.encode(small.desk, 0, frame.copy(), 0, FRAME, libopus.format_word(wish), loss, out)
+            packets.append(bytes(out[:size]))
+        celt = [packet[0] >> 3 >= 16 for packet in packets]
+        kinds[name] = [sum(celt[:100]), sum(celt[100:150]), sum(celt[152:])]
+        if name == "plain":
+            decoder = Decoder()
+            heard = np.concatenate([decoder(packet) for packet in packets]).astype(float)
+            high = np.fft.rfftfreq(6 * FRAME, 1 / 16000) > 3000
+            for tick in range(80, 180):
+                around = heard[tick * FRAME : (tick + 6) * FRAME] * np.hanning(6 * FRAME)
+                spectrum = np.abs(np.fft.rfft(around))
+                assert spectrum.max() > 0.8 * 8000 * 3 * FRAME / 2, "the tone is at its height"
+                assert 20 * np.log10(spectrum[high].max() / spectrum.max()) < -60
+            assert np.mean([len(packet) for packet in packets[100:150]]) * 400 < 26_000
+    for name, (before, meanwhile, after) in kinds.items():
+        assert (before, after) == (0, 0), name
+        assert meanwhile >= 48 if name in ("plain", "no repair") else meanwhile == 0, name
 
 
 def test_comfort_noise_is_heard_in_a_pause() -> None:
