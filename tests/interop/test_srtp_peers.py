@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,21 @@ async def alice_hears(alice: PhoneCall, frequency: int, log: str = "") -> None:
     while level_at(pcm := (await alice.heard(0.5)).pcm, frequency) < -35:
         assert asyncio.get_running_loop().time() < deadline, f"nothing of {frequency} Hz is heard: {alice.describe()} {log}"
     assert level_at(pcm, OURS) < -50
+
+
+async def calls(application: Application, server: HubbubServer, phone: PhoneMaker, callee: str) -> PhoneCall:
+    """Alice calls somebody, encrypted or not at all, and is answered when they are."""
+    application.on("/voice", f'<Response><Dial action="/after" answerOnBridge="true"><Sip>sip:{callee};secure=true</Sip></Dial></Response>')
+    return await (await phone("alice")).call(server.uri("+15550001000"))
+
+
+async def talk(alice: PhoneCall, frequency: int, log: Callable[[], str]) -> None:
+    """Alice hears the other side, is heard for a while, and hangs up."""
+    await alice.wait_answered()
+    alice.tone(OURS)
+    await alice_hears(alice, frequency, log())
+    await alice.heard(1.5)
+    await alice.hangup()
 
 
 def last_second(file: Path) -> Any:
@@ -95,14 +111,8 @@ async def test_baresip_is_called(
 ) -> None:
     peer = Baresip(tmp_path, hubbub_server.sip[1], f"regint=0;answermode=auto;mediaenc={encryption}", modules=("srtp", *HEARS))
     try:
-        target = f"sip:alice@127.0.0.1:{peer.port};secure=true"
-        application.on("/voice", f'<Response><Dial action="/after" answerOnBridge="true"><Sip>{target}</Sip></Dial></Response>')
-        alice = await (await phone("alice")).call(hubbub_server.uri("+15550001000"))
-        await alice.wait_answered()
-        alice.tone(OURS)
-        await alice_hears(alice, SAW, peer.log())
-        await alice.heard(1.5)
-        await alice.hangup()
+        alice = await calls(application, hubbub_server, phone, f"alice@127.0.0.1:{peer.port}")
+        await talk(alice, SAW, peer.log)
         await asyncio.to_thread(peer.wait, "CALL_CLOSED")
         await written(lambda: last_second(next(iter(tmp_path.glob("*-dec.wav")), tmp_path / "none")), peer.log)
     finally:
@@ -188,14 +198,8 @@ async def test_pjsip_is_called(application: Application, hubbub_server: HubbubSe
     peer = Pjsip(tmp_path, srtp)
     await peer.start()
     try:
-        target = f"sip:pj@127.0.0.1:{peer.port};secure=true"
-        application.on("/voice", f'<Response><Dial action="/after" answerOnBridge="true"><Sip>{target}</Sip></Dial></Response>')
-        alice = await (await phone("alice")).call(hubbub_server.uri("+15550001000"))
-        await alice.wait_answered()
-        alice.tone(OURS)
-        await alice_hears(alice, PJ, peer.log())
-        await alice.heard(1.5)
-        await alice.hangup()
+        alice = await calls(application, hubbub_server, phone, f"pj@127.0.0.1:{peer.port}")
+        await talk(alice, PJ, peer.log)
         await peer.wait("over")
         await written(peer.heard, peer.log)
     finally:
@@ -210,9 +214,7 @@ async def test_pjsip_that_refuses_keys_is_not_connected(
     peer = Pjsip(tmp_path, "off")
     await peer.start()
     try:
-        target = f"sip:pj@127.0.0.1:{peer.port};secure=true"
-        application.on("/voice", f'<Response><Dial action="/after" answerOnBridge="true"><Sip>{target}</Sip></Dial></Response>')
-        alice = await (await phone("alice")).call(hubbub_server.uri("+15550001000"))
+        alice = await calls(application, hubbub_server, phone, f"pj@127.0.0.1:{peer.port}")
         after = await application.wait_for("/after")
         assert (after.params["DialCallStatus"], after.params.get("DialSipResponseCode")) == ("failed", "488")
         await alice.wait_ended()
