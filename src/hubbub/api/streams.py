@@ -72,7 +72,7 @@ def _changed(asked: Asked, found: OpenedStream | None) -> OpenedStream:
     if found is None:
         raise Refused("not-found")
     if asked.values.get("status") == "stopped":
-        found.task.cancel()
+        found.stop()
     return found
 
 

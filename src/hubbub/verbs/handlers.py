@@ -14,7 +14,6 @@ from hubbub.errors import HubbubError, Refused, ResourceExhausted
 from hubbub.events import ActionEvent, CallRecord, LeaveReason, Presence, RecordingStatus
 from hubbub.ids import Id
 from hubbub.media.client import RATE
-from hubbub.tasks import spawn
 from hubbub.verbs import (
     bridging,
     connect,
@@ -174,11 +173,7 @@ async def _play_beside(shell: CallShell, verb: PlayBeside) -> Outcome:
     """In the background: it ends with the call, or with the next."""
     session = shell.session
     sound = shell.services.sound(session.leg, session.record.account, session.dialect)
-    if session.background is not None:
-        session.background.cancel()
-    session.background = None
-    if verb.link is not None:
-        session.background = spawn(_heard_beside(session, sound, PlayAudio(link=verb.link)), f"background-{session.call.id}")
+    session.beside("background", None if verb.link is None else _heard_beside(session, sound, PlayAudio(link=verb.link)))
     return Outcome()
 
 

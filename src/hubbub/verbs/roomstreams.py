@@ -77,4 +77,4 @@ class RoomStreams:
     def close(self, room: Id) -> None:
         """The room is over."""
         for each in self._streams.pop(room, {}).values():
-            each.task.cancel()
+            each.stop()

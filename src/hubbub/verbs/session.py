@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from hubbub.conference.policy import Wait
 from hubbub.conference.room import AudioKind, Room
 from hubbub.errors import Refused
 from hubbub.events import CallRecord, CallStatus, LeaveReason, Problem
-from hubbub.ids import Id
+from hubbub.ids import Id, new_id
 from hubbub.media.client import Leg, Media
 from hubbub.media.music import hold_music
 from hubbub.speech.machine import Verdict
@@ -67,15 +67,12 @@ class Session:
         self.transcriptions: dict[Id, Transcribing] = {}
         self.controls: dict[str, Control] = {}
         """What somebody outside began on the call, by name."""
-        self.background: asyncio.Task[None] | None = None
-        """Audio beside everything else."""
-        self._audio: dict[AudioKind, asyncio.Task[None]] = {}
+        self._beside: dict[str, asyncio.Task[None]] = {}
         self.functions: Functions | None = None
         """What may be called on the call now."""
         self._shell = CallShell(self, services)
         self._script = Script(self._shell, dialect, services.accounts[call.record.account], services.documents, services.turns)
         self._task: asyncio.Task[None] | None = None
-        self._detecting: set[asyncio.Task[None]] = set()
         call.on_ended = self._call_ended
         if dialect.tells_silence:
             call.leg.quiet_seconds, call.leg.on_silence_of_packets = QUIET_SECONDS, self._quiet
@@ -109,9 +106,7 @@ class Session:
 
     def detect(self, wish: Detection, told: Callable[[Verdict], None] = lambda _verdict: None) -> None:
         """Find out who answered, beside everything else; at the end of the call that is `gone`, and told too."""
-        task = spawn(self._detect(wish, told), f"detect-{self.call.id}")
-        self._detecting.add(task)
-        task.add_done_callback(self._detecting.discard)
+        self.beside(f"detect-{new_id()}", self._detect(wish, told))
 
     async def _detect(self, wish: Detection, told: Callable[[Verdict], None]) -> None:
         try:
@@ -235,17 +230,13 @@ class Session:
         if self.room is not None:
             reason = LeaveReason.REDIRECTED if self.call.ended_by_request else LeaveReason.HUNG_UP
             self.room.leave(self.call.id, reason, self._status_when_over())
-        for kind in tuple(self._audio):
-            self.stop_audio(kind)
         for stream in self.streams.values():
-            stream.task.cancel()
+            stream.stop()
         for control in self.controls.values():
             control.stop()
-        if self.background is not None:
-            self.background.cancel()
         for transcription in self.transcriptions.values():
             transcription.stop()
-        for task in tuple(self._detecting):
+        for task in self._beside.values():
             task.cancel()
         spawn(self._wind_up(self._task))
 
@@ -267,6 +258,15 @@ class Session:
                 await asyncio.wait([self.call.written], timeout=LAST_ROW_SECONDS)
         finally:
             self._ended(self)
+
+    def beside(self, place: str, work: Coroutine[Any, Any, None] | None) -> None:
+        """Let this go on beside everything else instead of what goes on in its place; the end of the call ends it."""
+        previous = self._beside.pop(place, None)
+        if previous is not None:
+            previous.cancel()
+        self._beside = {other: task for other, task in self._beside.items() if not task.done()}
+        if work is not None:
+            self._beside[place] = spawn(work, f"{place}-{self.call.id}")
 
     def open_stream(self, verb: OpenStream) -> OpenedStream | None:
         """Carry the call's audio beside everything else, by request; None where that is rejected. Raises Refused (call-over)."""
@@ -312,15 +312,11 @@ class Session:
 
     def start_audio(self, kind: AudioKind, audio: Wait) -> None:
         """Let the call hear wait or hold audio."""
-        self.stop_audio(kind)
-        if not audio.silent:
-            self._audio[kind] = spawn(self._play_audio(kind, audio), f"{kind}-{self.call.id}")
+        self.beside(kind, None if audio.silent else self._play_audio(kind, audio))
 
     def stop_audio(self, kind: AudioKind) -> None:
         """End that audio."""
-        task = self._audio.pop(kind, None)
-        if task is not None:
-            task.cancel()
+        self.beside(kind, None)
 
     def released(self, reason: LeaveReason) -> None:
         """The room let go of the call; one that was invited and has not come is not wanted any more."""

@@ -193,6 +193,10 @@ class OpenedStream:
         """Whether it goes on."""
         return not self.task.done() and not self.task.cancelling()
 
+    def stop(self) -> None:
+        """End it."""
+        self.task.cancel()
+
 
 def begin(shell: CallShell, verb: OpenStream) -> OpenedStream | None:
     """Begin a stream beside everything else; None where it is rejected."""
@@ -233,7 +237,7 @@ async def stop(shell: CallShell, verb: CloseStream) -> Outcome:
     """End the stream of that name or identity; all for the empty name."""
     ending = [each for each in shell.session.streams.values() if each.live and verb.name in ("", each.record.name, each.record.id)]
     for opened in ending:
-        opened.task.cancel()
+        opened.stop()
     if verb.waits and ending:
         await asyncio.wait([opened.task for opened in ending])
     return Outcome()

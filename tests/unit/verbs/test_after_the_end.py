@@ -1,7 +1,8 @@
-"""What begins after the end of a call, and before its leg is closed, would be ended by nobody."""
+"""What goes on beside the script ends with the call; what would begin after its end, and before its leg is closed, is refused."""
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -23,6 +24,33 @@ def session() -> Session:
     return Session(
         cast(Any, call), cast(Any, SimpleNamespace(outcomes={}, tells_silence=False)), cast(Any, services), lambda _session: None
     )
+
+
+async def test_what_goes_on_beside_ends_with_its_successor_or_with_the_call() -> None:
+    ended: list[str] = []
+
+    async def going_on(name: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(name)
+
+    async def short() -> None:
+        ended.append("short")
+
+    made = session()
+    made.call.too_long = False
+    for place, work in (("hold", going_on("first")), ("hold", going_on("second")), ("background", going_on("third")), ("short", short())):
+        made.beside(place, work)
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert ended == ["first", "short"]
+    made.beside("background", None)
+    assert set(made._beside) == {"hold"}, "what is over is forgotten"
+    made._call_ended()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert ended == ["first", "short", "third", "second"]
 
 
 @pytest.mark.parametrize("begin", [create_stream, create_live_transcription])

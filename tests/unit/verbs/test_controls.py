@@ -106,7 +106,10 @@ class Desk:
         self.media = SimpleNamespace(play=self._play)
         self.services = SimpleNamespace(sound=self._sound)
         self.leg = leg()
-        self.background: Any = None
+        self.placed: list[tuple[str, object]] = []
+
+    def beside(self, place: str, work: object) -> None:
+        self.placed.append((place, work))
 
     def report(self, _code: str, message: str, **_: Any) -> None:
         self.problems.append(message)
@@ -200,7 +203,7 @@ async def test_own_recordings_are_played_for_their_account() -> None:
     control = playing(desk, leg(closed=True))
     await control.task
     await handlers._play_beside(cast(Any, SimpleNamespace(session=desk, services=desk.services)), PlayBeside())
-    assert desk.accounts == ["dev", "dev"]
+    assert (desk.accounts, desk.placed) == (["dev", "dev"], [("background", None)])
 
 
 # -- what is done ----------------------------------------------------------------------------------------------
