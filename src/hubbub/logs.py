@@ -54,6 +54,14 @@ def without_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 
+def printable(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """For a terminal: no text of anybody moves its cursor, changes its colours or begins a line (tracebacks are the server's own)."""
+    for key, value in event.items():
+        if isinstance(value, str) and key != "exception" and not value.isprintable():
+            event[key] = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in value)
+    return event
+
+
 def set_up_logs() -> None:
     """Colours on a terminal, JSON elsewhere."""
     terminal = sys.stderr.isatty()
@@ -65,6 +73,7 @@ def set_up_logs() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             without_secrets,
+            *((printable,) if terminal else ()),
             renderer,
         ],
         logger_factory=structlog.PrintLoggerFactory(cast(TextIO, Lines(sys.stderr))),

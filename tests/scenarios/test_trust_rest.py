@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.support.routes import BESIDE_TABLES
 from tests.support.shared import shared
 from tests.support.stage import PhoneMaker, call_in, room
 
@@ -358,3 +359,47 @@ async def test_what_was_refused_is_in_the_log_too(hubbub_server: HubbubServer) -
     assert (lines[1]["account"], lines[1]["reason"], lines[1]["path"][-11:]) == (None, "unauthenticated", "/Calls.json")
     assert len(lines) < 400, "whoever is refused does not decide how large the log becomes"
     assert "s3cret" not in hubbub_server.log
+
+
+async def test_paths_beside_the_tables_are_closed(application: Application, phone: PhoneMaker, tmp_path: Path) -> None:
+    """The operator's are closed to accounts, and what is one account's to another; the call and the recording that they name are there."""
+    number = {"number": "*", "account": "dev", "dialect": "twiml", "url": application.url("/voice")}
+    config = {"accounts": [dict(DEVELOPMENT_ACCOUNT), STRANGER], "numbers": [number], "http": {"admin_token": "t0ken"}}
+    async with HubbubServer(config=config, folder=tmp_path) as server, aiohttp.ClientSession() as session:
+        application.on("/voice", room('record="record-from-start" beep="false"'))
+        calls = await call_in(server, phone, "alice", "bob")
+        owner, stranger = (caller(common_face(), server, account) for account in (DEVELOPMENT_ACCOUNT, STRANGER))
+        _, live = await owner(session, "GET", "/Calls.json")
+        _, kept = await owner(session, "GET", "/Recordings.json")
+        await calls["alice"].heard(3.0)  # a shorter recording is not kept
+        recording = kept["recordings"][0]
+        path = f"/Conferences/{recording['conference_sid']}/Recordings/{recording['sid']}.json"
+        await owner(session, "POST", path, data={"Status": "stopped"})
+        for _ in range(200):
+            if (await owner(session, "GET", path))[1]["status"] == "completed":
+                break
+            await asyncio.sleep(0.05)
+        names = {"call": live["calls"][0]["sid"], "recording": recording["sid"], "name": "x", "kind": "wav"}
+        answers: dict[tuple[str, str], dict[str, int]] = {}
+        for (method, path), whose in BESIDE_TABLES.items():
+            url = server.http_url(path.format(**names))
+            keys = {
+                name: {"Authorization": aiohttp.encode_basic_auth(who.user, who.password)}
+                for name, who in (("owner", owner), ("stranger", stranger))
+            }
+            keys |= {"nobody": {}, "operator": {"Authorization": "Bearer t0ken"}}
+            for who, headers in keys.items():
+                async with session.request(method, url, headers=headers) as reply:
+                    answers.setdefault((method, path), {})[who] = reply.status
+            found = answers[method, path]
+            closed = {
+                "anybody": set[str](),
+                "operator": {"owner", "stranger", "nobody"},
+                "owner": {"stranger", "nobody"},
+                "link": set(keys),
+            }[whose]
+            for who in keys:
+                assert (found[who] in (401, 403, 404)) is (who in closed or found["operator"] == 404), (method, path, who, found)
+        assert answers["POST", "/hubbub/recordings/{recording}/link"]["owner"] in (200, 201)
+        for call in calls.values():
+            await call.hangup()

@@ -7,7 +7,7 @@ import json
 
 import structlog
 
-from hubbub.logs import Lines, without_secrets
+from hubbub.logs import Lines, printable, without_secrets
 
 
 class Disk(io.StringIO):
@@ -56,3 +56,13 @@ def test_no_line_holds_credentials() -> None:
     assert "p4ss" not in repr(event)
     assert event["url"] == "http://h/"
     assert without_secrets(None, "info", {"event": "x", "given": ["a", "b"], "n": 3}) == {"event": "x", "given": ["a", "b"], "n": 3}
+
+
+def test_no_text_of_a_stranger_is_a_command_of_the_terminal() -> None:
+    """A caller's name may hold anything: on a terminal it is shown, elsewhere JSON escapes it."""
+    for name in ("al\x1b[2Jice", "al\r\n2026 [info] paid", "al\x9b31m", "\u202e\u2028é"):
+        shown = structlog.dev.ConsoleRenderer(colors=False)(None, "info", printable(None, "info", {"event": name, "caller": name}))
+        assert shown.isprintable(), shown
+        written = structlog.processors.JSONRenderer()(None, "info", {"event": "call", "caller": name})
+        assert str(written).isascii()
+        assert str(written).isprintable()

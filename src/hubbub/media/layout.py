@@ -40,6 +40,7 @@ PACKETS: Final = 16  # packets that a jitter buffer holds
 PAST: Final = 3  # frames that are kept for filling a gap
 PACKET_BYTES: Final = 1472
 """Largest UDP payload in an Ethernet frame without fragments."""
+REPLACED_KEYS: Final = 4  # keys of a leg that were in force before, of which it is known how far they were heard
 STREAMS: Final = 8  # streams of a leg whose packet indices are kept, where packets are encrypted
 REPORT_BYTES: Final = 512  # longest RTCP packet that is looked at where it shares the port
 FRAME_BYTES: Final = 640  # bytes of the longest frame (20 ms of L16 at 16 kHz)
@@ -234,6 +235,13 @@ class CipherState:
     lives: Annotated[Array, np.int64, STREAMS]
     key_in: Annotated[Array, np.uint8, KEY_BYTES]
     key_out: Annotated[Array, np.uint8, KEY_BYTES]
+    heard: Annotated[Array, np.int64, STREAMS]
+    replaced: Annotated[int, np.int32]
+    replaced_suite: Annotated[Array, np.int32, REPLACED_KEYS]
+    replaced_key: Annotated[Array, np.uint8, REPLACED_KEYS, KEY_BYTES]
+    replaced_left: Annotated[Array, np.int64, REPLACED_KEYS]
+    replaced_ssrc: Annotated[Array, np.int64, REPLACED_KEYS, STREAMS]
+    replaced_newest: Annotated[Array, np.int64, REPLACED_KEYS, STREAMS]
 
 
 class JitterBuffer:

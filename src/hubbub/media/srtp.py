@@ -18,7 +18,7 @@ from hubbub.media import libsrtp
 from hubbub.media.compiled import kernel
 from hubbub.media.counters import DROP_EXPIRED, DROP_FORGED, DROP_REPLAYED
 from hubbub.media.desk import Desk
-from hubbub.media.layout import PACKET_BYTES, STREAMS, Array, Ciphers, Engine
+from hubbub.media.layout import PACKET_BYTES, REPLACED_KEYS, STREAMS, Array, Ciphers, Engine
 from hubbub.media.libc import fence
 from hubbub.media.libsrtp import (
     ANY_INBOUND,
@@ -120,8 +120,10 @@ def take_keys(ciphers: Ciphers, leg: int, generation: int, words: Array) -> bool
         ciphers[leg].changes += 1
         life = (generation << 24) + (ciphers[leg].changes & 0xFFFFFF)
         if other or _differs(ciphers[leg].key_in, words, 4):
+            _keep_replaced(ciphers, leg)
+            ciphers[leg].left = _bring_back(ciphers, leg, suite, words, life, lifetime)
+            fence()
             ciphers[leg].life_in = life
-            ciphers[leg].left = lifetime
         if other or _differs(ciphers[leg].key_out, words, 10):
             ciphers[leg].life_out = life
         fence()  # whoever finds the keys half written finds their new life, and has the command still to apply
@@ -133,11 +135,82 @@ def take_keys(ciphers: Ciphers, leg: int, generation: int, words: Array) -> bool
 
 
 @kernel
+def _keep_replaced(ciphers: Ciphers, leg: int) -> None:
+    """The key in force is replaced: should it come again, nothing that was heard by it shall be heard again (RFC 3711 9.1)."""
+    at = -1
+    for r in range(REPLACED_KEYS):
+        if ciphers[leg].replaced_suite[r] == ciphers[leg].suite and _same(ciphers[leg].replaced_key[r], ciphers[leg].key_in):
+            at = r
+    if at < 0:
+        at = (ciphers[leg].replaced + 1) % REPLACED_KEYS
+        fill(ciphers[leg].replaced_newest[at], 0, STREAMS, 0)
+    ciphers[leg].replaced = at
+    ciphers[leg].replaced_suite[at] = ciphers[leg].suite
+    ciphers[leg].replaced_left[at] = ciphers[leg].left
+    copy(ciphers[leg].replaced_key[at], 0, ciphers[leg].key_in, 0, KEY_BYTES)
+    for k in range(STREAMS):
+        if ciphers[leg].newest[k] > 0 and ciphers[leg].lives[k] == ciphers[leg].life_in:
+            _keep_stream(ciphers, leg, at, ciphers[leg].ssrc[k], ciphers[leg].newest[k])
+
+
+@kernel
+def _keep_stream(ciphers: Ciphers, leg: int, at: int, ssrc: int, newest: int) -> None:
+    """How far a stream was heard by a key that was replaced; the one that came least far gives way."""
+    place = 0
+    for j in range(STREAMS):
+        if ciphers[leg].replaced_newest[at, j] > 0 and ciphers[leg].replaced_ssrc[at, j] == ssrc:
+            place = j
+            break
+        if ciphers[leg].replaced_newest[at, j] < ciphers[leg].replaced_newest[at, place]:
+            place = j
+    other = ciphers[leg].replaced_ssrc[at, place] != ssrc
+    ciphers[leg].replaced_ssrc[at, place] = ssrc
+    ciphers[leg].replaced_newest[at, place] = newest if other else max(newest, ciphers[leg].replaced_newest[at, place])
+
+
+@kernel
+def _bring_back(ciphers: Ciphers, leg: int, suite: int, words: Array, life: int, lifetime: int) -> int:
+    """What is known of a key that comes into force: how far its streams were heard; returns for how many packets it is good."""
+    fill(ciphers[leg].heard, 0, STREAMS, 0)
+    for r in range(REPLACED_KEYS):
+        if ciphers[leg].replaced_suite[r] != suite or _differs(ciphers[leg].replaced_key[r], words, 4):
+            continue
+        for j in range(STREAMS):
+            if ciphers[leg].replaced_newest[r, j] > 0:
+                _bring_back_stream(ciphers, leg, ciphers[leg].replaced_ssrc[r, j], ciphers[leg].replaced_newest[r, j], life)
+        return int(min(lifetime, ciphers[leg].replaced_left[r]))
+    return lifetime
+
+
+@kernel
+def _bring_back_stream(ciphers: Ciphers, leg: int, ssrc: int, newest: int, life: int) -> None:
+    k = _stream(ciphers, leg, ssrc)
+    if k < 0:
+        k = ciphers[leg].next
+        ciphers[leg].next = (k + 1) % STREAMS
+        ciphers[leg].ssrc[k] = ssrc
+        ciphers[leg].newest[k] = newest
+        ciphers[leg].lives[k] = life
+    ciphers[leg].heard[k] = newest
+
+
+@kernel
+def _same(one: Array, other: Array) -> bool:
+    differs = False
+    for n in range(KEY_BYTES):
+        differs = differs or one[n] != other[n]
+    return not differs
+
+
+@kernel
 def forget_keys(ciphers: Ciphers, leg: int) -> None:
     """A leg has ended: nobody needs its keys any more."""
     ciphers[leg].suite = 0
     fill(ciphers[leg].key_in, 0, KEY_BYTES, 0)
     fill(ciphers[leg].key_out, 0, KEY_BYTES, 0)
+    for r in range(REPLACED_KEYS):
+        ciphers[leg].replaced_suite[r] = 0
+        fill(ciphers[leg].replaced_key[r], 0, KEY_BYTES, 0)
 
 
 # Contexts.
@@ -209,8 +282,9 @@ def _renew_in(engine: Engine, desk: Desk, leg: int) -> None:
     session = desk.srtp_session[leg, SRTP_IN]
     for k in range(STREAMS):
         desk.srtp_sure[leg, k] = 0
-        # By another key nothing can come again; by the same one, in another process, nothing that came before.
-        desk.srtp_floor[leg, k] = ciphers[leg].newest[k] - 1 if ciphers[leg].lives[k] == ciphers[leg].life_in else -1
+        # By another key nothing can come again; by the same one, in another process or a second time, nothing that came before.
+        came = ciphers[leg].newest[k] if ciphers[leg].lives[k] == ciphers[leg].life_in else 0
+        desk.srtp_floor[leg, k] = max(came, ciphers[leg].heard[k]) - 1
         if ciphers[leg].newest[k] > 0 and session != 0:
             desk.srtp_policy[0] = SPECIFIC | ciphers[leg].ssrc[k] << 32
             _add_stream(session, desk.srtp_policy.ctypes.data)
@@ -295,6 +369,7 @@ def _remember(ciphers: Ciphers, desk: Desk, leg: int, k: int, ssrc: int, index: 
         ciphers[leg].ssrc[k] = ssrc
         desk.srtp_sure[leg, k] = 0
         desk.srtp_floor[leg, k] = -1
+        ciphers[leg].heard[k] = 0
     _count(ciphers, desk, leg, k, max(ciphers[leg].newest[k], index + 1) if desk.srtp_sure[leg, k] else index + 1)
 
 
@@ -306,12 +381,24 @@ def _open(desk: Desk, session: int, data: Array, size: int) -> int:
 
 
 @kernel
+def _heard_by(ciphers: Ciphers, leg: int, at: int, ssrc: int) -> int:
+    """How far a stream was heard by a key that was replaced."""
+    for j in range(STREAMS):
+        if ciphers[leg].replaced_newest[at, j] > 0 and ciphers[leg].replaced_ssrc[at, j] == ssrc:
+            return int(ciphers[leg].replaced_newest[at, j])
+    return 0
+
+
+@kernel
 def _try_again(ciphers: Ciphers, desk: Desk, leg: int, k: int, ssrc: int, index: int, data: Array, size: int) -> int:
     """The first packets by a new key: they may be by the one before, or their sender began to count anew. Returns the library's answer."""
     copy(data, 0, desk.srtp_copy, 0, size)
+    sequence = _number(data, 2, 2)
     if desk.srtp_session[leg, SRTP_FORMER] != 0:
         if _open(desk, desk.srtp_session[leg, SRTP_FORMER], data, size) == 0:
             desk.srtp_spare[leg] -= 1
+            at = ciphers[leg].replaced % REPLACED_KEYS
+            _keep_stream(ciphers, leg, at, ssrc, index_of(_heard_by(ciphers, leg, at, ssrc) - 1, sequence) + 1)
             if desk.srtp_spare[leg] <= 0:
                 _end(desk, leg, SRTP_FORMER)
             return 0

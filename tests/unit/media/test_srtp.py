@@ -261,6 +261,65 @@ def test_the_same_keys_again_change_nothing() -> None:
         assert leg.small.desk.srtp_session.tolist() == before.tolist()
 
 
+@pytest.mark.parametrize("suite", [SUITE, "AEAD_AES_128_GCM"])
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_key_that_comes_back_is_heard_from_where_it_was(suite: str, killed: bool) -> None:
+    """RFC 3711 9.1: nothing that was heard by a key is heard again, whatever keys were in force meanwhile; the count goes on."""
+    leg = Secured(suite)
+    first, second = session(suite, key(2, suite), THEIRS), session(suite, key(3, suite), THEIRS)
+    old = [first.protect(clear(n)) for n in range(65_500, 65_560)]
+    assert [leg.hear(packet) for packet in old[:55]] == [clear(n) for n in range(65_500, 65_555)]
+    leg.keys(1, 3, suite)
+    assert leg.hear(old[56]) == clear(65_556), "it was under way"
+    second.set_roc(THEIRS, 1)
+    assert leg.hear(second.protect(clear(65_557))) == clear(65_557)
+    leg.keys(1, 2, suite)
+    if killed:
+        leg.take_over()
+    for _ in range(2):
+        assert {leg.hear(packet) for packet in old[:57]} == {"replayed"}
+    assert [leg.hear(packet) for packet in old[57:]] == [clear(n) for n in range(65_557, 65_560)]
+    leg.take_over()
+    assert {leg.hear(packet) for packet in old} == {"replayed"}
+    assert leg.hear(first.protect(clear(65_560))) == clear(65_560)
+
+
+def test_streams_of_a_key_that_comes_back() -> None:
+    """Each has its own floor, also one whose place others took meanwhile; what never came by that key begins anywhere."""
+    leg = Secured()
+    streams = [THEIRS + n for n in range(layout.STREAMS)]
+    old = {ssrc: session(SUITE, key(2), ssrc).protect(clear(100, ssrc)) for ssrc in streams}
+    for ssrc in streams:
+        assert leg.hear(old[ssrc]) == clear(100, ssrc)
+    leg.keys(1, 3)
+    for ssrc in range(THEIRS + 50, THEIRS + 50 + layout.STREAMS):
+        assert leg.hear(session(SUITE, key(3), ssrc).protect(clear(7, ssrc))) == clear(7, ssrc)
+    leg.keys(1, 2)
+    for ssrc in streams:
+        assert leg.hear(old[ssrc]) == "replayed"
+    new = THEIRS + 99
+    assert leg.hear(session(SUITE, key(2), new).protect(clear(3, new))) == clear(3, new)
+
+
+def test_of_the_keys_before_a_few_are_remembered() -> None:
+    leg = Secured()
+    old = {n: session(SUITE, key(n), THEIRS).protect(clear(1)) for n in range(2, 8)}
+    for n in range(2, 8):
+        leg.keys(1, n)
+        assert leg.hear(old[n]) == clear(1)
+    for n in range(8 - layout.REPLACED_KEYS, 7):  # the key that is replaced then is one of them
+        leg.keys(1, n)
+        assert leg.hear(old[n]) == "replayed"
+
+
+def test_a_lifetime_goes_on_when_its_key_comes_back() -> None:
+    leg, far = Secured(lifetime=3), session(SUITE, key(2), THEIRS)
+    assert [leg.hear(far.protect(clear(n))) for n in range(2)] == [clear(0), clear(1)]
+    leg.keys(1, 3)
+    leg.keys(1, 2, lifetime=3)
+    assert [leg.hear(far.protect(clear(n))) for n in range(2, 4)] == [clear(2), "expired"]
+
+
 def test_another_key_of_ours_goes_on_with_the_count() -> None:
     leg = Secured()
     leg.link.out_sequence = 65_536
@@ -287,12 +346,15 @@ def test_a_key_is_good_for_its_lifetime() -> None:
 
 def test_keys_do_not_stay_in_the_ring_nor_behind_a_leg() -> None:
     leg = Secured()
+    leg.keys(4, 5)
+    assert leg.small.engine.ciphers[0].replaced_key.any()
     assert not np.isin(leg.small.engine.wires[0].command.view(np.uint8), [2]).any() or not leg.small.engine.wires[0].command[0, 4:].any()
     leg.speak()
     srtp.forget_keys(leg.small.engine.ciphers, 0)
     record = leg.small.engine.ciphers[0]
     assert not record.key_in.any()
     assert not record.key_out.any()
+    assert not record.replaced_key.any()
     block.clear_leg(leg.small.engine, 0)
     assert not bytes(leg.small.engine.ciphers[0].tobytes()).strip(b"\0")  # type: ignore[attr-defined]
 
