@@ -1,8 +1,8 @@
 """How much one address may ask of the SIP port, and who is not listened to for a while: a pure core, time is an argument.
 
 Flooders, scanners and guessers of passwords cost least when their packets are thrown away before they are read. Source addresses of UDP
-can be forged, therefore whoever is trusted, or has proved a password lately, is never banned: nobody can have a phone banned by
-speaking in its name.
+can be forged, therefore whoever is trusted, has proved a password lately, or was called, is never banned: nobody can have a phone or
+a trunk banned by speaking in its name.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from hubbub.sip.registrar import MAX_EXPIRES
+
 SOURCES_REMEMBERED = 10_000
-PROVED_SECONDS = 3600.0
-"""How long an address that proved a password cannot be banned."""
+PROVED_SECONDS = float(MAX_EXPIRES)
+"""How long an address that proved a password cannot be banned: as long as a phone may be registered."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Guard:
     def slowed(self, host: str, user: str, now: float) -> bool:
         """Whether no guess at this name is judged now from an address that is never banned."""
         bucket, a_minute = self._guessed.get(f"{host} {user}"), self.limits.wrong_passwords
-        return bucket is not None and self._unbannable(host, now) and bucket.full(now, a_minute / 60.0, a_minute)
+        return bucket is not None and self.known(host, now) and bucket.full(now, a_minute / 60.0, a_minute)
 
     def strange(self, host: str, now: float) -> bool:
         """Note a request that proves nothing; True when the address is banned for it."""
@@ -112,11 +114,17 @@ class Guard:
         remember(self._proved, host, now + PROVED_SECONDS)
         self._strange.pop(host, None)
 
-    def _unbannable(self, host: str, now: float) -> bool:
+    def called(self, host: str, now: float) -> None:
+        """We call this address: what it answers is waited for, whoever spoke in its name before."""
+        self.proved(host, now)
+        self._banned.pop(host, None)
+
+    def known(self, host: str, now: float) -> bool:
+        """Whether an address is trusted, has proved a password lately, or was called: it is never banned."""
         return self.trusted(host) or self._proved.get(host, now) > now
 
     def _note(self, buckets: Buckets, host: str, now: float, a_minute: float) -> bool:
-        if a_minute <= 0 or self._unbannable(host, now):
+        if a_minute <= 0 or self.known(host, now):
             return False
         if _bucket(buckets, host).take(now, a_minute / 60.0, a_minute):
             return False

@@ -205,6 +205,7 @@ class SippyEndpoint:
         self._calls[dialog.call_id, dialog.local_tag] = call
         self.count("dialled")
         if is_literal(hop[0]):
+            self._guard.called(bare(hop[0]), asyncio.get_running_loop().time())
             call.send_invite(offer, tuple(good))
         else:
             self.spawn(self._resolve_and_invite(call, hop, offer, tuple(good)))
@@ -231,12 +232,13 @@ class SippyEndpoint:
 
     async def _resolve_and_invite(self, call: SippyCall, hop: Address, offer: str, headers: tuple[tuple[str, str], ...]) -> None:
         try:
-            await self._port.resolve(*hop)
+            address = await self._port.resolve(*hop)
         except (OSError, UnicodeError) as error:
             log.warning("sip_unresolved", host=hop[0], error=str(error))
             self.count("unresolved")
             call.fail(503, f"{hop[0]} has no address")
             return
+        self._guard.called(address, asyncio.get_running_loop().time())
         call.send_invite(offer, headers)
 
     # -- what calls need -----------------------------------------------------------------------------------------------
@@ -270,6 +272,8 @@ class SippyEndpoint:
             self.count(f"refused_{code}")
             if code not in BUSY and not response.countHFs("min-expires"):
                 self._strange(request)
+        elif request.getMethod() == "OPTIONS" and request.getHFBody("to").getTag() is None:
+            self._strange(request)  # so begins a scanner; a peer that looks whether we live does so less often
         return response, None, None
 
     def _strange(self, request: Any) -> None:

@@ -20,6 +20,8 @@ log = structlog.get_logger()
 LOG_SECONDS = 5.0
 REFUSALS_A_SECOND = 50
 SHORTEST = 32
+MOST_REMEMBERED = 10_000
+"""Requests, of 10 kB each with what becomes of them; more are read from known addresses only."""
 START = re.compile(r"([!-~]+) ([!-~]+) (SIP/\d+\.\d+)\r?\n", re.I)
 LENGTH = re.compile(r"(?im)^(?:content-length|l)[ \t]*:[ \t]*([^\r\n]*)")
 ONCE = ("from", "to", "call-id", "cseq", "max-forwards")
@@ -59,6 +61,9 @@ class Reader:
             else:
                 self._count("keepalive")
             return
+        if self._crowded() and not self._guard.known(bare(source[0]), asyncio.get_running_loop().time()):
+            self._count("crowded_out")
+            return
         digest = digest_of(data)
         try:
             if self.transactions.repeated(digest):
@@ -70,6 +75,10 @@ class Reader:
         except Exception as error:  # the last line of defence: one packet must not cost the port
             self._garbage(f"failed_{type(error).__name__}", source, error)
 
+    def _crowded(self) -> bool:
+        """Whether so many requests are remembered (each for half a minute) that those of strangers, who forge addresses, are not read."""
+        return max(len(self.transactions.tserver), len(self.transactions.l1rcache)) >= MOST_REMEMBERED
+
     def _response(self, message: str, source: Address, digest: bytes) -> None:
         try:
             response = parse_message(tidy(message))
@@ -80,7 +89,9 @@ class Reader:
             self._garbage("bad_status", source)
             return
         _repair_contact(response, source)
-        if not self.transactions.take_response(response, digest):
+        if self.transactions.take_response(response, digest):
+            self._guard.proved(bare(source[0]), asyncio.get_running_loop().time())  # it knows what only our request said
+        else:
             self._count("stray_response")
 
     def _request(self, message: str, source: Address, face: Face, digest: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
 import time
 import tracemalloc
@@ -12,7 +13,8 @@ from collections.abc import Callable
 import pytest
 
 from hubbub.sip import digest
-from hubbub.sip.limits import SOURCES_REMEMBERED, Bucket, Guard, Limits
+from hubbub.sip.endpoint import SipEnd
+from hubbub.sip.limits import PROVED_SECONDS, SOURCES_REMEMBERED, Bucket, Guard, Limits
 from hubbub.sip.sippy_endpoint import SippyEndpoint
 
 NOWHERE = (ipaddress.ip_network("192.0.2.0/24"),)
@@ -51,8 +53,36 @@ def test_nobody_is_banned_by_speaking_in_his_name() -> None:
     for _ in range(100):
         assert not guard.strange("trunk", 0.0)
         assert not guard.wrong_password("phone", 10.0)
-    assert guard.strange("phone", 3601.0) is False
-    assert guard.strange("phone", 3601.0) is True
+    assert guard.strange("phone", PROVED_SECONDS + 1.0) is False
+    assert guard.strange("phone", PROVED_SECONDS + 1.0) is True
+
+
+def test_whoever_is_called_is_listened_to() -> None:
+    """Somebody forged a trunk's address before we called it: what it answers is heard, for as long as calls last."""
+    guard = Guard(Limits(strangers=1))
+    assert [guard.strange("trunk", 0.0) for _ in range(2)] == [False, True]
+    assert guard.banned("trunk", 1.0)
+    guard.called("trunk", 2.0)
+    assert not guard.banned("trunk", 2.0)
+    assert not any(guard.strange("trunk", 3.0) for _ in range(100))
+
+
+async def test_a_trunk_that_is_called_cannot_be_banned_by_forging_its_address() -> None:
+    """It is in no `sip.trust`, for it only takes calls. The forger's packets come from its very address and port."""
+    server = await opened(trust=NOWHERE)
+    trunk = Flooder(server)
+    await trunk.flood(200, lambda number: request("OPTIONS", number, trunk.port, "Require: nothing-known"))
+    assert server.counters()["banned_sources"] == 1
+    ended: asyncio.Future[SipEnd] = asyncio.get_running_loop().create_future()
+    call = server.dial(f"sip:bob@127.0.0.1:{trunk.port}", "v=0\r\n", caller="sip:a@127.0.0.1")
+    call.on_end = ended.set_result
+    while not (invite := await asyncio.wait_for(asyncio.get_running_loop().sock_recv(trunk.socket, 65535), 3)).startswith(b"INVITE"):
+        pass
+    await trunk.flood(200, lambda number: request("OPTIONS", 1000 + number, trunk.port, "Require: nothing-known"))
+    head = re.findall(rb"(?im)^(?:via|from|call-id|cseq):[^\r\n]*", invite) + re.findall(rb"(?im)^to:[^\r\n]*", invite)
+    trunk.socket.sendto(b"\r\n".join((b"SIP/2.0 486 Busy Here", *head)) + b";tag=x\r\nContent-Length: 0\r\n\r\n", server.address)
+    assert (await asyncio.wait_for(ended, 3)).code == 486
+    await server.stop()
 
 
 def test_memory_is_bounded_whatever_the_number_of_sources() -> None:
@@ -140,7 +170,7 @@ async def grown_by(work: Callable[[], object]) -> int:
 
 @pytest.mark.parametrize(
     ("method", "headers"),
-    [("OPTIONS", ("Require: nothing-known",)), ("INVITE", ()), ("REGISTER", ()), ("SUBSCRIBE", ()), ("NONSENSE", ())],
+    [("OPTIONS", ("Require: nothing-known",)), ("OPTIONS", ()), ("INVITE", ()), ("REGISTER", ()), ("SUBSCRIBE", ()), ("NONSENSE", ())],
 )
 async def test_a_scanner_gets_a_few_answers_and_then_none(method: str, headers: tuple[str, ...]) -> None:
     """Rule: "scanner floods (answered or dropped cheaply, ban list, metrics) … memory flat"."""
@@ -162,6 +192,28 @@ async def test_garbage_from_strangers_is_soon_not_read_any_more() -> None:
     grown = await grown_by(lambda: scanner.flood(5000, lambda number: b"GET / HTTP/1.1\r\nHost: somewhere %d\r\n\r\n" % number))
     assert server.counters()["banned_packets"] > 4500
     assert grown < FLAT_BYTES
+    await server.stop()
+
+
+async def test_memory_is_flat_whatever_addresses_are_forged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From ever new addresses nobody is banned; each request is remembered for 32 s. Whoever is known is heard all the same."""
+    monkeypatch.setattr("hubbub.sip.sippy_reader.MOST_REMEMBERED", 300)
+    server = await opened(trust=NOWHERE, limits=Limits(strangers=60))
+    phone = Flooder(server)
+    server._guard.proved("127.0.0.1", asyncio.get_running_loop().time())
+    monkeypatch.setattr(server._port, "_socket", None)  # nothing goes out to whoever has those addresses
+
+    def forged(number: int) -> None:
+        source = (f"198.18.{number // 250}.{number % 250}", 5060)
+        server._port._receive(request("INVITE", number, 5060), source, server._port.face(source))
+
+    for number in range(2000):
+        forged(number)
+    assert len(server.transactions.tserver) <= 300
+    assert len(server.transactions.l1rcache) <= 300
+    assert server.counters()["crowded_out"] >= 1700
+    monkeypatch.undo()
+    assert (await phone.ask(request("INVITE", 9999, phone.port))).startswith("SIP/2.0 401")
     await server.stop()
 
 

@@ -19,7 +19,7 @@ from tests.support.sip_peers import (
     uri,
 )
 
-from hubbub.errors import SipError
+from hubbub.errors import ConfigurationError, SipError
 from hubbub.sip import sdp
 from hubbub.sip.description import parse_sdp
 from hubbub.sip.endpoint import SipCall, SipEnd
@@ -384,7 +384,7 @@ async def test_sdp_in_multipart(start: Start) -> None:
 
 async def test_restart_on_the_same_loop_and_taken_port(start: Start) -> None:
     first = await start()
-    with pytest.raises(OSError):
+    with pytest.raises(ConfigurationError, match="in use"):
         await SippyEndpoint(first.address).start()
     await first.stop()
     again = await start(listen=first.address)
