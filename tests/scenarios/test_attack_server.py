@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.support.client import RestError
+from tests.support.frozen import small_disk
 from tests.support.rest import Rest
 from tests.support.shared import shared
 from tests.support.stage import PhoneMaker, assert_matrix, by_caller, call_in, event, room, sid_of, tone_wav
@@ -172,6 +173,29 @@ async def test_a_room_reply_goes_to_its_fallback(application: Application, hubbu
 
 
 async def test_a_full_disk_costs_the_recording_only(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
+) -> None:
+    """Rule: "full disk …: clear errors, calls go on": it fills up while a room is recorded; the account is told, what was there stays."""
+    wanted = 'recordingStatusCallback="/recording" recordingStatusCallbackEvent="in-progress completed failed"'
+    application.on("/voice", room(f'record="record-from-start" beep="false" {wanted}'))
+    application.on("/recording", None)
+    folder = hubbub_server.recordings / "dev"
+    folder.mkdir(exist_ok=True)
+    with small_disk(folder, 48):  # three seconds
+        calls = await call_in(hubbub_server, phone, "alice", "bob")
+        await assert_matrix(calls, {"alice": "b", "bob": "a"})
+        told = await application.wait_for("/recording", lambda r: r.params["RecordingStatus"] != "in-progress", timeout=20)
+        assert (told.params["RecordingStatus"], int(told.params["RecordingDuration"])) in (("completed", 2), ("completed", 3))
+        await assert_matrix(calls, {"alice": "b", "bob": "a"})
+        notes = (await rest.get("/Notifications.json"))["notifications"]
+        assert any("No space left" in item["message_text"] for item in notes), [item["message_text"] for item in notes]
+        for call in calls.values():
+            await call.hangup()
+        await application.wait_for("/events", event("conference-end"))
+    assert "Traceback" not in hubbub_server.log
+
+
+async def test_a_folder_that_cannot_be_written_costs_the_recording_only(
     application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest
 ) -> None:
     """Law 6: the room goes on, the account is told, RecordingStatus=failed reaches whoever asked for it."""

@@ -70,15 +70,16 @@ async def test_a_killed_process_costs_less_than_200_ms_and_no_call(tmp_path: obj
     await media.stop()
 
 
-async def test_a_process_that_stands_still_is_replaced() -> None:
-    """SIGSTOP looks like a loop that hangs: after a second the standby goes on."""
+@pytest.mark.parametrize("accident", [signal.SIGSTOP, signal.SIGSEGV, signal.SIGILL])
+async def test_a_process_that_stands_still_or_crashes_is_replaced(accident: signal.Signals) -> None:
+    """SIGSTOP looks like a loop that hangs: after a second the standby goes on; SIGSEGV is what compiled code dies of."""
     media = Media(MediaSettings(rtp_ports="21400-21419", legs=8))
     await media.start()
     peer, leg = Peer(None), media.open_leg()
     leg.connect(peer.address, PCMU)
     with Peers(peer):
         assert await until(lambda: media.stats().standby and len(peer.audio()) > 5)
-        os.kill(media.worker_pid, signal.SIGSTOP)
+        os.kill(media.worker_pid, accident)
         assert await until(lambda: media.stats().takeovers == 1, 4)
         count = len(peer.received)
         assert await until(lambda: len(peer.received) > count + 10)

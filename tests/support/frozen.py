@@ -27,3 +27,16 @@ def frozen(folder: Path, pattern: str) -> Iterator[None]:
             if any(os.access(path, os.W_OK) for path in held):
                 pytest.skip(f"root may write everything here, and chattr +i does not work: {done.stderr.strip()}")
         yield
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, kilobytes: int) -> Iterator[None]:
+    """A folder is a disk of its own that is soon full; pytest.skip where nothing may be mounted."""
+    command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "hubbub-test", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -39,6 +39,9 @@ ACTIVE = frozenset({RecordingStatus.IN_PROGRESS, RecordingStatus.PAUSED})
 class Capturing(Protocol):
     """Sound that is being written to a file."""
 
+    on_trouble: Callable[[str], None] | None
+    """Called, with the reason, when it has ended by itself because it cannot be written."""
+
     def pause(self, *, keep_silence: bool) -> None:
         """Write silence, or nothing, from now on."""
 
@@ -142,6 +145,7 @@ class Recorder:
             return self._failed(record, order, str(error))
         running = _Running(capture, replace(record, channels=channels), order)
         self._running[record.id] = running
+        capture.on_trouble = lambda why: self._cut_short(record.id, why)
         self._tell(running, "in-progress")
         return running.record
 
@@ -243,6 +247,13 @@ class Recorder:
         if wish is not None and wish.transcribe and transcriber is not None and final.status is RecordingStatus.COMPLETED:
             return transcriber.begin(final, wish, running.order.dialect)
         return final
+
+    def _cut_short(self, recording: Id, why: str) -> None:
+        """Nothing more can be written: its account is told now, and what there is becomes the recording."""
+        running = self._running.get(recording)
+        if running is not None:
+            self._problem(running.record, running.order, "recording-failed", "error", f"recording failed: {why}; what was written is kept")
+            self.end(recording)
 
     def _failed(self, record: RecordingRecord, order: RecordingOrder, why: str) -> RecordingRecord:
         """The recording cannot be made, or not be finished: its account is told (law 6)."""

@@ -57,6 +57,7 @@ class SpeakerTracks:
         self._sheet = Sheet(rate, media.tick)
         self._running: dict[Id, tuple[Capture, Stay]] = {}
         self._ending: list[asyncio.Task[None]] = []
+        self.on_trouble: Callable[[str], None] | None = None  # each track tells of its own
         self.live = True
         """Whether it still listens."""
         self._save()
@@ -117,6 +118,7 @@ class SpeakerTracks:
             raise HubbubError(f"a recording has at most {MOST_SPEAKERS} tracks")
         name = f"{self._path.stem}.{len(self._sheet.stays)}.wav"
         capture = self._media.record(self._path.with_name(name), [Tap("leg_in", leg)], rate=self._sheet.rate)
+        capture.on_trouble = lambda why: self._failed(f"the track of {label or call} ends: {why}")
         if call not in calls:
             self._sheet.speakers.append((call, label))
             calls.append(call)

@@ -9,7 +9,7 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -104,6 +104,9 @@ class Capture:
         self._flushed = 0.0
         self._finished = False
         self._overruns = 0
+        self._trouble = ""
+        self.on_trouble: Callable[[str], None] | None = None
+        """Called when it ends by itself because it cannot be written (a full disk), with the reason."""
         self._begins: int | None = None
         for tap in taps:
             if tap.of.closed:
@@ -188,6 +191,7 @@ class Capture:
                 self._flush(now)
         except (OSError, ValueError) as error:
             log.error("recording_failed", path=str(self.path), error=str(error))
+            self._trouble = getattr(error, "strerror", None) or str(error)
             ending = True
         if ending:
             self._finish()
@@ -262,6 +266,8 @@ class Capture:
         self._give_rings()
         if not self._result.done():
             self._result.set_result(result)
+        if self._trouble and self.on_trouble is not None:
+            self.on_trouble(self._trouble)
 
     def _give_rings(self) -> None:
         """Rings whose taps are closed go back; the others when they are."""
