@@ -26,6 +26,7 @@ SECTIONS = {
         *(f"3.{number}" for number in (*range(1, 10), 11, 12)),
         *("4", "7", "8"),
     ],
+    "media": [f"{number}" for number in range(1, 7)],
 }
 HELD = re.compile(r"`([\w/]+\.(?:py|toml))(?:::(\w+)|: ([^`]+))?`")
 Row = tuple[str, str]

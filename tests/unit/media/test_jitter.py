@@ -83,10 +83,11 @@ def test_a_duplicate_is_named_and_a_late_one_too() -> None:
     assert buffer.put(100) == FAR
 
 
-def test_a_lost_packet_is_made_up_and_the_next_plays_in_its_time() -> None:
-    """docs/media.md 1.7: the sound goes on with its pitch; after the gap 5 ms lead back."""
+@pytest.mark.parametrize("period", [44, 64, 100, 116])
+def test_a_lost_packet_is_made_up_and_the_next_plays_in_its_time(period: int) -> None:
+    """docs/media.md 1.7: the sound goes on with its pitch (69 to 182 Hz); after the gap 5 ms lead back."""
     buffer = Buffer(depth_ms=20)
-    wave = (100 + 80 * np.sin(2 * np.pi * np.arange(160 * 30) / 64)).astype(np.uint8)  # 125 Hz
+    wave = (100 + 80 * np.sin(2 * np.pi * np.arange(160 * 30) / period)).astype(np.uint8)
     heard = []
     for number in range(30):
         if number != 15:
@@ -96,7 +97,7 @@ def test_a_lost_packet_is_made_up_and_the_next_plays_in_its_time() -> None:
     sound = np.concatenate(heard[1:])
     error = sound - wave[: len(sound)].astype(int)
     assert np.abs(error[: 15 * 160]).max() == 0
-    assert np.abs(error[15 * 160 : 16 * 160]).max() <= 30, "in phase, fading a little"
+    assert np.abs(error[15 * 160 : 16 * 160]).max() <= 40, "in phase, fading a little"
     assert np.abs(error[16 * 160 + 40 :]).max() == 0
     assert np.abs(np.diff(sound)).max() <= np.abs(np.diff(wave.astype(int))).max() + 3, "no step anywhere"
 
@@ -246,9 +247,12 @@ def test_missed_ticks_move_the_clock_on() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 2), min_size=60, max_size=60), st.sets(st.integers(0, 59), max_size=12), st.randoms(use_true_random=False))
 def test_what_arrives_in_time_is_played_at_its_place(delays: list[int], lost: set[int], random: object) -> None:
-    """Delays up to the depth, losses and duplicates: each frame is its packet (after 5 ms of blending), never another's sound."""
+    """Delays up to the depth, losses and duplicates: each frame is its packet (after 5 ms of blending), never another's sound.
+
+    Of six lost in a row the last ones stay: with another 40 ms of delay behind them it is a pause (`HOLD`), and the depth begins anew.
+    """
     buffer = Buffer()
-    lost = lost - {0}
+    lost = {n for n in lost - {0} if not lost.issuperset(range(n - 5, n + 1))}
     delays[0] = 0
     for tick in range(60):
         for number in range(60):

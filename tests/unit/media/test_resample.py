@@ -57,6 +57,16 @@ def test_equals_the_reference(loud: int) -> None:
     assert np.array_equal(down(wide), np.concatenate(expected))
 
 
+@pytest.mark.parametrize("sample", [1, -1, 3, -32768, 32767])
+def test_halves_are_rounded_up(sample: int) -> None:
+    """docs/media.md 1.2: an odd sample alone is half a step of what comes out, which is where rounding shows."""
+    wide = np.zeros(FRAME, np.int16)
+    wide[101] = sample
+    expected, _ = reference.down(np.zeros(46, np.int64), wide)
+    assert np.array_equal(down(wide), expected)
+    assert down(wide)[50 + 12] == (sample + 1) >> 1
+
+
 def level(samples: np.ndarray, frequency: float, rate: int) -> float:
     """dB of one frequency, full scale 0."""
     part = samples[len(samples) // 4 :].astype(float)
