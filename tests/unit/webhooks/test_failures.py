@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from aiohttp.abc import ResolveResult
 from tests.support.http_peers import failure, raw_server
 
 from hubbub.errors import RequestFailed
@@ -188,6 +189,37 @@ async def test_unknown_name(requester: Requester) -> None:
 )
 async def test_blocked(requester: Requester, url: str) -> None:
     assert (await failure(requester, HttpRequest("GET", url, limits=QUICK))).kind == "blocked"
+
+
+async def test_a_name_that_changes_is_judged_by_the_address_that_is_connected_to(
+    receiver: Any, requester: Requester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DNS rebinding: the name leads where it may, then inside. It is asked for once per connection, and that answer is judged."""
+    answers = [["127.0.0.1"], ["127.0.0.2"], ["169.254.169.254", "10.0.0.1", "127.0.0.2"]]
+    asked: list[str] = []
+
+    async def resolve(_names: Any, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+        asked.append(host)
+        flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        return [
+            ResolveResult(hostname=host, host=found, port=port, family=socket.AF_INET, proto=6, flags=flags)
+            for found in answers[len(asked) - 1]
+        ]
+
+    monkeypatch.setattr("hubbub.webhooks.names.Names.resolve", resolve)
+
+    async def closing(_request: web.BaseRequest) -> web.Response:
+        return web.Response(headers={"Connection": "close"})
+
+    receiver.handler = closing
+    for number, host in enumerate(("first.example", "second.example", "third.example"), 1):
+        request = HttpRequest("GET", f"http://{host}:{receiver.port}/", limits=Limits(retries=0))
+        if number == 1:
+            assert (await requester.send(request)).status == 200
+        else:
+            assert (await failure(requester, request)).kind == "blocked"
+        assert len(asked) == number
+    assert len(receiver.seen) == 1
 
 
 async def test_a_name_is_judged_by_its_address() -> None:
