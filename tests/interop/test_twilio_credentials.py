@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.interop.test_twilio_sdk import pytestmark as interop
-from tests.interop.test_twilio_sdk import run_sdk
+from tests.interop.test_twilio_sdk import installed, run_sdk
 from tests.support.stage import PhoneMaker, call_in, room
 
 from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
 from hubbub.testing import Application, HubbubServer
 
-pytestmark = interop
+pytestmark = [pytest.mark.interop, installed]
 SECONDARY = "fedcba9876543210fedcba9876543210"
 
 

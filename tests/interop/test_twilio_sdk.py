@@ -17,11 +17,8 @@ ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-twilio" / "bin" / "python"
 FLOW = Path(__file__).parent / "sdk" / "twilio_flow.py"
 
-pytestmark = [
-    pytest.mark.interop,
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(not PYTHON.exists(), reason="the SDK's environment is missing: run `make peers`"),
-]
+installed = pytest.mark.skipif(not PYTHON.exists(), reason="the SDK's environment is missing: run `make peers`")
+pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module"), installed]
 running, application, hubbub_server, phone, rest = shared()
 
 
