@@ -102,6 +102,20 @@ def test_a_lost_packet_is_made_up_and_the_next_plays_in_its_time(period: int) ->
     assert np.abs(np.diff(sound)).max() <= np.abs(np.diff(wave.astype(int))).max() + 3, "no step anywhere"
 
 
+def test_a_gap_is_as_loud_as_what_came_before_for_10_ms_and_then_fades_evenly() -> None:
+    """docs/media.md 1.7."""
+    buffer = Buffer(depth_ms=0)
+    for number in range(10):
+        store(buffer.jitter, 0, number, 160 * number, np.full(160, 100, np.uint8), 0, 160, 0)
+        buffer.play()
+    heard = []
+    for _ in range(4):
+        buffer.play()
+        heard.append(buffer.out.copy())
+    at = np.arange(4 * 160)
+    assert np.array_equal(np.concatenate(heard), np.where(at <= 80, 100, np.maximum(0, 100 * (480 - at) * 2 // 800)))
+
+
 def test_a_long_gap_fades_to_nothing_within_60_ms() -> None:
     buffer = Buffer(depth_ms=0)
     wave = np.random.default_rng(1).integers(1, 250, 160 * 20).astype(np.uint8)
