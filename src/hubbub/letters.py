@@ -17,10 +17,10 @@ from urllib.parse import quote
 
 from hubbub.errors import ConfigurationError, StorageUnavailable
 from hubbub.storage.database import shipped_scripts, version_of
-from hubbub.storage.outbox import AGAIN
+from hubbub.storage.outbox import AGAIN, STATES
 from hubbub.webhooks.addresses import loggable
 
-STATES = ("dead", "due", "done")
+__all__ = ["STATES", "Waiting", "listed", "path_of", "replay"]
 
 
 @dataclass(frozen=True)

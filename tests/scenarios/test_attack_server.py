@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,25 @@ async def test_a_room_reply_goes_to_its_fallback(application: Application, hubbu
     assert left.json["to"].startswith("+1555")
     assert left.json["from"].startswith("sip:alice@")
     assert "Traceback" not in hubbub_server.log
+
+
+async def test_requests_of_a_room_whose_replies_count_go_one_after_the_other(
+    application: Application, hubbub_server: HubbubServer, phone: PhoneMaker
+) -> None:
+    """Law 4: "*room replies*: … one in flight per room": three members join at once, and each request is answered late."""
+    late = 0.6
+    application.on("/bxml", '<Response><Conference conferenceEventUrl="/events">support</Conference></Response>')
+    application.on("/events", None)
+    application.fault("/events", delay=late)
+    callers = [await phone(name) for name in ("alice", "bob", "carol")]
+    calls = [await caller.call(hubbub_server.uri(OF_ROOMS)) for caller in callers]
+    await application.wait_for("/events", lambda r: r.json["eventType"] == "conferenceMemberJoin", count=3, timeout=20)
+    asked = application.requests("/events")
+    assert all(after.arrived - before.arrived > late for before, after in pairwise(asked))
+    application.heal("/events")
+    for call in calls:
+        await call.hangup()
+    await application.wait_for("/events", lambda r: r.json["eventType"] == "conferenceCompleted", timeout=20)
 
 
 async def test_a_full_disk_costs_the_recording_only(

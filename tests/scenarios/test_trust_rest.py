@@ -364,7 +364,11 @@ async def test_what_was_refused_is_in_the_log_too(hubbub_server: HubbubServer) -
 async def test_paths_beside_the_tables_are_closed(application: Application, phone: PhoneMaker, tmp_path: Path) -> None:
     """The operator's are closed to accounts, and what is one account's to another; the call and the recording that they name are there."""
     number = {"number": "*", "account": "dev", "dialect": "twiml", "url": application.url("/voice")}
-    config = {"accounts": [dict(DEVELOPMENT_ACCOUNT), STRANGER], "numbers": [number], "http": {"admin_token": "t0ken"}}
+    config = {
+        "accounts": [dict(DEVELOPMENT_ACCOUNT), STRANGER],
+        "numbers": [number],
+        "http": {"admin_token": "t0ken", "wrong_credentials": 1000},
+    }
     async with HubbubServer(config=config, folder=tmp_path) as server, aiohttp.ClientSession() as session:
         application.on("/voice", room('record="record-from-start" beep="false"'))
         calls = await call_in(server, phone, "alice", "bob")

@@ -13,6 +13,8 @@ BESIDE_TABLES: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/hubbub/quality"): "operator",
     ("GET", "/hubbub/calls/{call}/quality"): "operator",
     ("POST", "/hubbub/calls/{call}/functions/{name}"): "operator",
+    ("GET", "/hubbub/outbox"): "operator",
+    ("POST", "/hubbub/outbox/replay"): "operator",
     ("GET", "/hubbub/speakers"): "operator",
     ("PUT", "/hubbub/calls/{call}/audio"): "operator",
     ("POST", "/hubbub/recordings/{recording}/link"): "owner",

@@ -17,6 +17,7 @@ from hubbub import __version__
 from hubbub.api.door import Door
 from hubbub.api.functions import functions_route
 from hubbub.api.guesses import Guesses, host_of
+from hubbub.api.letters import letter_routes
 from hubbub.api.links import Links, credentials_of
 from hubbub.api.openapi import openapi_route
 from hubbub.api.quality import quality_routes
@@ -83,6 +84,7 @@ def build_app(
     accounts_of = credentials_of([rest.face for rest in rests], door.holds, judging)
     routes += links.routes(accounts_of, door.admits)
     routes += quality_routes(hub, store, door.admits)
+    routes += letter_routes(store, door.open, door.admits)
     for rest in rests:
         routes += rest.routes()
     return Starlette(routes=routes, middleware=[Middleware(Shield, home=home), Middleware(Slashes)])

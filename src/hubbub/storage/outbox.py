@@ -25,6 +25,10 @@ AGAIN = (
 )
 
 
+STATES = ("dead", "due", "done")
+"""Given up; waiting or on its way; delivered."""
+
+
 class Outbox:
     """What delivery needs of the store. All methods raise StorageUnavailable."""
 
@@ -87,6 +91,15 @@ class Outbox:
         if lane is None:
             return await self._again("state = 'dead'", ())
         return await self._again("state = 'dead' AND lane = ?", (lane,))
+
+    async def again(self, ids: Sequence[str] = (), account: str = "") -> int:
+        """Make notices due again in their old order: those of `ids` (also delivered ones), else all dead ones, or an account's."""
+        whose = " AND account = ?" if account else ""
+        values = (account,) if account else ()
+        if ids:
+            named = "id IN (SELECT value FROM json_each(?)) AND state IN ('dead', 'done')"
+            return await self._again(named + whose, (json.dumps(list(ids)), *values))
+        return await self._again(f"state = 'dead'{whose}", values)
 
     async def _again(self, condition: str, values: tuple[Any, ...]) -> int:
         now = self._clock.now()
