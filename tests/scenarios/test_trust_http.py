@@ -122,3 +122,34 @@ async def test_two_hundred_slow_ones_do_not_keep_others_out(tmp_path: Path) -> N
         found = await gauges(server)
         assert found["hubbub_http_slow"] == 200
         assert found["hubbub_http_connections"] <= 2
+
+
+CHUNKS = b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        (b"Content-Length: 3\r\nContent-Length: 3\r\n", b"a=b"),
+        (b"Content-Length: 3\r\nContent-Length: 42\r\n", b"a=bGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"),
+        (b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", CHUNKS),
+        (b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n", CHUNKS),
+        (b"Transfer-Encoding: xchunked\r\n", CHUNKS),
+        (b"Transfer-Encoding : chunked\r\n", CHUNKS),
+        (b"X: a\r\n Transfer-Encoding: chunked\r\n", CHUNKS),
+        (b"Content-Length: +3\r\n", b"a=b"),
+        (b"Content-Length: -3\r\n", b"a=b"),
+        (b"Content-Length: 3\nX: y\r\n", b"a=b"),
+        (b"X: a\x00b\r\nContent-Length: 3\r\n", b"a=b"),
+        (b"Transfer-Encoding: chunked\r\n", b"fffffffffffffffff\r\nx"),
+    ],
+)
+async def test_requests_that_end_in_two_ways_are_refused(server: HubbubServer, headers: bytes, body: bytes) -> None:
+    """RFC 9112 11.2, request smuggling: one answer, 400, and the connection is over; nothing behind it is taken for a request."""
+    reader, writer = await asyncio.open_connection(*server.http)
+    writer.write(b"POST /healthz HTTP/1.1\r\nHost: x\r\n" + headers + b"\r\n" + body)
+    said = await asyncio.wait_for(reader.read(), NO_LONGER_THAN)
+    writer.close()
+    statuses = [line for line in said.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+    assert statuses[-1] == b"HTTP/1.1 400 Bad Request"
+    assert b"HTTP/1.1 200 OK" not in statuses

@@ -14,6 +14,8 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 LARGEST_HEAD = 64 << 10
+AROUND_A_BYTE = 8
+"""Bytes of the wire for one of a body: `1 CR LF x CR LF`, and one to spare."""
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -52,12 +54,18 @@ class Visitors:
 
 
 class Connection(HttpToolsProtocol):
-    """One connection: a head of LARGEST_HEAD bytes at most, whole in `head_seconds`; its body whole in `body_seconds`."""
+    """One connection: a head of LARGEST_HEAD bytes at most, whole in `head_seconds`; its body whole in `body_seconds`.
+
+    What stands between and behind the pieces of a body (RFC 9112 7.1: chunk extensions, trailers) counts as a head does; trailers are
+    not kept, for they would join the headers without end.
+    """
 
     visitors: Visitors
     _host: str | None = None
     _head = 0
+    _body = 0
     _head_complete = True
+    _whole = True
     _waiting: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
 
@@ -83,7 +91,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._head, self._head_complete = 0, False
+        self._head, self._body, self._head_complete, self._whole = 0, 0, False, False
         self._within(self.visitors.head_seconds)
         super().on_message_begin()
 
@@ -95,17 +103,28 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is whole: the answer may take as long as it takes."""
+        self._whole = True
         self._within(None)
         super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
         super().data_received(data)
-        if self._head_complete:
+        if self._whole:
             return
         self._head += len(data)
-        if self._head > LARGEST_HEAD:
+        if self._head > LARGEST_HEAD + AROUND_A_BYTE * self._body:
             self._end(TOO_LARGE)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header has come, or a trailer."""
+        if not self._head_complete:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body has come."""
+        self._body += len(body)
+        super().on_body(body)
 
     def pause_writing(self) -> None:
         """The client does not read."""

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from hubbub.api.connections import STALLED_SECONDS, Visitors
+from hubbub.api.connections import LARGEST_HEAD, STALLED_SECONDS, Visitors
 
 
 class Timer:
@@ -113,6 +114,39 @@ def test_each_part_of_a_request_has_its_time() -> None:
     protocol.connection_lost(None)
     assert transport.written == b""
     assert not visitors.of
+
+
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [
+        (b"", b"X-Head: y\r\n"),
+        (b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n", b"X-Trailer: y\r\n"),
+        (b"Transfer-Encoding: chunked\r\n\r\n1;", b"without=end;"),
+    ],
+)
+def test_what_is_no_body_has_a_bound(begin: bytes, more: bytes) -> None:
+    """Trailers and chunk extensions count as a head does, and no trailer joins the headers."""
+    protocol, transport, _ = connect(Visitors(0.0, 0.0, 5))
+    protocol.data_received(b"POST /x HTTP/1.1\r\nHost: x\r\n" + begin)
+    for _ in range(LARGEST_HEAD // (100 * len(more)) + 2):
+        protocol.data_received(more * 100)
+    assert transport.written.startswith(b"HTTP/1.1 431 ")
+    assert transport.closed
+    assert not [name for name, _ in protocol.headers if name == b"x-trailer"]
+    protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+def test_a_body_in_small_pieces_is_a_body(size: int) -> None:
+    protocol, transport, _ = connect(Visitors(10.0, 30.0, 5))
+    protocol.data_received(b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(200_000 // size):
+        protocol.data_received(b"%x\r\n%s\r\n" % (size, b"y" * size))
+    protocol.data_received(b"0\r\nX-Trailer: z\r\n\r\n")
+    assert transport.written == b""
+    assert len(protocol.cycle.body) == 200_000 // size * size
+    assert [name for name, _ in protocol.headers] == [b"host", b"transfer-encoding"]
+    protocol.connection_lost(None)
 
 
 def test_addresses_are_counted_each_for_itself_and_forgotten() -> None:
