@@ -122,7 +122,7 @@ def sipp(*arguments: str, folder: Path, seconds: float = 40) -> str:
         "-timeout_error",
     ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=seconds + 10)
-    errors = "\n".join(path.read_text()[:4000] for path in folder.glob("*_errors.log"))
+    errors = "\n".join(path.read_text(errors="replace")[:4000] for path in folder.glob("*_errors.log"))
     screens = "\n".join(path.read_text(errors="replace")[-6000:] for path in folder.glob("*_screen.log"))
     assert done.returncode == 0, (
         f"{' '.join(command)} ended with {done.returncode}\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}\n{errors}\n{screens}"
