@@ -110,6 +110,24 @@ async def test_a_recording_folder_that_is_gone(
     kept.rename(hubbub_server.recordings)
 
 
+async def test_the_log_names_calls_and_rooms(application: Application, hubbub_server: HubbubServer, phone: PhoneMaker, rest: Rest) -> None:
+    """Rule: "structured logs with call and conference ids": one JSON object a line, with the ids that REST shows."""
+    application.on("/voice", room('beep="false"'))
+    calls = await call_in(hubbub_server, phone, "alice", "bob")
+    await application.wait_for("/events", event("conference-start"))
+    for call in calls.values():
+        await call.hangup()
+    await application.wait_for("/events", event("conference-end"))
+    await gauge(hubbub_server, "hubbub_calls", 0)
+    lines = [json.loads(line) for line in hubbub_server.log.splitlines() if line.startswith("{")]
+    shown = {call["sid"][2:] for call in (await rest.get("/Calls.json"))["calls"]}
+    assert {line["call"] for line in lines if line["event"] == "call_arrived"} == shown
+    assert {line["call"] for line in lines if line["event"] == "call_ended"} == shown
+    rooms = {room["sid"][2:] for room in (await rest.get("/Conferences.json"))["conferences"]}
+    assert {line["room"] for line in lines if line["event"] == "notice_delivered"} == rooms
+    assert {line["room"] for line in lines if line["event"] == "room_closed"} == rooms
+
+
 async def test_sigterm_lets_calls_go_on_and_takes_no_new_ones(application: Application, phone: PhoneMaker, tmp_path: Path) -> None:
     """Rule: "graceful drain on SIGTERM": new calls get 503, present ones hear each other; the process ends when they do."""
     application.on("/voice", room('beep="false"'))
