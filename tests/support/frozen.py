@@ -29,6 +29,12 @@ def frozen(folder: Path, pattern: str) -> Iterator[None]:
         yield
 
 
+def thaw(folder: Path) -> None:
+    """After a process that may have died with files frozen: they could not even be removed."""
+    if os.geteuid() == 0:
+        subprocess.run(["chattr", "-R", "-i", str(folder)], capture_output=True, check=False)
+
+
 @contextlib.contextmanager
 def small_disk(folder: Path, kilobytes: int) -> Iterator[None]:
     """A folder is a disk of its own that is soon full; pytest.skip where nothing may be mounted."""
