@@ -59,6 +59,13 @@ def test_a_press_too_long_for_16_bits_is_one() -> None:
     assert receive(small, 1000 + 0xFFFF + 4000, 9) == 9
 
 
+def test_the_same_key_soon_after_a_press_without_end_is_another_press() -> None:
+    """Only a duration near its limit (RFC 4733 2.5.1.3) is gone on with; here the end was lost."""
+    small = small_engine()
+    assert receive(small, 1000, 9, duration=0x2000) == 9
+    assert receive(small, 1000 + 0x2000, 9, duration=160) == 9
+
+
 def test_what_is_no_key_is_refused() -> None:
     small = small_engine()
     assert receive(small, 5, 16) == dtmf.MALFORMED
@@ -88,6 +95,15 @@ def test_a_digit_goes_out_with_growing_duration_and_three_ends() -> None:
     assert [duration for _, _, duration in payloads] == [160, 320, 480, 640, 800, 800, 800]
     assert [mark for _, _, mark in found[:7]] == [1] + [0] * 6
     assert small.engine.keys[0].start == 1000
+
+
+def test_durations_are_in_units_of_the_clock_of_the_events() -> None:
+    """RFC 4733 2.3.5: timestamp units; 48 kHz beside Opus."""
+    small = small_engine()
+    small.add_leg(0)
+    small.engine.links[0].event_clock = 6
+    assert dtmf.queue_digit(small.engine.keys, 0, 7, 2, 4)
+    assert [struct.unpack(">BBH", payload)[2] for _, payload, _ in run(small, 3)] == [960, 1920, 1920]
 
 
 def test_digits_follow_each_other_and_pauses_are_silent() -> None:

@@ -31,6 +31,11 @@ def test_a_click_is_no_speech() -> None:
     assert changes([LOUD * 50, LOUD * 50, 0, 0, LOUD, 0, LOUD, 0] * 10) == []
 
 
+def test_one_quiet_frame_sets_the_beginning_back_by_one() -> None:
+    """docs/media.md 1.6: the counter goes down with any other frame, not to nothing."""
+    assert changes([LOUD, LOUD, 0, LOUD, LOUD]) == [(4, 1)]
+
+
 def test_a_pause_between_words_does_not_end_speech() -> None:
     assert changes(([LOUD] * 10 + [0] * (HANGOVER - 1)) * 5) == [(2, 1)]
 

@@ -36,8 +36,8 @@ class Leg:
         leg = SimpleNamespace(ssrc=OURS, bound_port=0, link=engine.links[0], ticked=0.0, local=("127.0.0.1", 0), socket=None)
         self.line = Line(cast(Any, leg), "127.0.0.1", lambda line: None)
 
-    def take(self, number: int, time: int, tick: int) -> None:
-        data = struct.pack(">BBHII", 0x80, 96, number & 0xFFFF, time & 0xFFFFFFFF, THEIRS) + PAYLOADS[self.codec]
+    def take(self, number: int, time: int, tick: int, ssrc: int = THEIRS) -> None:
+        data = struct.pack(">BBHII", 0x80, 96, number & 0xFFFF, time & 0xFFFFFFFF, ssrc) + PAYLOADS[self.codec]
         buffer = np.zeros(2048, np.uint8)
         buffer[: len(data)] = np.frombuffer(data, np.uint8)
         engine = self.small.engine
@@ -99,6 +99,19 @@ def test_jitter_is_that_of_the_formula(codec: int, ragged: int) -> None:
     assert jitter > unit / 10
     assert block.jitter == pytest.approx(jitter, abs=2 * leg.clock / 8000)
     assert leg.line.quality().jitter_in == pytest.approx(1000 * jitter / leg.clock, abs=0.3)
+    leg.close()
+
+
+def test_what_one_stream_lost_stays_counted_when_another_follows() -> None:
+    leg = Leg(PCMU)
+    for n in range(50):
+        if n not in (10, 20, 21):
+            leg.take(n, n * 160, 10 + n)
+    for n in range(50):
+        if n != 30:
+            leg.take(40000 + n, n * 160, 80 + n, THEIRS + 1)
+    quality = leg.line.quality()
+    assert (quality.lost_in, quality.packets_in) == (4, 47 + 49)
     leg.close()
 
 
