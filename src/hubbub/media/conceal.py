@@ -20,10 +20,16 @@ def remember(jitter: Jitter, leg: int, pcm: Array, size: int) -> None:
 
 
 @kernel
+def _append(line: Array, at: int, past: Array, size: int) -> None:
+    for n in range(size):
+        line[at + n] = past[n]
+
+
+@kernel
 def _line_up(jitter: Jitter, leg: int, size: int, line: Array) -> None:
     """The last three frames in their order."""
     for n in range(PAST):
-        copy(line, n * size, jitter[leg].past[(jitter[leg].past_at + 1 + n) % PAST], 0, size)
+        _append(line, n * size, jitter[leg].past[(jitter[leg].past_at + 1 + n) % PAST], size)
 
 
 @kernel

@@ -73,7 +73,6 @@ class Desk(NamedTuple):
     past: Array
     other: Array
     there: Array
-    decode: Array
     encode: Array
     sine: Array
     one: Array
@@ -195,7 +194,6 @@ def make_desk(sizes: Sizes, eventfd: int = -1) -> Desk:
         past=np.zeros(PAST * FRAME, np.int64),
         other=np.zeros(FRAME, np.int16),
         there=np.zeros(NARROW, np.uint8),
-        decode=g711.decode_table(),
         encode=g711.encode_table(),
         sine=sine_table(),
         one=np.array([1], np.int64),

@@ -22,12 +22,12 @@ from hubbub.media.layout import (
     PACKET_BYTES,
     PACKETS,
     PAST,
+    PCMU,
     Array,
     Coders,
     Jitter,
 )
-from hubbub.media.rows import copy, decode_linear, fill
-from hubbub.media.rows import decode as bytes_to_samples
+from hubbub.media.rows import copy, decode_a, decode_linear, decode_mu, fill
 
 STORED = 0
 LATE = 1
@@ -181,8 +181,10 @@ def _take(jitter: Jitter, leg: int, j: int, desk: Desk, at: int, start: int, cou
         fill(desk.there, at, at + count, 1)
     elif codec in (L16, L16_WIDE):
         decode_linear(out, at, payload, 2 * start, count)
+    elif codec == PCMU:
+        decode_mu(out, at, payload, start, count)
     else:
-        bytes_to_samples(out, at, desk.decode[codec], payload, start, count)
+        decode_a(out, at, payload, start, count)
 
 
 @kernel

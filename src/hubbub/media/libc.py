@@ -6,6 +6,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from hubbub.media.compiled import kernel
@@ -52,6 +53,28 @@ def _prefetch(context: Any, address: Any) -> Any:
 
 
 prefetch: Any = intrinsic(_prefetch)
+
+
+def _move(context: Any, to: Any, at: Any, row: Any, start: Any, count: Any) -> Any:
+    """Copy `count` elements between rows of one type, as `memmove` does; both lie in one piece, and nothing is checked."""
+    if to.dtype != row.dtype:
+        raise TypingError(f"elements of {row.dtype} cannot be moved as they are among elements of {to.dtype}")
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(to.dtype)))
+        byte, length = ir.IntType(8).as_pointer(), ir.IntType(64)
+        places = []
+        for kind, value, index in ((signature.args[0], args[0], args[1]), (signature.args[2], args[2], args[3])):
+            data = builder.bitcast(context.make_array(kind)(context, builder, value).data, byte)
+            places.append(builder.gep(data, [builder.mul(index, size)]))
+        function = builder.module.declare_intrinsic("llvm.memmove", [byte, byte, length])
+        builder.call(function, [*places, builder.mul(args[4], size), ir.IntType(1)(0)])
+        return context.get_dummy_value()
+
+    return types.void(to, types.intp, row, types.intp, types.intp), generate
+
+
+move: Any = intrinsic(_move)
 
 
 @kernel

@@ -10,6 +10,7 @@ import numpy as np
 
 from hubbub.media.compiled import kernel
 from hubbub.media.layout import Array
+from hubbub.media.libc import move
 
 
 @kernel
@@ -21,23 +22,43 @@ def fill(row: Array, start: int, end: int, value: int) -> None:
 
 @kernel
 def copy(to: Array, at: int, row: Array, start: int, count: int) -> None:
-    """Copy `count` elements of `row` from `start` on to `to[at:]`."""
-    for n in range(count):
-        to[at + n] = row[start + n]
+    """Copy `count` elements of `row` from `start` on to `to[at:]`, which has elements of the same type; they may overlap."""
+    if count > 0:
+        _ = to[at + count - 1]  # where indices are checked, these are
+        _ = row[start + count - 1]
+        move(to, at, row, start, count)
 
 
 @kernel
 def encode(packet: Array, at: int, table: Array, narrow: Array, count: int) -> None:
     """Encode `count` narrow samples by a G.711 table into `packet[at:]`."""
+    out = packet[at:]  # an index that cannot be negative is not looked at twice
     for n in range(count):
-        packet[at + n] = table[(narrow[n] >> 2) + 8192]
+        out[n] = table[(narrow[n] >> 2) + 8192]
 
 
 @kernel
-def decode(out: Array, at: int, table: Array, payload: Array, start: int, count: int) -> None:
-    """Decode `count` bytes of `payload` from `start` on by a G.711 table into `out[at:]`."""
+def decode_mu(pcm: Array, at: int, payload: Array, start: int, count: int) -> None:
+    """Decode `count` bytes of PCMU from `payload[start:]` into `pcm[at:]` (G.711 table 2): by arithmetic, which vectors can do."""
+    out = pcm[at:]
+    data = payload[start:]
     for n in range(count):
-        out[at + n] = table[payload[start + n]]
+        byte = np.int32(data[n]) ^ 255
+        value = np.int32(np.int32(np.int32(((byte & 15) << 3) + 132) << np.int32((byte >> 4) & 7)) - 132)
+        out[n] = -value if byte & 128 else value
+
+
+@kernel
+def decode_a(pcm: Array, at: int, payload: Array, start: int, count: int) -> None:
+    """Decode `count` bytes of PCMA from `payload[start:]` into `pcm[at:]` (G.711 table 1)."""
+    out = pcm[at:]
+    data = payload[start:]
+    for n in range(count):
+        byte = np.int32(data[n]) ^ 0x55
+        segment = np.int32((byte >> 4) & 7)
+        value = np.int32(((byte & 15) << 4) + 8 + (256 if segment > 0 else 0))
+        value = np.int32(value << np.int32(segment - 1 if segment > 0 else 0))
+        out[n] = value if byte & 128 else -value
 
 
 @kernel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hubbub.media import rows
 from hubbub.media.g711 import ALAW_SILENCE, ULAW_SILENCE, decode_table, encode_table
 
 DECODE, ENCODE = decode_table().astype(int), encode_table()
@@ -52,3 +53,25 @@ def test_quantisation_keeps_the_order_and_the_decision_values() -> None:
         error = np.abs(decoded - samples)[inside]
         step = np.maximum(np.abs(samples[inside]) / 32 + 8, 16)
         assert np.all(error <= step)
+
+
+def test_what_the_loop_reckons_is_what_the_tables_say() -> None:
+    """The loop decodes by arithmetic, which vectors can do: every byte, at odd places too."""
+    payload = np.r_[np.zeros(3, np.uint8), np.arange(256, dtype=np.uint8)]
+    for codec, decode in ((0, rows.decode_mu), (1, rows.decode_a)):
+        pcm = np.full(263, 7, np.int16)
+        decode(pcm, 5, payload, 3, 256)
+        assert np.array_equal(pcm[5:261], DECODE[codec])
+        assert set(pcm[:5]) | set(pcm[261:]) == {7}, "nothing beside it is touched"
+
+
+def test_rows_are_copied_in_one_piece() -> None:
+    """Overlapping too, as the rest of a packet is moved to the front; nothing, where there is nothing to copy."""
+    row = np.arange(20, dtype=np.uint8)
+    rows.copy(row, 0, row, 3, 15)
+    assert row.tolist() == [*range(3, 18), *range(15, 20)]
+    rows.copy(row, 0, row, 5, 0)
+    assert row.tolist() == [*range(3, 18), *range(15, 20)]
+    pcm = np.zeros(8, np.int16)
+    rows.copy(pcm, 2, np.arange(-3, 3, dtype=np.int16), 1, 4)
+    assert pcm.tolist() == [0, 0, -2, -1, 0, 1, 0, 0]

@@ -9,14 +9,11 @@ from hypothesis import strategies as st
 from tests.support.small_engine import small_engine
 
 from hubbub.media.jitter import DUPLICATE, FAR, LATE, STORED, apart, fetch, follow, skip, store, tune
-from hubbub.media.layout import NARROW, PACKETS
-
-IDENTITY = np.stack([np.arange(256), np.arange(256)]).astype(np.int16)
-"""A decoder that shows the bytes."""
+from hubbub.media.layout import L16, NARROW, PACKETS
 
 
 class Buffer:
-    """One leg's buffer; bytes of a packet tell its number."""
+    """One leg's buffer; the samples of a packet tell its number."""
 
     def __init__(self, depth_ms: int = 60) -> None:
         self.small = small_engine()
@@ -24,13 +21,17 @@ class Buffer:
         self.jitter = self.small.engine.jitter
         self.jitter[0].depth = depth_ms * 8
         self.out = np.zeros(NARROW, np.int16)
-        self.desk = self.small.desk._replace(decode=IDENTITY)
+        self.desk = self.small.desk
         self.level = 0
 
     def put(self, number: int, *, size: int = NARROW, sequence: int | None = None, time: int | None = None) -> int:
-        data = np.full(size, number % 200 + 1, np.uint8)
         at = number * size if time is None else time
-        return store(self.jitter, 0, (number if sequence is None else sequence) & 0xFFFF, at & 0xFFFFFFFF, data, 0, size, 0)
+        return self.store(number if sequence is None else sequence, at, np.full(size, number % 200 + 1))
+
+    def store(self, sequence: int, time: int, samples: np.ndarray) -> int:
+        """A packet of samples as they are (L16)."""
+        data = samples.astype(">i2").view(np.uint8)
+        return store(self.jitter, 0, sequence & 0xFFFF, time & 0xFFFFFFFF, data, 0, data.size, L16)
 
     def play(self) -> tuple[int, list[int]]:
         """(samples that had arrived, distinct values of the frame in order)."""
@@ -91,7 +92,7 @@ def test_a_lost_packet_is_made_up_and_the_next_plays_in_its_time(period: int) ->
     heard = []
     for number in range(30):
         if number != 15:
-            store(buffer.jitter, 0, number, 160 * number, wave, 160 * number, 160, 0)
+            buffer.store(number, 160 * number, wave[160 * number :][:160])
         buffer.play()
         heard.append(buffer.out.copy())
     sound = np.concatenate(heard[1:])
@@ -106,7 +107,7 @@ def test_a_gap_is_as_loud_as_what_came_before_for_10_ms_and_then_fades_evenly() 
     """docs/media.md 1.7."""
     buffer = Buffer(depth_ms=0)
     for number in range(10):
-        store(buffer.jitter, 0, number, 160 * number, np.full(160, 100, np.uint8), 0, 160, 0)
+        buffer.store(number, 160 * number, np.full(160, 100))
         buffer.play()
     heard = []
     for _ in range(4):
@@ -120,7 +121,7 @@ def test_a_long_gap_fades_to_nothing_within_60_ms() -> None:
     buffer = Buffer(depth_ms=0)
     wave = np.random.default_rng(1).integers(1, 250, 160 * 20).astype(np.uint8)
     for number in range(10):
-        store(buffer.jitter, 0, number, 160 * number, wave, 160 * number, 160, 0)
+        buffer.store(number, 160 * number, wave[160 * number :][:160])
         buffer.play()
     levels = []
     for _ in range(8):
@@ -140,7 +141,7 @@ def test_packets_of_any_length_become_frames(size: int) -> None:
     sent = 0
     for tick in range(60):
         while sent + size <= min((tick + 1) * 160 + 160, samples):
-            store(buffer.jitter, 0, sent // size, sent, ramp, sent, size, 0)
+            buffer.store(sent // size, sent, ramp[sent : sent + size])
             sent += size
         if fetch(buffer.jitter, buffer.small.engine.coders, 0, buffer.desk, 0, buffer.out) == 160:
             heard += buffer.out.tolist()
