@@ -11,26 +11,30 @@ from typing import Any
 Key = tuple[str | int, ...]
 """The way to a key: `("numbers", 0, "url")`."""
 Mistake = tuple[Key, str]
+MANY = 100
 
 
-def line_of(text: str, key: Key) -> int | None:
-    """The line of a TOML text where a key, or else what it should stand in, is written; None when nothing of it is.
+def lines_of(text: str, keys: Sequence[Key]) -> list[int | None]:
+    """The lines of a TOML text where keys, or else what they should stand in, are written; None where nothing of one is.
 
-    A statement that takes several lines is told by its first one.
+    A statement that takes several lines is told by its first one. The text is read once from its beginning to each of its statements.
     """
-    whole = _holds(tomllib.loads(text), key)
-    if whole == 0:
-        return None
-    lines, begin = text.splitlines(), 1
+    document = tomllib.loads(text)
+    wholes = [_holds(document, key) for key in keys]
+    found: list[int | None] = [None] * len(keys)
+    lines, begin = text.split("\n"), 1
     for number in range(1, len(lines) + 1):
+        missing = [n for n, whole in enumerate(wholes) if whole and found[n] is None]
+        if not missing:
+            break
         try:
-            found = tomllib.loads("\n".join(lines[:number]))
+            part = tomllib.loads("\n".join(lines[:number]))
         except tomllib.TOMLDecodeError:
             continue  # in the middle of a statement
-        if _holds(found, key) >= whole:
-            return begin
+        for n in missing:
+            found[n] = begin if _holds(part, keys[n]) >= wholes[n] else None
         begin = number + 1
-    return None
+    return found
 
 
 def _holds(value: Any, key: Key) -> int:
@@ -61,12 +65,13 @@ def meant(word: str, known: Iterable[str]) -> str:
 
 
 def told(mistakes: Sequence[Mistake], origin: str, text: str, prefix: str) -> str:
-    """All mistakes, one a line; `text`: the file that `origin` names, empty where there is none."""
+    """All mistakes, one a line; `text`: the file that `origin` names, empty where there is none. Of `MANY` the lines are looked up."""
     lines = [f"{origin}: {len(mistakes)} problem(s)"]
-    for key, complaint in mistakes:
+    written = lines_of(text, [key for key, _ in mistakes[:MANY]])
+    for n, (key, complaint) in enumerate(mistakes):
         where = ".".join(str(part) for part in key) or "configuration"
         variable = variable_of(key, prefix)
-        line = line_of(text, key) if variable is None else None
+        line = written[n] if variable is None and n < MANY else None
         place = f"environment {variable}, " if variable is not None else f"line {line}, " if line is not None else ""
         lines.append(f"  {place}{where}: {complaint}")
     return "\n".join(lines)

@@ -31,7 +31,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from hubbub.errors import ConfigurationError
-from hubbub.mistakes import Key, Mistake, line_of, meant, told
+from hubbub.mistakes import Key, Mistake, lines_of, meant, told
 
 PREFIX = "HUBBUB_"
 """Of variables of the environment that give keys."""
@@ -359,7 +359,7 @@ class Settings(BaseSettings):
         try:
             yield
         except ConfigurationError as error:
-            line = line_of(self._source[1], key)
+            line = lines_of(self._source[1], [key])[0]
             raise ConfigurationError(f"{self._source[0]}: line {line}, {error}") if line is not None else error from error
 
     @classmethod

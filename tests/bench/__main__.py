@@ -191,11 +191,11 @@ async def takeover(callers: int, suite: str) -> tuple[float, float]:
     """Milliseconds without packets, of the middle caller and of the worst, when the media process is killed and its standby goes on."""
     case = Case("takeover", "PCMU", callers, 5, 3, suite=suite)
     media, legs = await open_legs(case)
+    while not media.stats().standby:
+        await asyncio.sleep(0.1)
     load, port = await spawn_load([leg.local[1] for leg in legs], WARM + 6, case)
     pin(media.worker_pid, ENGINE_CORE)
     connect(case, legs, port)
-    while not media.stats().standby:
-        await asyncio.sleep(0.1)
     await asyncio.sleep(WARM + 1)
     os.kill(media.worker_pid, signal.SIGKILL)
     assert load.stdout is not None

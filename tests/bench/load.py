@@ -113,6 +113,9 @@ def run(
                 for n in range(size - 12):
                     kept[who, at, n] = buffer[12 + n]
                 counts[1 + who] += 1
+    for i in range(streams):  # who is sent nothing any more has waited until now
+        port = (int(peers[i, 2]) << 8) | int(peers[i, 3])
+        gaps[port] = max(gaps[port], begin + ticks * 20_000_000 - (came[port] if came[port] != 0 else begin))
     return worst
 
 

@@ -34,17 +34,19 @@ HEARS = ("aubridge", "sndfile")
 """Modules with which what it hears is written to a file."""
 
 
-def free_port() -> int:
-    """A port that nobody has, of UDP nor of TCP."""
+def free_port(taken: tuple[int, ...] = ()) -> int:
+    """A port that nobody has, of UDP nor of TCP, nor the one above it, where baresip listens for TLS; none of `taken`."""
     while True:
-        with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagram:
+        with socket.socket() as stream, socket.socket() as secure, socket.socket(type=socket.SOCK_DGRAM) as datagram:
             stream.bind(("127.0.0.1", 0))
             port: int = stream.getsockname()[1]
             try:
                 datagram.bind(("127.0.0.1", port))
-            except OSError:
+                secure.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
                 continue
-            return port
+            if port not in taken:
+                return port
 
 
 class Baresip:
@@ -57,11 +59,11 @@ class Baresip:
             tone.setparams((channels, 2, rate, 0, "NONE", ""))
             one = b"".join((n * 8000 // period - 4000).to_bytes(2, "little", signed=True) * channels for n in range(period))
             tone.writeframes(one * (400 * 10))
-        control = free_port()
         named = "opus/48000/2" if codec == "opus" else codec
         named_modules = (*modules, *(("opus", *HEARS) if codec == "opus" else ()))
         more = "".join(f"module {name}.so\n" for name in named_modules)
         self.port = free_port()
+        control = free_port((self.port, self.port + 1))
         (folder / "config").write_text(CONFIG.format(folder=folder, modules=MODULES, control=control, modules_more=more, listen=self.port))
         (folder / "accounts").write_text(f"<sip:alice@127.0.0.1:{server}>;auth_pass=secret;regint=120;audio_codecs={named};{options}\n")
         (folder / "contacts").touch()

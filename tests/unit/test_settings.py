@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hubbub import mistakes
 from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
 from hubbub.dialects.registry import all_dialects, check_accounts
 from hubbub.errors import ConfigurationError
@@ -318,3 +320,14 @@ def test_addresses() -> None:
     assert split_address("[::1]:5060") == ("::1", 5060)
     assert split_address("127.0.0.1:0") == ("127.0.0.1", 0)
     assert not is_loopback("hub.example.com:80")
+
+
+def test_many_mistakes_are_told_with_their_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text is read once to each of its statements, however many mistakes there are; a line ends where TOML says so."""
+    text = "# \u2028 \x85 no end of a line\n" + '[[numbers]]\nnumber = "+1"\nurl = """\na"""\n' * 40
+    keys = [("numbers", n, key) for n in range(40) for key in ("number", "url", "dialect")]
+    read: list[str] = []
+    loads = tomllib.loads
+    monkeypatch.setattr(mistakes.tomllib, "loads", lambda part: read.append(part) or loads(part))
+    assert mistakes.lines_of(text, keys) == [line for n in range(40) for line in (3 + 4 * n, 4 + 4 * n, 2 + 4 * n)]
+    assert len(read) <= len(text.split("\n")) + 1

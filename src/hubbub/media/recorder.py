@@ -111,14 +111,14 @@ class Capture:
         for tap in taps:
             if tap.of.closed:
                 raise MediaError("cannot record what is closed")
+        self._resample: Any = soxr.ResampleStream(RATE, rate, self._channels, dtype="int16") if rate != RATE else None
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
         try:
+            os.pwrite(self._file, wav_header(self._channels, rate, 0), 0)  # a full disk says so here
             self._rings = self._take_rings(len(taps))
         except BaseException:
             os.close(self._file)
             raise
-        self._resample: Any = soxr.ResampleStream(RATE, rate, self._channels, dtype="int16") if rate != RATE else None
-        os.pwrite(self._file, wav_header(self._channels, rate, 0), 0)
         for tap, ring in zip(taps, self._rings, strict=True):
             of = (tap.of.index, tap.of.generation) if isinstance(tap.of, Mix) else tap.of.address
             control.open_tap(ring, _KINDS[tap.kind], of, self._tap_gone)

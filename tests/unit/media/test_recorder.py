@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
+import pytest
 import soundfile
 
-from hubbub.media.recorder import recover_captures, wav_header
+from hubbub.media.control import Control
+from hubbub.media.leg import Leg
+from hubbub.media.recorder import Capture, Tap, recover_captures, wav_header
 
 
 def test_the_header_is_read_by_others(tmp_path: Path) -> None:
@@ -31,3 +36,14 @@ def test_a_header_that_is_behind_is_brought_up_to_date(tmp_path: Path) -> None:
     assert len(soundfile.read(behind)[0]) == 1000
     assert soundfile.read(torn)[0].shape == (500, 2)
     assert recover_captures(tmp_path) == []
+
+
+async def test_a_disk_that_is_full_from_the_start_costs_no_ring() -> None:
+    """The rings are for the next recording, when there is room again."""
+    taken = []
+    control = SimpleNamespace(take_ring=lambda: taken.append(1))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(OSError, match="No space left"):
+        Capture(cast(Control, control), Path("/dev/full"), [Tap("leg_in", cast(Leg, SimpleNamespace(closed=False)))], 8000)
+    assert taken == []
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
