@@ -351,7 +351,7 @@ class Settings(BaseSettings):
     @property
     def files(self) -> int:
         """Files (sockets, pipes …) that are open when all legs and all connections are in use."""
-        return 2 * self.media.legs * self.media.workers + self.webhooks.connections + self.http.connections + 256
+        return 2 * self.media.legs * self.media.workers + 2 * self.webhooks.connections + self.http.connections + 256
 
     @contextlib.contextmanager
     def at(self, *key: str | int) -> Iterator[None]:

@@ -46,7 +46,7 @@ async def _listed(store: Store, request: Request) -> dict[str, Any]:
     state, limit = given.get("state", "dead"), given.get("limit", str(USUAL))
     if state not in STATES:
         raise Refused("bad-parameter", f"state must be one of {', '.join(STATES)}")
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MOST):
+    if not (limit.isascii() and limit.isdigit() and len(limit) <= len(str(MOST)) and 1 <= int(limit) <= MOST):
         raise Refused("bad-parameter", f"limit must be a whole number, 1 to {MOST}")
     conditions = [Condition("state", "=", state)]
     if given.get("account"):
@@ -84,6 +84,8 @@ async def _answered(work: Any) -> Response:
         return JSONResponse(await work)
     except Refused as refusal:
         return JSONResponse({"error": str(refusal)}, 400)
+    except UnicodeError:
+        return JSONResponse({"error": "bad-parameter: text that is none"}, 400)
     except StorageUnavailable as error:
         return JSONResponse({"error": str(error)}, 503)
     except ClientDisconnect:

@@ -145,7 +145,7 @@ class Recorder:
             return self._failed(record, order, str(error))
         running = _Running(capture, replace(record, channels=channels), order)
         self._running[record.id] = running
-        capture.on_trouble = lambda why: self._cut_short(record.id, why)
+        capture.on_trouble = lambda why: self._cut_short(running, why)
         self._tell(running, "in-progress")
         return running.record
 
@@ -248,12 +248,11 @@ class Recorder:
             return transcriber.begin(final, wish, running.order.dialect)
         return final
 
-    def _cut_short(self, recording: Id, why: str) -> None:
-        """Nothing more can be written: its account is told now, and what there is becomes the recording."""
-        running = self._running.get(recording)
-        if running is not None:
-            self._problem(running.record, running.order, "recording-failed", "error", f"recording failed: {why}; what was written is kept")
-            self.end(recording)
+    def _cut_short(self, running: _Running, why: str) -> None:
+        """Nothing more can be written, be it the very last: its account is told now, and what there is becomes the recording."""
+        self._problem(running.record, running.order, "recording-failed", "error", f"recording failed: {why}; what was written is kept")
+        if running.record.id in self._running:
+            self.end(running.record.id)
 
     def _failed(self, record: RecordingRecord, order: RecordingOrder, why: str) -> RecordingRecord:
         """The recording cannot be made, or not be finished: its account is told (law 6)."""

@@ -25,6 +25,10 @@ class SandboxFailed(Exception):
     """JavaScript that has no value, and why."""
 
 
+class SandboxUnavailable(SandboxFailed):
+    """It could not be asked at all: nothing is known of the JavaScript."""
+
+
 def _nobody(seconds: float) -> None:
     """Nobody counts."""
 
@@ -61,7 +65,7 @@ class Sandbox:
                 line = self._ask(request)
             except OSError as error:
                 self._child.end()
-                raise SandboxFailed(f"the sandbox could not be asked: {error.strerror}") from error
+                raise SandboxUnavailable(f"the sandbox could not be asked: {error.strerror}") from error
             if not line:
                 self._child.end()
                 spend(CPU_SECONDS)

@@ -21,6 +21,7 @@ LOG_SECONDS = 5.0
 REFUSALS_A_SECOND = 50
 SHORTEST = 32
 MOST_REMEMBERED = 10_000
+KNOWN_TOO = 5
 """Requests, of 10 kB each with what becomes of them; more are read from known addresses only."""
 START = re.compile(r"([!-~]+) ([!-~]+) (SIP/\d+\.\d+)\r?\n", re.I)
 LENGTH = re.compile(r"(?im)^(?:content-length|l)[ \t]*:[ \t]*([^\r\n]*)")
@@ -61,7 +62,7 @@ class Reader:
             else:
                 self._count("keepalive")
             return
-        if self._crowded() and not self._guard.known(bare(source[0]), asyncio.get_running_loop().time()):
+        if self._crowded_out(source):
             self._count("crowded_out")
             return
         digest = digest_of(data)
@@ -75,9 +76,14 @@ class Reader:
         except Exception as error:  # the last line of defence: one packet must not cost the port
             self._garbage(f"failed_{type(error).__name__}", source, error)
 
-    def _crowded(self) -> bool:
-        """Whether so many requests are remembered (each for half a minute) that those of strangers, who forge addresses, are not read."""
-        return max(len(self.transactions.tserver), len(self.transactions.l1rcache)) >= MOST_REMEMBERED
+    def _crowded_out(self, source: Address) -> bool:
+        """Whether so many requests are remembered (each for half a minute) that those of strangers, who forge addresses, are not read.
+
+        A known address can be forged as well: beyond a multiple nobody's are.
+        """
+        crowd = max(len(self.transactions.tserver), len(self.transactions.l1rcache))
+        known = crowd < KNOWN_TOO * MOST_REMEMBERED and self._guard.known(bare(source[0]), asyncio.get_running_loop().time())
+        return crowd >= MOST_REMEMBERED and not known
 
     def _response(self, message: str, source: Address, digest: bytes) -> None:
         try:

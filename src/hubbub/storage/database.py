@@ -146,4 +146,4 @@ def version_of(connection: sqlite3.Connection) -> int:
 def columns_of(connection: sqlite3.Connection) -> Columns:
     """The tables and their columns as they are in the database."""
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")]
-    return {table: frozenset(row[1] for row in connection.execute(f"PRAGMA table_info({table})")) for table in tables}
+    return {table: frozenset(row[1] for row in connection.execute("SELECT * FROM pragma_table_info(?)", (table,))) for table in tables}

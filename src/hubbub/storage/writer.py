@@ -172,6 +172,7 @@ class Writer:
                     connection.execute("BEGIN IMMEDIATE")
                     connection.execute(f"PRAGMA user_version = {max(self._scripts)}")
                     connection.execute("COMMIT")
+                    _mark(connection)
         except Exception as error:
             self._fail([], error)
             return
@@ -249,9 +250,11 @@ def _settle(outcomes: Sequence[tuple[Job, Counts | Exception]]) -> None:
 def _mark(connection: sqlite3.Connection) -> None:
     """Read once after what was written: a reader notes in SQLite's index how far it reads, unless somebody has noted the same.
 
-    Done now, while the file can be written for certain, no later reader need write there (see `Database.check_writable`).
+    Done now, while the file can be written for certain, no later reader need write there (see `Database.check_writable`). What was written
+    stays written when it fails.
     """
-    version_of(connection)
+    with contextlib.suppress(sqlite3.Error):
+        version_of(connection)
 
 
 def _keep_for_ever(connection: sqlite3.Connection) -> None:

@@ -52,8 +52,10 @@ class Functions:
             raise Refused("busy", "the call is on hold")
         services = self.shell.services
         account = services.accounts[self.shell.call.account]
-        asked = FunctionCall(name, arguments, self.variables(), services.clock.now())
+        asked = FunctionCall(name, arguments, dict(self.variables()), services.clock.now())
         asking = await services.turns.take(account.name, partial(self.verb.desk.call, account, self.shell.call, asked))
+        if self.ended.done() or self.resting is not None:  # while it waited for its turn
+            raise Refused("busy", "the call went on with something else before the application was asked")
         found: HttpReply | RequestFailed | None = None
         if asking.request is not None:
             try:

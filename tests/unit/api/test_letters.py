@@ -101,7 +101,9 @@ async def test_what_is_not_understood_replays_nothing(office: Office, body: Any)
     assert len(await office.events()) == 3
 
 
-@pytest.mark.parametrize("query", ["state=lost", "limit=0", "limit=x", "limit=99999999999"])
+@pytest.mark.parametrize(
+    "query", ["state=lost", "limit=0", "limit=x", "limit=99999999999", "limit=0000000001999", "limit=0000000010000000000000000000"]
+)
 async def test_questions_that_are_not_understood(office: Office, query: str) -> None:
     assert (await office.ask("GET", "/hubbub/outbox", query))[0] == 400
 

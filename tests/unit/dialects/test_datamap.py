@@ -6,17 +6,20 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.support.facts import ACCOUNT, CALL, START
 
+from hubbub.dialects.swml.expressions import EvaluationFailed, matches
 from hubbub.dialects.swml.functions import Declared, SwaigDesk
 from hubbub.dialects.swml.methods import compile_script
 from hubbub.dialects.swml.replies import Memory
 from hubbub.dialects.swml.templates import LONGEST_RESULT, Budget, TooLong, expanded, expanded_all
 from hubbub.errors import DocumentError, Refused, RequestFailed
 from hubbub.events import Link
+from hubbub.sandbox.process import SandboxUnavailable
 from hubbub.verbs.held import Asking, FunctionCall, HoldForFunctions
 from hubbub.verbs.model import Speak, Stage
 from hubbub.verbs.program import Execute, Scope, Template
@@ -385,3 +388,14 @@ def test_a_call_that_is_over_has_no_channel() -> None:
     request = desk.call(ACCOUNT, over, FunctionCall("f", {}, {}, START)).request
     assert request is not None
     assert json.loads(request.body or b"")["channel_active"] is False  # type: ignore[arg-type]
+
+
+def test_a_sandbox_that_cannot_be_asked_says_nothing_of_a_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Law 6: "Every failure is seen": it is no pattern that does not match."""
+
+    def gone(*_: object) -> bool:
+        raise SandboxUnavailable("the sandbox could not be asked: Too many open files")
+
+    monkeypatch.setattr("hubbub.dialects.swml.expressions._sandbox", SimpleNamespace(evaluate=gone))
+    with pytest.raises(EvaluationFailed, match="Too many open files"):
+        matches("a+", "", "aa", lambda seconds: None)

@@ -217,6 +217,21 @@ async def test_memory_is_flat_whatever_addresses_are_forged(monkeypatch: pytest.
     await server.stop()
 
 
+async def test_memory_is_bounded_though_a_known_address_is_forged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trunk is read for longer than strangers are, and not for ever: its address can be forged too."""
+    monkeypatch.setattr("hubbub.sip.sippy_reader.MOST_REMEMBERED", 50)
+    server = await opened(trust=NOWHERE, limits=Limits(strangers=0))
+    monkeypatch.setattr(server._port, "_socket", None)
+    trunk = ("198.18.0.1", 5060)
+    server._guard.proved(trunk[0], asyncio.get_running_loop().time())
+    for number in range(400):
+        server._port._receive(request("OPTIONS", number, 5060), trunk, server._port.face(trunk))
+    remembered = max(len(server.transactions.tserver), len(server.transactions.l1rcache))
+    assert 50 < remembered <= 250
+    assert server.counters()["crowded_out"] >= 100
+    await server.stop()
+
+
 async def test_guessing_a_password_is_stopped() -> None:
     """Rule: "register brute force": ten guesses a minute; the right one comes too late."""
     server = await opened(trust=NOWHERE, limits=Limits(wrong_passwords=10, strangers=0))

@@ -80,6 +80,7 @@ def store_of(folder: Path, *statements: str) -> Store:
 @pytest.mark.parametrize(
     ("statements", "complaint"),
     [
+        (['CREATE TABLE "order" (x)', 'CREATE TABLE "a-b ""c""" (x)'], "x.db is another program's database: change storage.database"),
         (["CREATE TABLE calls (x)"], "x.db is another program's database: change storage.database"),
         (["CREATE TABLE kitchen (x)", "PRAGMA user_version = 2"], "x.db is another program's database"),
         (["CREATE TABLE kitchen (x)", "PRAGMA user_version = 99"], "x.db has schema version 99.*upgrade hubbub"),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hubbub.sandbox.process import Sandboxes, SandboxFailed
+from hubbub.sandbox.process import Sandboxes, SandboxFailed, SandboxUnavailable
 from hubbub.verbs.program import Scope
 
 LONGEST = 1024
@@ -132,6 +132,8 @@ def matches(pattern: str, flags: str, text: str, spend: Callable[[float], None])
     names = {"pattern": pattern.replace("(?P<", "(?<"), "flags": flags, "text": text[:LONGEST_SEARCHED]}
     try:
         return bool(_sandbox.evaluate("new RegExp(pattern, flags).test(text)", names, PATTERN_SECONDS, spend))
+    except SandboxUnavailable as error:
+        raise EvaluationFailed(str(error)) from error
     except SandboxFailed as error:
         if "interrupted" in str(error):
             raise EvaluationFailed(f"the pattern {pattern[:100]!r} takes too long") from error
