@@ -27,10 +27,11 @@ def serve(
 
     import uvloop
 
+    from hubbub.configuration import load_settings
     from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
     from hubbub.logs import set_up_logs
     from hubbub.server import run
-    from hubbub.settings import DEFAULT_FILE, load_settings
+    from hubbub.settings import DEFAULT_FILE
 
     set_up_logs()
     settings = load_settings(config, development=DEVELOPMENT_ACCOUNT)
@@ -108,9 +109,9 @@ def demo(
 @app.command()
 def doctor(config: ConfigOption = None) -> None:
     """Look at the machine and the configuration; exit 1 on problems, each with what to do."""
+    from hubbub.configuration import load_settings
     from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
     from hubbub.doctor import Diagnosis, examine, worst
-    from hubbub.settings import load_settings
 
     found: list[Diagnosis] = []
     for each in examine(load_settings(config, development=DEVELOPMENT_ACCOUNT)):
@@ -158,8 +159,8 @@ def outbox_replay(
 
 
 def _database(config: Path | None) -> str:
+    from hubbub.configuration import load_settings
     from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
-    from hubbub.settings import load_settings
 
     return load_settings(config, development=DEVELOPMENT_ACCOUNT).storage.database
 

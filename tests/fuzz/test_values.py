@@ -11,11 +11,12 @@ from tests.support.facts import ACCOUNT
 
 from hubbub.api.rest import read_values, remarks_on
 from hubbub.calls.dialer import destination
+from hubbub.configuration import build_settings, load_settings
 from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
 from hubbub.dialects.registry import all_dialects, check_accounts, rest_faces
 from hubbub.errors import ConfigurationError, Refused, RequestFailed
 from hubbub.events import Party
-from hubbub.settings import DialSettings, Settings, build_settings, load_settings
+from hubbub.settings import DialSettings, Settings
 from hubbub.sip.sippy_loop import install
 from hubbub.sip.sippy_messages import url_of
 from hubbub.testing.server import to_toml

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from tests.support.watch import gauge
 
+from hubbub.configuration import load_settings
 from hubbub.media.music import hold_music
 from hubbub.server import Server
-from hubbub.settings import load_settings
 from hubbub.testing import Application, HubbubServer, Phone, assert_hears
 
 pytestmark = pytest.mark.scenario

@@ -16,10 +16,10 @@ from tests.support.routes import BESIDE_TABLES
 from tests.support.shared import shared
 from tests.support.stage import PhoneMaker, call_in, room
 
+from hubbub.configuration import build_settings
 from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
 from hubbub.dialects.registry import command_faces, rest_faces
 from hubbub.dialects.tables import Operation
-from hubbub.settings import build_settings
 from hubbub.testing import Application, HubbubServer
 
 pytestmark = [pytest.mark.scenario, pytest.mark.asyncio(loop_scope="module")]

@@ -25,7 +25,7 @@ from tests.support.facts import CALL, ROOM
 from tests.support.rest import Rest
 from tests.support.rtp_peer import sine, ulaw
 from tests.support.shared import shared
-from tests.support.stage import TONE, PhoneMaker, assert_matrix, call_in, event, room
+from tests.support.stage import TONE, PhoneMaker, assert_in_order, assert_matrix, call_in, event, room
 from tests.support.watch import gauge, gauges, until_health
 
 from hubbub.conference.rows import call_row, room_row
@@ -64,8 +64,7 @@ async def test_a_disk_that_is_full_for_everything(full: HubbubServer, applicatio
     resource.prlimit(full.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     await until_health(full, "ok")
     await application.wait_for("/events", event("participant-leave"), timeout=20)
-    told = [request.params["SequenceNumber"] for request in application.requests("/events")]
-    assert told == [str(number + 1) for number in range(len(told))], "what waited in memory was written in order"
+    assert_in_order(application)
     await rest.post("/Conferences/standup.json", Status="completed")
     await gauge(full, "hubbub_rooms", 0)
     assert (await gauges(full))["hubbub_journal_lost_total"] == 0

@@ -79,3 +79,9 @@ def level_at(samples: np.ndarray[Any, Any], frequency: float) -> float:
     window = np.hanning(len(samples))
     amplitude = 2 * abs(np.sum(samples * window * phase)) / np.sum(window)
     return float(20 * np.log10(max(amplitude, 1e-9) / 32768))
+
+
+def assert_in_order(application: Application, path: str = "/events") -> None:
+    """Every notice of the room has come, once, in the order in which things happened, whatever held them back."""
+    told = [request.params["SequenceNumber"] for request in application.requests(path)]
+    assert told == [str(number + 1) for number in range(len(told))] != []

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 from hubbub import doctor
 from hubbub.cli import app
+from hubbub.configuration import build_settings
 from hubbub.doctor import Diagnosis, examine
-from hubbub.settings import Settings, build_settings
+from hubbub.settings import Settings
 from hubbub.testing.server import free_port_range, to_toml
 
 RUN = CliRunner()

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from hubbub import mistakes
+from hubbub.configuration import build_settings, load_settings
 from hubbub.dialects.development import DEVELOPMENT_ACCOUNT
 from hubbub.dialects.registry import all_dialects, check_accounts
 from hubbub.errors import ConfigurationError
-from hubbub.settings import Settings, build_settings, is_loopback, load_settings, split_address
+from hubbub.settings import Settings, is_loopback, split_address
 
 NUMBER = {"number": "*", "account": "dev", "dialect": "twiml", "url": "http://127.0.0.1:9000/voice"}
 PHONE = {"username": "alice", "password": "secret", "account": "dev"}

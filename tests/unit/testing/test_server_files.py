@@ -5,7 +5,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from hubbub.settings import load_settings
+from hubbub.configuration import load_settings
 from hubbub.testing.server import HubbubServer, merged, to_toml
 
 

@@ -109,17 +109,16 @@ async def test_total_time_without_an_answer(requester: Requester) -> None:
 
 
 async def test_first_byte_time_is_retried_when_named(requester: Requester) -> None:
-    asked = 0
+    asked: list[int] = []
 
     async def counting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
-        asked += 1
+        asked.append(1)
         await silent(reader, writer)
 
     limits = Limits(total=5, first_byte=0.1, retries=1, retry_on=frozenset({"timeout"}))
     async with raw_server(counting) as url:
         assert (await failure(requester, HttpRequest("POST", url, limits=limits))).kind == "timeout"
-    assert asked == 2
+    assert len(asked) == 2
 
 
 async def test_between_packets(requester: Requester) -> None:
